@@ -104,52 +104,31 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """The encoder in reverse: convolutions turn outputs back into inputs, nearest up-sampling undoes pooling.
 
-    Features may enter at several levels: those of a shallower one are concatenated where the way up reaches their size.
-
     Args:
         widths: channels of each of the encoder's blocks.
-        levels: where features enter, deepest first. The paper's decoder has one, `relu4_1`.
-        omit: convolutions to leave out; only such as keep the number of channels.
+        last: the features that it starts from.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = WIDTHS, levels: Sequence[str] = ("relu4_1",), omit: Collection[str] = ()
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, last: str = "relu4_1") -> None:
         super().__init__()
-        self.levels = tuple(levels)
-        self.plan: list[Convolution] = []
-        self.joins: dict[str, str] = {}  # convolution -> the level that enters before it
-        self.upsampled: set[str] = set()  # convolutions that an up-sampling comes before
-        block = None
-        for each in reversed(convolutions(widths, levels[0])):
-            if each.name in omit:
-                continue
-            inputs, level = each.outputs, f"relu{each.block}_1"
-            if block not in (None, each.block):
-                self.upsampled.add(each.name)
-                if level in levels:
-                    self.joins[each.name] = level
-                    inputs += widths[each.block - 1]
-            block = each.block
-            self.plan.append(Convolution(each.name, inputs, each.inputs))
-            self.add_module(each.name, _convolution(inputs, each.inputs))
+        self.levels = (last,)
+        self.plan = [Convolution(each.name, each.outputs, each.inputs) for each in reversed(convolutions(widths, last))]
+        for each in self.plan:
+            self.add_module(each.name, _convolution(each.inputs, each.outputs))
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
 
         Args:
-            features: at every one of `levels`, [N,C,h,w].
+            features: at the one of `levels`, [N,C,h,w].
 
         Returns:
             [N,3,H,W], not yet clamped; up to 7 pixels larger than the encoded image, at the right and at the bottom.
         """
-        x = features[self.levels[0]]
+        x, block = features[self.levels[0]], self.plan[0].block
         for each in self.plan:
-            if each.name in self.upsampled:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
-            if each.name in self.joins:
-                joined = features[self.joins[each.name]]
-                x = torch.cat([x[..., : joined.shape[2], : joined.shape[3]], joined], dim=1)
+            if each.block < block:
+                x, block = F.interpolate(x, scale_factor=2, mode="nearest"), each.block
             x = self.get_submodule(each.name)(x)
             if each is not self.plan[-1]:
                 x = x.relu_()
@@ -168,11 +147,26 @@ class Networks:
 
     Pictures are known by the hash of their pixels, so the same picture is encoded once, whoever asks. Memory is
     bounded by bytes; what was used longest ago goes first.
+
+    Args:
+        name: the model's.
+        encoder: an Encoder, or another module with `widths` that is called alike.
+        decoder: a Decoder, or another module with `levels` that is called alike.
+        device: where they compute.
+        dtype: of weights and features; statistics and pictures are float32 always.
     """
 
-    def __init__(self, name: str, encoder: Encoder, decoder: Decoder, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        name: str,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.name = name
         self.device = torch.device(device)
+        self.dtype = dtype
         self.encoder = self._prepare(encoder)
         self.decoder = self._prepare(decoder)
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
@@ -199,16 +193,17 @@ class Networks:
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
         """Turn features into an image, [N,3,H,W] with (H, W) = `size`, RGB clamped to [0,1]."""
-        return self.decoder(features)[..., : size[0], : size[1]].clamp(0, 1)
+        return self.decoder(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
 
     @torch.inference_mode()
     def _encode(self, image: Tensor) -> Encoding:
-        image = image.to(self.device, memory_format=torch.channels_last)
+        image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         features = self.encoder(image, self.levels)
         return Encoding(features, {layer: statistics(x) for layer, x in features.items()})
 
     def _prepare(self, module: nn.Module) -> Any:
-        return module.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+        module = module.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module.eval().requires_grad_(False)
 
     def _remember(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         with self._lock:

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from adain_core import weights
 from adain_core.contracts import Style
 from adain_core.methods import adain
-from adain_core.networks import Decoder, Encoder, Networks
+from adain_core.networks import Networks
 
 STAGES = ("encode content", "encode style", "AdaIN", "decode")
 
@@ -48,8 +48,7 @@ def measure(name: str, size: int, repeats: int, folder: Path | None) -> dict[str
     try:
         networks, trained = weights.load(name, folder=folder, download=False), True
     except weights.WeightsError:
-        row = weights.get(name)
-        networks, trained = Networks(name, Encoder(row.widths), Decoder(row.widths, row.levels, row.omit)), False
+        networks, trained = Networks(name, *weights.get(name).build()), False
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     at_rest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

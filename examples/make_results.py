@@ -16,7 +16,7 @@ from adain_core import images, stylize
 from ui import examples
 
 SIZE = 640  # pixels of the longer side
-SHEET_PHOTOS = ("tiger", "bridge", "cat", "moose")
+SHEET_PHOTOS = ("tiger", "bridge", "cat", "moose", "citrus", "meadow")
 SHEET_STYLES = ("night_river", "great_wave", "impasto_sunset", "woodcut", "mosaic", "birches")
 
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
+from adain_core.compact import CompactDecoder, CompactEncoder
 from adain_core.networks import Decoder, Encoder, Networks
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
@@ -19,10 +20,10 @@ WIDTHS = (4, 6, 8, 10)
 LEVELS = ("relu4_1", "relu3_1", "relu2_1")
 
 
-def make_networks(levels=LEVELS, omit=("conv3_3",), seed=0) -> Networks:
-    """Random networks whose features and pictures vary enough to tell one input from another."""
+def make_networks(paper=False, seed=0) -> Networks:
+    """Random networks, the compact ones or the paper's, that vary enough to tell one input from another."""
     torch.manual_seed(seed)
-    encoder, decoder = Encoder(WIDTHS), Decoder(WIDTHS, levels, omit)
+    encoder, decoder = (Encoder(WIDTHS), Decoder(WIDTHS)) if paper else (CompactEncoder(WIDTHS), CompactDecoder(WIDTHS))
     for each in (*encoder.modules(), *decoder.modules()):
         if isinstance(each, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(each.weight)
@@ -33,14 +34,14 @@ def make_networks(levels=LEVELS, omit=("conv3_3",), seed=0) -> Networks:
 
 @pytest.fixture
 def tiny() -> Networks:
-    """Three levels and no conv3_3, as the compact model."""
+    """Three levels, as the compact model."""
     return make_networks()
 
 
 @pytest.fixture
 def one_level() -> Networks:
     """One level and every layer, as the paper's."""
-    return make_networks(("relu4_1",), ())
+    return make_networks(paper=True)
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:

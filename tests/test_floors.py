@@ -14,6 +14,7 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.images": 1,
     "adain_core.normalization": 1,
     "adain_core.networks": 2,
+    "adain_core.compact": 2,
     "adain_core.losses": 2,
     "adain_core.optimize": 2,
     "adain_core.controls": 2,
@@ -22,7 +23,14 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.weights": 3,
     "adain_core.pipeline": 4,
     "adain_core.compare": 5,
-    "adain_core.training": 5,
+    "adain_core.training": 5,  # its recipe; the steps of its staircase follow
+    "adain_core.training.teacher": 5,
+    "adain_core.training.loop": 5,
+    "adain_core.training.pictures": 5.1,
+    "adain_core.training.distill": 5.1,
+    "adain_core.training.decoder": 5.1,
+    "adain_core.training.pair": 5.2,
+    "adain_core.training.__main__": 5.3,
     "adain_core": 6,  # the public names in __init__.py, and no other file
     "adain_core.__main__": 7,
     "adain_core.experiments": 7,
@@ -33,7 +41,7 @@ FLOORS = {  # a package's floor holds for its files
 NETWORK = ("huggingface_hub", "hf_xet", "httpx", "requests", "urllib", "urllib3", "aiohttp", "socket", "http")
 
 
-def floor(module: str) -> int | None:
+def floor(module: str) -> float | None:
     """The floor of a module or of the nearest package that has one; None for a file that the house doesn't know."""
     name = module
     while name and name not in FLOORS:

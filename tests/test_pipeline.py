@@ -26,7 +26,7 @@ from adain_core.contracts import Method, MethodParams, Step
             {"beta": 1},
             "adain has no option beta; there are method, model, size, style_size, weights, device, seed, alpha.",
         ),
-        ({"weights": (1, 1)}, "There are 1 styles but 2 weights (1, 1); give one weight a style."),
+        ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),
         ({"weights": (0,)}, "The weights 0 sum to 0; they must sum to more than 0."),
     ],

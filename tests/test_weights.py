@@ -35,7 +35,7 @@ def folder(tmp_path, state, monkeypatch):
         torch.save(numbered(state[role]), tmp_path / name)
         digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         files[role] = dataclasses.replace(getattr(weights.MODELS["vgg19"], role), sha256=digest)
-    row = dataclasses.replace(weights.MODELS["vgg19"], widths=WIDTHS, **files)
+    row = dataclasses.replace(weights.MODELS["vgg19"], build=lambda: (Encoder(WIDTHS), Decoder(WIDTHS)), **files)
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
     weights._load.cache_clear()
     yield tmp_path
@@ -58,7 +58,7 @@ def refuse(*_given, **_named):
 def test_the_shipped_weights_verify():
     networks = weights.load("compact")
     assert (networks.name, networks.levels) == ("compact", ("relu4_1", "relu3_1", "relu2_1"))
-    assert sum(each.numel() for part in (networks.encoder, networks.decoder) for each in part.parameters()) == 448_623
+    assert sum(each.numel() for part in (networks.encoder, networks.decoder) for each in part.parameters()) == 734_267
     assert weights.load() is networks
     assert weights.state(weights.get("compact")) == "here, verified"
 

@@ -24,7 +24,7 @@ def normalize(weights: Sequence[float] | None, styles: int) -> tuple[float, ...]
     weights = [1.0] * styles if weights is None else list(weights)
     given = ", ".join(f"{weight:g}" for weight in weights)
     if len(weights) != styles:
-        raise ValueError(f"There are {styles} styles but {len(weights)} weights ({given}); give one weight a style.")
+        raise ValueError(f"Styles: {styles}, but weights: {len(weights)} ({given}); give one weight a style.")
     if not all(math.isfinite(weight) for weight in weights):
         raise ValueError(f"The weights are {given}; each must be a finite number.")
     total = math.fsum(weights)

@@ -1,0 +1,115 @@
+"""The compact encoder and decoder: VGG-19's layer names at a quarter of its width, made for two CPU cores.
+
+They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
+pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features are added to
+those from below, where the paper's decoder sees relu4_1 alone; two more convolutions, past which a shortcut leads, work
+where they are cheap, at an eighth of the resolution; the last step up is a pixel shuffle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTHS = (16, 32, 64, 128)
+LEVELS = ("relu4_1", "relu3_1", "relu2_1")
+SHUFFLED = 8  # channels at full resolution on the way up
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, padding_mode="reflect")
+
+
+class CompactEncoder(nn.Module):
+    """Eight 3x3 convolutions; features of the same names and sizes as VGG-19's at relu1_1, 2_1, 3_1 and 4_1.
+
+    Args:
+        widths: channels of each of the four blocks.
+    """
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        a, b, c, d = widths
+        self.conv1_1 = _convolution(3, a)
+        self.conv1_2 = _convolution(a, b, stride=2)
+        self.conv2_1 = _convolution(b, b)
+        self.conv2_2 = _convolution(b, c, stride=2)
+        self.conv3_1 = _convolution(c, c)
+        self.conv3_2 = _convolution(c, d, stride=2)
+        self.conv4_1 = _convolution(d, d)
+
+    def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """Return the features of an image at `layers`.
+
+        Args:
+            image: [N,3,H,W], RGB in [0,1]; at least 9 pixels on each side for relu4_1.
+            layers: names such as `relu4_1`; nothing is computed beyond the deepest.
+
+        Returns:
+            By name [N,C,h,w]; h and w are halved from block to block and rounded up.
+
+        Raises:
+            ValueError: a layer that this encoder lacks.
+        """
+        known = [name.replace("conv", "relu") for name, _ in self.named_children()]
+        if missing := [layer for layer in layers if layer not in known]:
+            raise ValueError(f"The encoder has no layer {missing[0]}; it has {', '.join(known)}.")
+        found: dict[str, Tensor] = {}
+        x = image
+        for name, convolution in self.named_children():
+            x = convolution(x).relu_()
+            if (layer := name.replace("conv", "relu")) in layers:
+                found[layer] = x
+            if len(found) == len(set(layers)):
+                break
+        return found
+
+
+class CompactDecoder(nn.Module):
+    """The way up: features at three levels, those from below up-sampled and added to the next level's.
+
+    Args:
+        widths: as the encoder's.
+    """
+
+    levels = LEVELS
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__()
+        _, b, c, d = widths
+        self.conv4_3 = _convolution(d, d)
+        self.conv4_2 = _convolution(d, d)
+        self.conv4_1 = _convolution(d, c)
+        self.conv3_2 = _convolution(c, c)
+        self.conv3_1 = _convolution(c, b)
+        self.conv2_2 = _convolution(b, b)
+        self.conv2_1 = _convolution(b, 4 * SHUFFLED)
+        self.conv1_1 = _convolution(SHUFFLED, 3)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Turn features into an image.
+
+        Args:
+            features: at every one of `levels`, [N,C,h,w].
+
+        Returns:
+            [N,3,H,W], not yet clamped; one pixel larger than the encoded image where that has odd sides.
+        """
+        x = features["relu4_1"]
+        x = (x + self.conv4_2(self.conv4_3(x).relu_())).relu_()
+        x = self.conv4_1(x).relu_()
+        x = _up(x, features["relu3_1"])
+        x = self.conv3_2(x).relu_()
+        x = self.conv3_1(x).relu_()
+        x = _up(x, features["relu2_1"])
+        x = self.conv2_2(x).relu_()
+        x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
+        return self.conv1_1(x)
+
+
+def _up(x: Tensor, beside: Tensor) -> Tensor:
+    x = F.interpolate(x, scale_factor=2, mode="nearest")
+    return x[..., : beside.shape[2], : beside.shape[3]] + beside

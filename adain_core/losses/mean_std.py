@@ -1,0 +1,24 @@
+"""The paper's style loss at one layer (Huang & Belongie 2017, Eq. 13), with squared errors as the released code has it.
+
+The paper writes norms, ‖mu - mu_s‖ + ‖sigma - sigma_s‖; squared and averaged over the channels it is also the loss of
+Li, Wang, Liu & Hou 2017 ("BN statistics").
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from adain_core.normalization import Statistics
+
+
+def mean_std(own: Statistics, style: Statistics) -> Tensor:
+    """Squared errors of mean and standard deviation, averaged over the channels.
+
+    Args:
+        own: of the stylized picture's features, [N,C,1,1] each.
+        style: of the style's, [N,C,1,1] or [1,C,1,1] each.
+
+    Returns:
+        [N].
+    """
+    return ((own.mean - style.mean).square() + (own.std - style.std).square()).mean((1, 2, 3))

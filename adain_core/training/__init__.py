@@ -1,0 +1,25 @@
+"""Training: the compact pair, from the full-size networks as teacher, and the full-size decoder by the paper's recipe.
+
+Needs two folders of pictures, contents and styles, the full-size weights (from the Hub, or a folder), and what
+requirements-dev.txt installs. The shipped compact model was made by these two commands (the model card has their
+settings, logs and figures):
+
+    python -m adain_core.training distill --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/distill
+    python -m adain_core.training pair    --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/pair \
+        --start runs/distill/weights.safetensors
+
+1. `distill` (distill.py): the compact encoder learns to predict the teacher's features at relu1_1, 2_1, 3_1 and 4_1,
+   each through a 1x1 convolution.
+2. `pair` (pair.py): encoder and decoder together. The teacher looks at every picture that they make: the paper's
+   content and style losses in its features, each divided by what the full-size pair reaches; in the beginning also the
+   distance to the full-size pair's own picture; reconstruction; and the distillation goes on.
+
+And for the full-size networks, the paper's recipe:
+
+    python -m adain_core.training decoder --photos COCO --paintings WIKIART --teacher WEIGHTS -o runs/decoder
+
+A run's folder holds checkpoint.pt, weights.safetensors (averaged), log.jsonl, losses.png and samples.jpg. The same
+command goes on where it was stopped, and sees the same crops as if it hadn't been; on a CPU it ends at the same
+numbers. A GPU is used where there is one; there, and on CPUs that have it, convolutions run in bfloat16. Pictures named
+in held_out.txt are never read.
+"""

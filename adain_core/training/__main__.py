@@ -1,0 +1,169 @@
+"""The command line: `python -m adain_core.training STAGE --photos FOLDER --paintings FOLDER --teacher FOLDER`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import torch
+import typer
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from adain_core import weights
+from adain_core.compact import WIDTHS, CompactDecoder, CompactEncoder
+from adain_core.contracts import Params, describe, parse
+from adain_core.networks import WIDTHS as FULL
+from adain_core.networks import Decoder
+from adain_core.training import loop, pictures
+from adain_core.training.decoder import PaperDecoder, PaperSettings
+from adain_core.training.decoder import Weights as DecoderWeights
+from adain_core.training.distill import Distill, Heads
+from adain_core.training.loop import Settings
+from adain_core.training.pair import Pair, reference
+from adain_core.training.pair import Weights as PairWeights
+from adain_core.training.teacher import LAYERS, Teacher
+
+M = TypeVar("M", bound=nn.Module)
+P = TypeVar("P", bound=Params)
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+def declared(*models: type[Params]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an option for every field of the parameter classes, handed over in a dictionary `options`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [each for name, each in signature.parameters.items() if name != "options"]
+        fields = {name: info for model in models for name, info in model.model_fields.items()}
+        drawn = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=info.default,
+                annotation=Annotated[info.annotation, typer.Option(help=describe(info))],
+            )
+            for name, info in fields.items()
+        ]
+
+        def run(**values: Any) -> Any:
+            return command(**{key: values.pop(key) for key in [*values] if key not in fields}, options=values)
+
+        run.__signature__ = signature.replace(parameters=[*own, *drawn])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
+
+Photos = Annotated[Path, typer.Option(help="Folder of content pictures.")]
+Paintings = Annotated[Path, typer.Option(help="Folder of style pictures.")]
+TeacherFolder = Annotated[Path | None, typer.Option(help="Folder with the full-size weights.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; one that holds a checkpoint goes on.")]
+Start = Annotated[Path | None, typer.Option(help="Weights to begin with, as safetensors.")]
+
+
+@app.command()
+@declared(Settings)
+def distill(
+    photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
+) -> None:
+    """Teach the compact encoder the full-size encoder's features."""
+    run = Run(Settings, options, photos, paintings, teacher)
+    encoder, heads = run.new(CompactEncoder()), run.new(Heads(WIDTHS, FULL[:4]))
+    run.train(Distill(encoder, run.teacher, heads, run.samples[0]), output)
+
+
+@app.command()
+@declared(Settings, PairWeights)
+def pair(
+    photos: Photos,
+    paintings: Paintings,
+    output: Output,
+    teacher: TeacherFolder = None,
+    start: Start = None,
+    options: Any = None,
+) -> None:
+    """Train the compact encoder and decoder together, measured by the full-size pair."""
+    run = Run(Settings, options, photos, paintings, teacher)
+    encoder, decoder, heads = run.new(CompactEncoder()), run.new(CompactDecoder()), run.new(Heads(WIDTHS, FULL[:4]))
+    with torch.no_grad():
+        decoder.conv1_1.weight.mul_(0.1)  # begins near grey
+        nn.init.constant_(decoder.conv1_1.bias, 0.5)  # type: ignore[arg-type]
+    if start is not None:
+        begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start)
+    with torch.no_grad():
+        crops = torch.cat([each for batch in run.batches(range(-28, -12)) for each in run.move(batch)])
+        heads.fit(encoder(crops, LAYERS), run.teacher.features(crops))
+    yardstick = reference(run.teacher, [run.move(batch) for batch in run.batches(range(-12, 0))])
+    print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
+    run.train(Pair(encoder, decoder, heads, run.teacher, run.weights(PairWeights), yardstick, run.samples), output)
+
+
+@app.command()
+@declared(PaperSettings, DecoderWeights)
+def decoder(
+    photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
+) -> None:
+    """Train a full-size decoder for VGG-19 by the paper's recipe."""
+    run = Run(PaperSettings, options, photos, paintings, teacher)
+    run.train(PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples), output)
+
+
+class Run:
+    """What every stage shares: device, precision, pictures, teacher."""
+
+    def __init__(
+        self, kind: type[Settings], options: dict[str, Any], photos: Path, paintings: Path, teacher: Path | None
+    ) -> None:
+        self.options = options
+        self.settings = parse(kind, {name: options[name] for name in kind.model_fields})
+        torch.manual_seed(self.settings.seed)
+        self.device = torch.device(weights.pick_device("auto"))
+        torch.backends.cudnn.benchmark = True
+        self.bf16 = self.device.type == "cuda" or weights.has_bfloat16()
+        held_out = [name for names in pictures.held_out().values() for name in names]
+        self.photos = pictures.load(photos, 2 * self.settings.size, held_out)
+        self.paintings = pictures.load(paintings, 2 * self.settings.size, held_out)
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        self.teacher = Teacher(weights.load("vgg19", folder=teacher), self.device, dtype)
+        shown = self.settings.model_copy(update={"batch": 6, "size": 192, "varied": 0.0})
+        self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
+
+    def move(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Bring a batch to the device."""
+        content, style = (each.to(self.device) for each in batch)
+        return content, style
+
+    def new(self, module: M) -> M:
+        """Initialize a module at random and move it."""
+        for each in module.modules():
+            if isinstance(each, nn.Conv2d):
+                nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
+                nn.init.constant_(each.bias, 0)  # type: ignore[arg-type]
+        return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def weights(self, kind: type[P]) -> P:
+        """Read a stage's loss weights from the options."""
+        return parse(kind, {name: self.options[name] for name in kind.model_fields})
+
+    def batches(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+        """Draw the batches of these steps."""
+        return pictures.batches(self.photos, self.paintings, self.settings, steps)
+
+    def train(self, stage: loop.Stage, output: Path) -> None:
+        """Train."""
+        loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16)
+
+
+def begin(module: nn.Module, path: Path) -> None:
+    """Load what a file holds for a module."""
+    found = module.load_state_dict(load_file(path), strict=False)
+    print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,82 @@
+"""The paper's own training (Huang & Belongie 2017, Eqs. 11-13): a decoder for a fixed VGG-19.
+
+Departs from the paper where pytorch-AdaIN does: losses are squared errors averaged over channels, and the style weight
+is 10 on these (the released code: 1e-2 on sums).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor, nn
+
+from adain_core.contracts import Params
+from adain_core.training.loop import Settings, samples_sheet
+from adain_core.training.teacher import DEEPEST, Teacher, all_statistics, content_loss, style_loss
+
+
+class PaperSettings(Settings):
+    """The paper's recipe: 160,000 batches of 8 crops of 256 px from pictures of 512, none of them varied."""
+
+    steps: int = Field(160_000, ge=1, le=10_000_000, description="Steps in all, those of a resumed run included.")
+    batch: int = Field(8, ge=1, le=1024, description="Content crops a step, and as many style crops.")
+    size: int = Field(256, ge=32, le=1024, description="Pixels of a crop's side.")
+    rate: float = Field(1e-4, gt=0, le=1, description="Adam's first learning rate.")
+    decay: float = Field(5e-5, ge=0, le=1, description="Of the rate, as 1 / (1 + decay * step); 0 for one cycle.")
+    smallest: float = Field(1.0, gt=0, le=8, description="Least scale of a crop to its picture.")
+    largest: float = Field(1.0, gt=0, le=8, description="Largest scale of a crop to its picture.")
+    varied: float = Field(0.0, ge=0, le=1, description="Share of crops turned grey, dark, flat and the like.")
+
+
+class Weights(Params):
+    """Weights of the paper's two losses."""
+
+    style: float = Field(10.0, ge=0, le=1000, description="Of the style loss, beside content 1.")
+
+
+class PaperDecoder:
+    """The decoder alone; the encoder stays as it is.
+
+    Args:
+        decoder: what to train.
+        teacher: whose encoder it inverts.
+        weights: of the losses.
+        samples: photographs and paintings for the sheet, [N,3,H,W] each.
+    """
+
+    def __init__(self, decoder: nn.Module, teacher: Teacher, weights: Weights, samples: tuple[Tensor, Tensor]) -> None:
+        self.student: Any = nn.ModuleDict({"decoder": decoder})
+        self.helpers: Any = nn.Module()
+        self.teacher = teacher
+        self.weights = weights
+        self.samples = samples
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """Everything learns at one rate."""
+        return [{"params": [*self.student.parameters(), *self.helpers.parameters()], "lr": rate}]
+
+    def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Return content and style loss, and their weighted sum as `total`."""
+        with torch.no_grad():
+            content, style = (self.teacher.features(each) for each in batch)
+            target, goal = self.teacher.target(content, style), all_statistics(style)
+        found = self.teacher.features(self.student["decoder"]({DEEPEST: target}))
+        terms = {
+            "content": content_loss(found, target).mean(),
+            "style": style_loss(all_statistics(found), goal).mean(),
+        }
+        return {**terms, "total": terms["content"] + self.weights.style * terms["style"]}
+
+    @torch.no_grad()
+    def sheet(self, student: Any) -> Image.Image:
+        """Draw every sample photograph in every sample style."""
+
+        def stylize(content: Tensor, styles: Tensor) -> Tensor:
+            target = self.teacher.target(self.teacher.features(content), self.teacher.features(styles))
+            return student["decoder"]({DEEPEST: target})
+
+        return samples_sheet(self.samples, [stylize])

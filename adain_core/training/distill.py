@@ -1,0 +1,126 @@
+"""Distillation: the compact encoder's features learn to predict the teacher's, each layer by a 1x1 convolution.
+
+The loss of a layer is the share of the teacher's variance that is not explained, averaged over the teacher's channels:
+1 is what a constant reaches, 0 is perfect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from adain_core import images
+from adain_core.training.teacher import LAYERS, Features, Teacher
+
+SPARSE = {"relu1_1": 4, "relu2_1": 2}  # every fourth or second row and column is compared: neighbors are much alike
+FLOOR = 0.05  # of a layer's mean variance, added to each channel's: channels that hardly vary don't count more
+
+
+class Heads(nn.Module):
+    """A 1x1 convolution a layer, from the student's channels to the teacher's, and the teacher's variances.
+
+    Args:
+        inputs: the student's channels at LAYERS.
+        outputs: the teacher's.
+    """
+
+    def __init__(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        super().__init__()
+        for layer, i, o in zip(LAYERS, inputs, outputs, strict=True):
+            self.add_module(layer, nn.Conv2d(i, o, 1))
+            self.register_buffer(f"{layer}_variance", torch.zeros(o))
+
+    def unexplained(self, own: Features, teacher: Features) -> dict[str, Tensor]:
+        """Return each layer's share of unexplained variance."""
+        shares = {}
+        for layer in LAYERS:
+            step = SPARSE.get(layer, 1)
+            target = teacher[layer][..., ::step, ::step].float()
+            variance = self.get_buffer(f"{layer}_variance")
+            if self.training:
+                now = target.detach().var((0, 2, 3))
+                variance.copy_(now if not variance.any() else variance.lerp(now, 0.02))
+            error = (
+                (self.get_submodule(layer)(own[layer][..., ::step, ::step]).float() - target).square().mean((0, 2, 3))
+            )
+            shares[layer] = (error / (variance + FLOOR * variance.mean())).mean()
+        return shares
+
+    @torch.no_grad()
+    def fit(self, own: Features, teacher: Features) -> None:
+        """Set every convolution to the least-squares regression on these features."""
+        for layer in LAYERS:
+            step, head = SPARSE.get(layer, 1), self.get_submodule(layer)
+            x, y = (rows(features[layer][..., ::step, ::step]) for features in (own, teacher))
+            weight, bias = regress(x, y)
+            head.weight.copy_(weight[:, :, None, None])  # type: ignore[operator]
+            head.bias.copy_(bias)  # type: ignore[operator]
+
+
+def rows(x: Tensor) -> Tensor:
+    """Lay features out by position, [N,C,H,W] -> [NHW,C] in float32."""
+    return x.float().permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def regress(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Fit y = x weight' + bias by least squares, in float64, with a ridge of a millionth.
+
+    Args:
+        x: [K,I], K observations.
+        y: [K,O].
+
+    Returns:
+        weight [O,I] and bias [O].
+    """
+    x, y = x.double(), y.double()
+    mean_x, mean_y = x.mean(0), y.mean(0)
+    x, y = x - mean_x, y - mean_y
+    moments = x.T @ x
+    ridge = 1e-6 * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype, device=x.device)
+    weight = torch.linalg.solve(moments + ridge, x.T @ y).T
+    return weight, mean_y - weight @ mean_x
+
+
+class Distill:
+    """The first stage: the encoder alone.
+
+    Args:
+        encoder: what to train; on the teacher's device.
+        teacher: whose features to predict.
+        heads: see Heads.
+        samples: pictures for the sheet, [N,3,H,W].
+    """
+
+    def __init__(self, encoder: nn.Module, teacher: Teacher, heads: Heads, samples: Tensor) -> None:
+        self.student: Any = nn.ModuleDict({"encoder": encoder})
+        self.helpers: Any = heads
+        self.teacher = teacher
+        self.samples = samples
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """Everything learns at one rate."""
+        return [{"params": [*self.student.parameters(), *self.helpers.parameters()], "lr": rate}]
+
+    def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002
+        """Return the unexplained shares, and their mean as `total`."""
+        image = torch.cat(batch)
+        with torch.no_grad():
+            target = self.teacher.features(image)
+        shares = self.helpers.unexplained(self.student["encoder"](image, LAYERS), target)
+        return {**shares, "total": torch.stack(list(shares.values())).mean()}
+
+    @torch.no_grad()
+    def sheet(self, student: Any) -> Image.Image:
+        """Draw, for each sample, three channels of relu3_1: the teacher's beside the prediction."""
+        layer = "relu3_1"
+        truth = self.teacher.features(self.samples)[layer].float()
+        own = self.helpers.get_submodule(layer)(student["encoder"](self.samples, [layer])[layer]).float()
+        chosen = truth.var((0, 2, 3)).topk(3).indices
+        scale = truth[:, chosen].amax((0, 2, 3), keepdim=True)
+        shown = [(x[:, chosen] / scale).clamp(0, 1) for x in (truth, own)]
+        pictures = [images.to_image(each[None].cpu()) for pair in zip(*shown, strict=True) for each in pair]
+        return images.sheet(pictures, columns=8)

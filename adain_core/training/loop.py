@@ -1,0 +1,237 @@
+"""The one training loop: steps, averaged weights, checkpoints, a log, a plot and a sheet of samples as it goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from pydantic import Field
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from adain_core import images
+from adain_core.contracts import Params
+
+Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1]
+
+
+class Settings(Params):
+    """How long and how fast to train."""
+
+    steps: int = Field(4000, ge=1, le=10_000_000, description="Steps in all, those of a resumed run included.")
+    batch: int = Field(4, ge=1, le=1024, description="Content crops a step, and as many style crops.")
+    size: int = Field(128, ge=32, le=1024, description="Pixels of a crop's side.")
+    rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate: the highest of one cycle.")
+    decay: float = Field(0.0, ge=0, le=1, description="Of the rate, as 1 / (1 + decay * step); 0 for one cycle.")
+    average: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights, which are what is saved.")
+    warm_up: float = Field(0.1, gt=0, lt=1, description="Share of one cycle's steps in which the rate rises.")
+    muon: float = Field(0.0, ge=0, le=100, description="Muon's rate for kernels, over Adam's; 0 for Adam alone.")
+    smallest: float = Field(0.5, gt=0, le=8, description="Least scale of a crop to its picture.")
+    largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop to its picture.")
+    varied: float = Field(0.15, ge=0, le=1, description="Share of crops turned grey, dark, flat and the like.")
+    save_every: int = Field(500, ge=1, le=1_000_000, description="Steps from one checkpoint to the next.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of weights, crops and pairs.")
+
+
+class Stage(Protocol):
+    """What a stage of training gives the loop."""
+
+    student: Any  # what is trained, averaged and saved
+    helpers: Any  # trained beside it, kept in checkpoints alone
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """Return the parameters with their learning rates, as torch's optimizers take them."""
+
+    def losses(self, batch: Batch, step: int) -> Mapping[str, Tensor]:
+        """Return what to log; `total` is what to minimize."""
+
+    def sheet(self, student: Any) -> Image.Image:
+        """Draw samples with the averaged weights."""
+
+
+class Optimizers:
+    """Adam, and for convolutions Muon if wanted, with their schedules; gradients are clipped to norm 1.
+
+    Muon (Jordan et al. 2024) makes each kernel's step an orthogonal matrix, [outputs, inputs x 3 x 3]: networks without
+    normalization learn faster so. torch's takes matrices only, so it is given views of the kernels.
+    """
+
+    def __init__(self, stage: Stage, settings: Settings) -> None:
+        self.parameters: list[Tensor] = []
+        self.views: list[tuple[Tensor, Tensor]] = []  # kernel, and the same numbers as a matrix
+        kernels = {id(each.weight) for each in stage.student.modules() if isinstance(each, nn.Conv2d)}
+        adam, muon = [], []
+        for group in stage.groups(settings.rate):
+            parameters = list(group["params"])
+            self.parameters += parameters
+            chosen = [each for each in parameters if settings.muon and id(each) in kernels]
+            rest = [each for each in parameters if not settings.muon or id(each) not in kernels]
+            views = [nn.Parameter(_matrix(each.data)) for each in chosen]
+            self.views += zip(chosen, views, strict=True)
+            if rest:
+                adam.append({"params": rest, "lr": group["lr"]})
+            if views:
+                muon.append({"params": views, "lr": settings.muon * group["lr"]})
+        self.each: list[torch.optim.Optimizer] = []
+        if adam:
+            self.each.append(torch.optim.Adam(adam, betas=(0.9, 0.999 if settings.decay else 0.99), fused=True))
+        if muon:
+            self.each.append(torch.optim.Muon(muon, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+        self.parts: list[Any] = [*self.each, *(_schedule(each, settings) for each in self.each)]
+
+    def step(self) -> None:
+        """Take a step with the gradients, and forget them."""
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        for kernel, view in self.views:
+            view.grad = None if kernel.grad is None else _matrix(kernel.grad)
+        for each in self.parts:
+            each.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Collect the state of all."""
+        return {"states": [each.state_dict() for each in self.parts]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back the state of all."""
+        for each, saved in zip(self.parts, state["states"], strict=True):
+            each.load_state_dict(saved)
+
+
+def _matrix(kernel: Tensor) -> Tensor:
+    """See a kernel as a matrix, [O,I,3,3] -> [O,9I]: the same memory where that is channels_last."""
+    return kernel.permute(0, 2, 3, 1).flatten(1)
+
+
+def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> LRScheduler:
+    if settings.decay:
+        return LambdaLR(optimizer, lambda step: 1 / (1 + settings.decay * step))
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(
+        optimizer,
+        highest,
+        settings.steps + 1,
+        pct_start=settings.warm_up,
+        div_factor=10,
+        final_div_factor=100,
+        cycle_momentum=False,
+    )
+
+
+def train(
+    stage: Stage,
+    batches: Callable[[range], Iterable[Batch]],
+    settings: Settings,
+    record: Mapping[str, object],
+    output: Path,
+    device: torch.device,
+    bf16: bool,
+) -> None:
+    """Train a stage, or go on from the checkpoint in `output`.
+
+    Args:
+        stage: what to train, on `device`.
+        batches: called with the range of steps to come; gives a batch for each.
+        settings: how long and how fast.
+        record: everything that the run depends on; a checkpoint of another record is refused.
+        output: folder for checkpoint.pt, weights.safetensors, log.jsonl, losses.png and samples.jpg.
+        device: where the stage's networks are.
+        bf16: whether convolutions run in bfloat16.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    optimizers = Optimizers(stage, settings)
+    average = AveragedModel(
+        stage.student,
+        multi_avg_fn=get_ema_multi_avg_fn(settings.average),  # type: ignore[no-untyped-call]
+    )
+    kept = {
+        "student": stage.student,
+        "helpers": stage.helpers,
+        "average": average,
+        "optimizers": optimizers,
+    }
+    first, before = 0, 0.0
+    if (checkpoint := output / "checkpoint.pt").exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        if saved["record"] != record:
+            raise ValueError(f"{output.name} holds a run with other settings; choose another folder, or the same ones.")
+        for name, part in kept.items():
+            part.load_state_dict(saved[name])
+        first, before = saved["step"], saved["seconds"]
+    log = output / "log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if first else []
+    lines = [line for line in lines if line["step"] <= first]
+    start, recent = time.monotonic(), list[dict[str, Tensor]]()
+
+    def save(step: int) -> None:
+        state = {name: part.state_dict() for name, part in kept.items()}
+        state |= {"record": record, "step": step, "seconds": before + time.monotonic() - start}
+        torch.save(state, checkpoint.with_suffix(".part"))
+        os.replace(checkpoint.with_suffix(".part"), checkpoint)
+        weights = {name: tensor.contiguous().cpu() for name, tensor in average.module.state_dict().items()}
+        save_file(weights, output / "weights.safetensors")
+        log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        plot(lines, output / "losses.png")
+        stage.sheet(average.module).save(output / "samples.jpg", quality=90)
+
+    step = first
+    try:
+        progress = tqdm(batches(range(first, settings.steps)), initial=first, total=settings.steps, mininterval=5)
+        for step, batch in enumerate(progress, start=first + 1):
+            photos, paintings = (each.to(device, non_blocking=True) for each in batch)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                losses = stage.losses((photos, paintings), step)
+            losses["total"].backward()  # type: ignore[no-untyped-call]
+            optimizers.step()
+            average.update_parameters(stage.student)
+            recent.append({name: value.detach() for name, value in losses.items()})
+            if step % 25 == 0 or step == settings.steps:
+                means = {name: float(torch.stack([each[name] for each in recent]).mean()) for name in recent[0]}
+                recent.clear()
+                seconds = before + time.monotonic() - start
+                lines.append({"step": step, "seconds": round(seconds, 1), **{k: round(v, 5) for k, v in means.items()}})
+                progress.set_postfix({name: f"{value:.3g}" for name, value in means.items()}, refresh=False)
+            if step % settings.save_every == 0 and step < settings.steps:
+                save(step)
+    finally:  # stopped by hand, too
+        if step > first:
+            save(step)
+
+
+def plot(lines: Iterable[Mapping[str, float]], path: Path) -> None:
+    """Draw every loss over the steps, on a logarithmic scale."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    lines = list(lines)
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for name in [name for name in (lines[-1] if lines else {}) if name not in ("step", "seconds")]:
+        axes.plot([line["step"] for line in lines], [line[name] for line in lines], label=name)
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    if lines:
+        axes.legend(ncols=3, fontsize="small")
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def samples_sheet(samples: tuple[Tensor, Tensor], makers: Sequence[Callable[[Tensor, Tensor], Tensor]]) -> Image.Image:
+    """Draw a grid: styles along the top, photographs at the left, a row for each photograph and maker."""
+    photos, paintings = samples
+    cells = [torch.ones_like(photos[:1]), *paintings.chunk(len(paintings))]
+    for photo in photos.chunk(len(photos)):
+        for make in makers:
+            cells += [photo, *make(photo.expand_as(paintings), paintings).float().clamp(0, 1).chunk(len(paintings))]
+    pictures = [images.to_image(each.cpu()) for each in cells]
+    return images.sheet(pictures, columns=1 + len(paintings), side=photos.shape[-1])

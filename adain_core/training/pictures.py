@@ -1,0 +1,136 @@
+"""Training pictures: decoded once, kept small in memory, cropped at random sizes.
+
+Every batch is drawn by a generator of its own, seeded by the run's seed and the step: a resumed run sees what an
+uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from adain_core import images
+from adain_core.training.loop import Settings
+
+HELD_OUT = Path(__file__).parent / "held_out.txt"
+
+
+def held_out() -> dict[str, list[str]]:
+    """Name the pictures that training never sees: `photos` and `art`, 40 each, in the order of their pairs."""
+    names = HELD_OUT.read_text(encoding="utf-8").split()
+    return {folder: [name for name in names if name.startswith(folder)] for folder in ("photos", "art")}
+
+
+def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[Image.Image]:
+    """Decode every picture of a folder, reduced to `short_side` pixels where larger.
+
+    Args:
+        folder: pictures, in any of the formats that the project reads.
+        short_side: pixels.
+        without: names of the form folder/file to leave out.
+
+    Raises:
+        ValueError: there is no picture.
+    """
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in images.SUFFIXES]
+    paths = [path for path in paths if f"{folder.name}/{path.name}" not in without]
+    if not paths:
+        raise ValueError(f"There is no picture to train on in the folder {folder.name}.")
+
+    def one(path: Path) -> Image.Image:
+        picture = images.load(path).rgb
+        factor = short_side / min(picture.size)
+        if factor < 1:
+            picture = picture.resize((round(picture.width * factor), round(picture.height * factor)))
+        return picture
+
+    with ThreadPoolExecutor() as pool:
+        return list(tqdm(pool.map(one, paths), f"reading {folder.name}", len(paths), disable=None, leave=False))
+
+
+def vary(picture: Image.Image, rng: random.Random) -> Image.Image:
+    """Change a crop into what is rare in collections: grey, dark, bright, flat, inverted, a drawing."""
+    kind = rng.choice(("grey", "dark", "bright", "poster", "inverted", "ink", "recolored"))
+    if kind == "grey":
+        return ImageOps.grayscale(picture).convert("RGB")
+    if kind == "dark":
+        return ImageEnhance.Brightness(picture).enhance(rng.uniform(0.15, 0.5))
+    if kind == "bright":
+        return ImageOps.invert(ImageEnhance.Brightness(ImageOps.invert(picture)).enhance(rng.uniform(0.15, 0.5)))
+    if kind == "poster":
+        return ImageOps.posterize(picture, rng.choice((1, 2)))
+    if kind == "inverted":
+        return ImageOps.invert(picture)
+    if kind == "ink":
+        grey, threshold = ImageOps.autocontrast(ImageOps.grayscale(picture)), rng.uniform(64, 192)
+        return grey.point([0 if level < threshold else 255 for level in range(256)]).convert("RGB")
+    return Image.merge("RGB", rng.sample(picture.split(), 3))
+
+
+def crops(
+    pictures: Sequence[Image.Image],
+    count: int,
+    size: int,
+    rng: random.Random,
+    scales: tuple[float, float] = (1, 1),
+    varied: float = 0,
+) -> Tensor:
+    """Draw random crops, scaled, mirrored, some of them varied.
+
+    Args:
+        pictures: each at least `size` pixels on each side, or it is enlarged.
+        count: how many; no picture twice where there are enough.
+        size: pixels of a crop's side.
+        rng: what draws.
+        scales: least and largest of a crop to its picture, log-uniform; above 1 as where a small picture is stylized
+            large.
+        varied: share of crops that `vary` changes.
+
+    Returns:
+        [count,3,size,size], RGB in [0,1].
+    """
+    drawn = []
+    for picture in rng.sample(pictures, count) if count <= len(pictures) else rng.choices(pictures, k=count):
+        least, most = (min(size / scale, *picture.size) for scale in reversed(scales))
+        side = least * (most / least) ** rng.random()
+        left, top = rng.uniform(0, picture.width - side), rng.uniform(0, picture.height - side)
+        box = (left, top, left + side, top + side)
+        crop = picture.resize((size, size), Image.Resampling.BICUBIC, box)
+        if rng.random() < 0.5:
+            crop = ImageOps.mirror(crop)
+        if rng.random() < varied:
+            crop = vary(crop, rng)
+        drawn.append(np.asarray(crop))
+    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255  # [N,H,W,3] -> [N,3,H,W], channels_last
+
+
+def batches(
+    photos: Sequence[Image.Image],
+    paintings: Sequence[Image.Image],
+    settings: Settings,
+    steps: range,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw each step's content and style crops, some steps ahead of the training."""
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        rng = random.Random(f"{settings.seed} {step}")
+        how = (settings.batch, settings.size, rng, (settings.smallest, settings.largest), settings.varied)
+        return crops(photos, *how), crops(paintings, *how)
+
+    workers = os.cpu_count() or 2
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = [pool.submit(draw, step) for step in steps[: 2 * workers]]
+        for step in steps:
+            batch = ahead.pop(0)
+            if (later := step + 2 * workers) in steps:
+                ahead.append(pool.submit(draw, later))
+            yield batch.result()

@@ -1,0 +1,217 @@
+"""What the compact model reaches beside the full-size pair, on 40 photographs and 40 artworks that training never saw.
+
+    python -m benchmarks.compact --pictures FOLDER --weights-dir FOLDER [--sizes 256,512,1024] [--candidate FILE]
+
+`--pictures` holds the folders photos and art; adain_core/training/held_out.txt names the 40 pairs in it. Each picture's
+central square is scaled to the size. The full-size VGG-19 in `--weights-dir` measures every output, in float32:
+
+- style: mean and standard deviation at relu1_1, 2_1, 3_1 and 4_1 (Eq. 13, squared errors, mean over channels, summed
+  over layers); content: mean squared error of relu4_1 to the content's own. Averages over the pairs, and their ratio.
+- reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
+- explained variance: of the teacher's features by a 1x1 regression on the compact ones, fitted on the first 20
+  photographs, measured on the others.
+- Gram: an optimisation of the picture on compact features (120 steps of Adam from the content, 224 px), scored by the
+  full-size network's Gram loss over the content's own.
+- speed: 512 px, style cached, beside `vgg19` and beside a 2048x2048 float32 matrix product, in turns.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from adain_core import images, weights
+from adain_core.contracts import Style
+from adain_core.methods import adain
+from adain_core.networks import Networks
+from adain_core.training.distill import regress, rows
+from adain_core.training.pictures import held_out
+from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss
+
+GRAM_STEPS, GRAM_SIZE, GRAM_PAIRS = 120, 224, 10
+
+
+def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
+    """Load the central squares, [1,3,size,size] each."""
+    pictures = (images.load(folder / name).rgb for name in names)
+    return [images.to_tensor(ImageOps.fit(each, (size, size), Image.Resampling.BICUBIC)) for each in pictures]
+
+
+def transfer(networks: Networks, content: Tensor, style: Tensor) -> Tensor:
+    """Stylize as the product does."""
+    return next(iter(adain.run(content, [Style(style)], adain.Params(), networks))).image
+
+
+@torch.inference_mode()
+def quality(
+    compact: Networks, full: Networks, folder: Path, size: int, sheet: Path | None, count: int
+) -> dict[str, float]:
+    """Measure both pairs on every held-out pair at one size."""
+    teacher = Teacher(full, torch.device("cpu"))
+    names = {kind: each[:count] for kind, each in held_out().items()}
+    found: dict[str, list[float]] = {}
+    shown: list[Image.Image] = []
+    pairs = zip(squares(folder, names["photos"], size), squares(folder, names["art"], size), strict=True)
+    for content, style in tqdm(pairs, f"{size} px", len(names["photos"]), disable=None):
+        own = teacher.features(content)[DEEPEST]
+        goal = all_statistics(teacher.features(style))
+        outputs = {"compact": transfer(compact, content, style), "vgg19": transfer(full, content, style)}
+        for name, output in outputs.items():
+            features = teacher.features(output)
+            statistics = all_statistics(features)
+            found.setdefault(f"{name} style", []).append(float(style_loss(statistics, goal)))
+            found.setdefault(f"{name} content", []).append(float(content_loss(features, own)))
+            for layer in LAYERS:
+                gap = (statistics[layer].mean - goal[layer].mean).square() + (
+                    statistics[layer].std - goal[layer].std
+                ).square()
+                found.setdefault(f"{name} {layer}", []).append(float(gap.mean()))
+        again = (transfer(compact, content, content) - content).square().mean()
+        found.setdefault("reconstruction", []).append(-10 * math.log10(float(again)))
+        shown += [images.to_image(each) for each in (content, style, *outputs.values())]
+        compact.memory.clear()
+        full.memory.clear()
+    if sheet is not None:
+        sheet.mkdir(parents=True, exist_ok=True)
+        images.sheet(shown, columns=8, side=min(size, 320)).save(sheet / f"pairs_{size}.jpg", quality=90)
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+@torch.inference_mode()
+def explained(compact: Networks, full: Networks, folder: Path) -> dict[str, float]:
+    """Fit a linear regression of the teacher's features on the compact ones, and measure it on other pictures."""
+    photos = squares(folder, held_out()["photos"], 256)
+    shares = {}
+    for layer in LAYERS:
+        step = {"relu1_1": 8, "relu2_1": 4, "relu3_1": 2, "relu4_1": 1}[layer]
+        x, y = [], []
+        for photo in photos:
+            own, truth = (each.encoder(photo.to(_dtype(each)), [layer])[layer].float() for each in (compact, full))
+            x.append(rows(own[..., ::step, ::step]))
+            y.append(rows(truth[..., ::step, ::step]))
+        half = len(x) // 2
+        weight, bias = regress(torch.cat(x[:half]), torch.cat(y[:half]))
+        seen, truth = torch.cat(x[half:]).double(), torch.cat(y[half:]).double()
+        error = seen @ weight.T + bias - truth
+        shares[layer] = 1 - float(error.square().sum() / (truth - truth.mean(0)).square().sum())
+    return shares
+
+
+def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
+    """Return the full-size network's Gram loss after an optimisation on compact features, over the content's own."""
+    names = held_out()
+    ratios = []
+    pairs = list(
+        zip(squares(folder, names["photos"], GRAM_SIZE), squares(folder, names["art"], GRAM_SIZE), strict=True)
+    )
+    for content, style in tqdm(pairs[:GRAM_PAIRS], "Gram", disable=None):
+        image = content.clone().requires_grad_()
+        goal = _grams(compact.encoder(style.to(_dtype(compact)), LAYERS))
+        goal = {layer: gram.detach() for layer, gram in goal.items()}
+        optimizer = torch.optim.Adam([image], 0.02)
+        for _ in range(GRAM_STEPS):
+            optimizer.zero_grad()
+            loss = _gram_loss(_grams(compact.encoder(image.to(_dtype(compact)), LAYERS)), goal)
+            loss.backward()
+            optimizer.step()
+            image.data.clamp_(0, 1)
+        with torch.inference_mode():
+            truth = _grams(full.encoder(style, LAYERS))
+            after, before = (_gram_loss(_grams(full.encoder(each, LAYERS)), truth) for each in (image, content))
+        ratios.append(float(after / before))
+    return sum(ratios) / len(ratios)
+
+
+def speed(compact: Networks, full: Networks, repeats: int = 9) -> dict[str, float]:
+    """Time 512 px with the style cached, in turns with a matrix product; the best of each."""
+    matrix, content, style = torch.rand(2048, 2048), torch.rand(1, 3, 512, 512), torch.rand(1, 3, 512, 512)
+    best = {"matrix": math.inf, "compact": math.inf, "vgg19": math.inf}
+
+    def clock(name: str, start: float) -> None:
+        best[name] = min(best[name], time.perf_counter() - start)
+
+    for number in range(repeats):
+        start = time.perf_counter()
+        matrix @ matrix
+        clock("matrix", start)
+        for name, networks in (("compact", compact), ("vgg19", full)):
+            if name == "vgg19" and number > 3:
+                continue
+            networks.memory.clear()
+            networks.statistics(style)
+            start = time.perf_counter()
+            transfer(networks, content, style)
+            clock(name, start)
+    return {
+        "matrix GFLOP/s": 2 * 2048**3 / best["matrix"] / 1e9,
+        "compact pictures/s": 1 / best["compact"],
+        "vgg19 pictures/s": 1 / best["vgg19"],
+        "times faster": best["vgg19"] / best["compact"],
+    }
+
+
+def _dtype(networks: Networks) -> torch.dtype:
+    return next(networks.encoder.parameters()).dtype
+
+
+def _grams(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    laid = {layer: rows(x) for layer, x in features.items()}
+    return {layer: x.T @ x / len(x) for layer, x in laid.items()}
+
+
+def _gram_loss(own: Mapping[str, Tensor], goal: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack([(own[layer] - goal[layer]).square().mean() for layer in LAYERS]).sum()
+
+
+def main(
+    pictures: Annotated[Path, typer.Option(help="Folder that holds photos and art.")],
+    weights_dir: Annotated[Path | None, typer.Option(help="Folder of the full-size weights.")] = None,
+    sizes: Annotated[str, typer.Option(help="Pixels of a side, with commas between.")] = "256,512,1024",
+    candidate: Annotated[Path | None, typer.Option(help="Other weights of the compact model to measure.")] = None,
+    pairs: Annotated[int, typer.Option(help="How many of the 40 pairs, to be quick.")] = 40,
+    only_quality: Annotated[bool, typer.Option(help="Leave out regression, Gram and speed.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", help="Folder for sheets and results.json.")] = None,
+) -> None:
+    """Measure everything and print it."""
+    torch.manual_seed(0)
+    full = weights.load("vgg19", folder=weights_dir, download=False)
+    if candidate is None:
+        compact = weights.load("compact")
+    else:
+        encoder, decoder = weights.get("compact").build()
+        torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder}).load_state_dict(load_file(candidate))
+        dtype = torch.bfloat16 if weights.has_bfloat16() else torch.float32
+        compact = Networks("candidate", encoder, decoder, dtype=dtype)
+    results: dict[str, object] = {}
+    for size in [int(each) for each in sizes.split(",")]:
+        found = quality(compact, full, pictures, size, output, pairs)
+        results[f"{size} px"] = found
+        ratios = {what: found[f"compact {what}"] / found[f"vgg19 {what}"] for what in ("style", "content", *LAYERS)}
+        print(f"{size} px: " + ", ".join(f"{what} {ratio:.2f}" for what, ratio in ratios.items()), end="")
+        print(f"; reconstruction {found['reconstruction']:.1f} dB", flush=True)
+        print("   full-size pair: " + ", ".join(f"{k[6:]} {v:.3f}" for k, v in found.items() if k.startswith("vgg19")))
+    if not only_quality:
+        results["explained variance"] = shares = explained(compact, full, pictures)
+        print("explained variance: " + ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items()))
+        results["Gram"] = ratio = gram_optimization(compact, full, pictures)
+        print(f"Gram loss after the optimisation: {ratio:.3f} of the content's", flush=True)
+        results["speed"] = rates = speed(compact, full)
+        print(", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()))
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,99 @@
+import pytest
+import torch
+from conftest import LEVELS, WIDTHS, make_networks
+from torch import nn
+
+from adain_core import images, weights
+from adain_core.compact import CompactDecoder, CompactEncoder
+from adain_core.contracts import Style
+from adain_core.methods import adain
+from adain_core.networks import Networks
+
+
+def conv(state, name, x, stride=1):
+    x = nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+    return nn.functional.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], stride)
+
+
+def encode(state, x):
+    found = {}
+    for name, stride in (
+        ("conv1_1", 1), ("conv1_2", 2), ("conv2_1", 1), ("conv2_2", 2), ("conv3_1", 1), ("conv3_2", 2), ("conv4_1", 1)
+    ):  # fmt: skip
+        x = found[name.replace("conv", "relu")] = conv(state, name, x, stride).relu()
+    return found
+
+
+def decode(state, features):
+    def up(x, beside):
+        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, : beside.shape[2], : beside.shape[3]] + beside
+
+    deep = features["relu4_1"]
+    deep = (deep + conv(state, "conv4_2", conv(state, "conv4_3", deep).relu())).relu()
+    x = conv(state, "conv4_1", deep).relu()
+    x = conv(state, "conv3_2", up(x, features["relu3_1"])).relu()
+    x = conv(state, "conv3_1", x).relu()
+    x = conv(state, "conv2_1", conv(state, "conv2_2", up(x, features["relu2_1"])).relu()).relu()
+    wide = torch.zeros(len(x), x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
+    for row in range(2):
+        for column in range(2):
+            wide[:, :, row::2, column::2] = x[:, 2 * row + column :: 4]
+    return conv(state, "conv1_1", wide)
+
+
+@pytest.mark.parametrize("which", ["tiny", "shipped"])
+def test_both_networks_typed_out(tiny, which):
+    networks = {"tiny": lambda: tiny, "shipped": lambda: weights.load("compact")}[which]()
+    image = torch.rand(2, 3, 22, 31)
+    exact = [module.float() for module in weights.get("compact").build()] if which == "shipped" else []
+    for mine, theirs in zip(exact, (networks.encoder, networks.decoder), strict=False):
+        mine.load_state_dict(theirs.state_dict())
+    encoder, decoder = exact or (networks.encoder, networks.decoder)
+    expected = encode(encoder.state_dict(), image)
+    with torch.no_grad():
+        found = encoder(image, list(expected))
+        for layer, features in expected.items():
+            torch.testing.assert_close(found[layer], features, msg=lambda text, layer=layer: f"{layer}: {text}")
+        torch.testing.assert_close(decoder(found), decode(decoder.state_dict(), expected), atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_layer_is_named(tiny):
+    with pytest.raises(ValueError, match=r"no layer relu3_3; it has relu1_1, relu1_2, relu2_1.*relu4_1\."):
+        tiny.encoder(torch.rand(1, 3, 16, 16), ["relu3_3"])
+
+
+def test_nothing_is_computed_beyond_the_deepest_layer(tiny):
+    tiny.encoder.conv2_2.register_forward_hook(lambda *_: pytest.fail("it went on"))
+    assert list(tiny.encoder(torch.rand(1, 3, 16, 16), ["relu2_1", "relu1_1", "relu1_1"])) == ["relu1_1", "relu2_1"]
+
+
+def test_gradients_reach_every_weight_and_the_image():
+    networks = make_networks()
+    encoder, decoder = CompactEncoder(WIDTHS), CompactDecoder(WIDTHS)
+    encoder.load_state_dict(networks.encoder.state_dict())
+    decoder.load_state_dict(networks.decoder.state_dict())
+    image = torch.rand(1, 3, 24, 32, requires_grad=True)
+    decoder(encoder(image, LEVELS)).square().sum().backward()
+    for each in (image, *encoder.parameters(), *decoder.parameters()):
+        assert each.grad is not None and each.grad.abs().sum() > 0
+
+
+def test_bfloat16_gives_the_same_picture(shipped_pair):
+    state, found = weights.load_file(weights.PRETRAINED / "compact.safetensors"), []
+    content, style = (images.to_tensor(images.load(path, 320).rgb) for path in shipped_pair)
+    for dtype in (torch.float32, torch.bfloat16):
+        encoder, decoder = weights.get("compact").build()
+        nn.ModuleDict({"encoder": encoder, "decoder": decoder}).load_state_dict(state)
+        networks = Networks("compact", encoder, decoder, dtype=dtype)
+        encoded = networks.encode(content)
+        assert {x.dtype for x in encoded.features.values()} == {dtype}
+        assert {x.dtype for each in encoded.statistics.values() for x in each} == {torch.float32}
+        (step,) = adain.run(content, [Style(style)], adain.Params(), networks)
+        assert step.image.dtype == torch.float32
+        found.append(step.image)
+    error = float((found[0] - found[1]).square().mean())
+    assert 0 < error < 10**-4  # 40 dB
+
+
+def test_the_compact_pair_fits_its_four_megabytes():
+    assert sum(file.stat().st_size for file in weights.PRETRAINED.glob("*.safetensors")) <= 4_000_000
