@@ -33,6 +33,7 @@ from tqdm import tqdm
 
 from adain_core import images, weights
 from adain_core.contracts import Style
+from adain_core.losses.mean_std import mean_std
 from adain_core.methods import adain
 from adain_core.networks import Networks
 from adain_core.training.distill import regress, rows
@@ -73,10 +74,8 @@ def quality(
             found.setdefault(f"{name} style", []).append(float(style_loss(statistics, goal)))
             found.setdefault(f"{name} content", []).append(float(content_loss(features, own)))
             for layer in LAYERS:
-                gap = (statistics[layer].mean - goal[layer].mean).square() + (
-                    statistics[layer].std - goal[layer].std
-                ).square()
-                found.setdefault(f"{name} {layer}", []).append(float(gap.mean()))
+                gap = mean_std(statistics[layer], goal[layer])
+                found.setdefault(f"{name} {layer}", []).append(float(gap))
         again = (transfer(compact, content, content) - content).square().mean()
         found.setdefault("reconstruction", []).append(-10 * math.log10(float(again)))
         shown += [images.to_image(each) for each in (content, style, *outputs.values())]
@@ -97,7 +96,7 @@ def explained(compact: Networks, full: Networks, folder: Path) -> dict[str, floa
         step = {"relu1_1": 8, "relu2_1": 4, "relu3_1": 2, "relu4_1": 1}[layer]
         x, y = [], []
         for photo in photos:
-            own, truth = (each.encoder(photo.to(_dtype(each)), [layer])[layer].float() for each in (compact, full))
+            own, truth = (each.encoder(photo.to(each.dtype), [layer])[layer].float() for each in (compact, full))
             x.append(rows(own[..., ::step, ::step]))
             y.append(rows(truth[..., ::step, ::step]))
         half = len(x) // 2
@@ -117,12 +116,12 @@ def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
     )
     for content, style in tqdm(pairs[:GRAM_PAIRS], "Gram", disable=None):
         image = content.clone().requires_grad_()
-        goal = _grams(compact.encoder(style.to(_dtype(compact)), LAYERS))
+        goal = _grams(compact.encoder(style.to(compact.dtype), LAYERS))
         goal = {layer: gram.detach() for layer, gram in goal.items()}
         optimizer = torch.optim.Adam([image], 0.02)
         for _ in range(GRAM_STEPS):
             optimizer.zero_grad()
-            loss = _gram_loss(_grams(compact.encoder(image.to(_dtype(compact)), LAYERS)), goal)
+            loss = _gram_loss(_grams(compact.encoder(image.to(compact.dtype), LAYERS)), goal)
             loss.backward()
             optimizer.step()
             image.data.clamp_(0, 1)
@@ -159,10 +158,6 @@ def speed(compact: Networks, full: Networks, repeats: int = 9) -> dict[str, floa
         "vgg19 pictures/s": 1 / best["vgg19"],
         "times faster": best["vgg19"] / best["compact"],
     }
-
-
-def _dtype(networks: Networks) -> torch.dtype:
-    return next(networks.encoder.parameters()).dtype
 
 
 def _grams(features: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import torch
 import typer
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from adain_core import weights
 from adain_core.compact import WIDTHS, CompactDecoder, CompactEncoder
@@ -133,7 +133,7 @@ class Run:
         shown = self.settings.model_copy(update={"batch": 6, "size": 192, "varied": 0.0})
         self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
 
-    def move(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def move(self, batch: loop.Batch) -> loop.Batch:
         """Bring a batch to the device."""
         content, style = (each.to(self.device) for each in batch)
         return content, style
@@ -150,7 +150,7 @@ class Run:
         """Read a stage's loss weights from the options."""
         return parse(kind, {name: self.options[name] for name in kind.model_fields})
 
-    def batches(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, steps: range) -> Iterator[loop.Batch]:
         """Draw the batches of these steps."""
         return pictures.batches(self.photos, self.paintings, self.settings, steps)
 

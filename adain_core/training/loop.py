@@ -76,6 +76,7 @@ class Optimizers:
             chosen = [each for each in parameters if settings.muon and id(each) in kernels]
             rest = [each for each in parameters if not settings.muon or id(each) not in kernels]
             views = [nn.Parameter(_matrix(each.data)) for each in chosen]
+            assert all(a.data_ptr() == b.data_ptr() for a, b in zip(chosen, views, strict=True)), "not channels_last"
             self.views += zip(chosen, views, strict=True)
             if rest:
                 adam.append({"params": rest, "lr": group["lr"]})
