@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,18 @@ class Job:
     output: Path
 
 
+@dataclass(frozen=True)
+class Places:
+    """What differs from place to place, as `pipeline.run` takes it."""
+
+    regions: Path | None
+    style_for: dict[int, list[Path] | None]
+    region_strength: dict[int, float]
+    mask: Path | None
+    style_masks: list[Path] | None
+    strength_map: Path | None
+
+
 def declared(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command an option for every field of Settings and of each method's parameters, in place of `options`."""
     fields: dict[str, tuple[FieldInfo, str]] = {}
@@ -75,13 +87,27 @@ def declared(command: Callable[..., Any]) -> Callable[..., Any]:
 @declared
 def stylize(
     content: Annotated[Path, typer.Argument(help="A photograph, or a folder of them.")],
-    style: Annotated[
-        list[Path], typer.Argument(help="Paintings; several are mixed. From a folder, each is applied by itself.")
-    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A file (.png, .jpg, .webp), or a folder where folders are given.")
     ],
     options: dict[str, str],
+    style: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Paintings; several are mixed. Of a folder, each is applied by itself. None if regions have theirs."
+        ),
+    ] = None,
+    regions: Annotated[Path | None, typer.Option(help="A label map: each value of its pixels is a region.")] = None,
+    style_for: Annotated[
+        list[str] | None,
+        typer.Option(help="A region's style, as in 1=a.png; given twice they are mixed; 1=none leaves it as it is."),
+    ] = None,
+    region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, as in 1=0.5.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Grey: white is stylized, black stays as it is.")] = None,
+    style_mask: Annotated[
+        list[Path] | None, typer.Option(help="Grey, one a style, in their order: white gives the style.")
+    ] = None,
+    strength_map: Annotated[Path | None, typer.Option(help="Grey: white for full strength.")] = None,
     weights_dir: Annotated[
         Path | None, typer.Option(help="Folder of weights, looked into before the Hub.", envvar=weights.FOLDER_VARIABLE)
     ] = None,
@@ -95,7 +121,17 @@ def stylize(
     if "weights" in values:
         values["weights"] = _numbers(values["weights"])
     settings, _ = pipeline.parse_options(values)
-    jobs = list(plan(content, style, output, values.get("weights")))
+    looks = _by_region(style_for, "style-for", lambda text: None if text == "none" else Path(text))
+    strengths = _by_region(region_strength, "region-strength", float)
+    places = Places(
+        regions,
+        {label: None if None in found else found for label, found in looks.items()},
+        {label: found[-1] for label, found in strengths.items()},
+        mask,
+        style_mask,
+        strength_map,
+    )
+    jobs = list(plan(content, style or [], output, values.get("weights")))
     weights.load(settings.model, settings.device, weights_dir)  # fails before any picture is read, and only once
     bad: dict[Path, str] = {}
     kept = made = 0
@@ -108,8 +144,10 @@ def stylize(
                 tqdm.write(f"{job.output.name} is there already and was kept; --overwrite replaces it.", sys.stderr)
                 continue
             try:
-                record = _make(job, values, weights_dir)
+                record = _make(job, values, places, weights_dir)
             except pipeline.PictureError as error:
+                if error.role not in ("content", "style"):
+                    raise
                 path = job.content if error.role == "content" else job.styles[error.index]
                 bad[path] = error.sentence
                 tqdm.write(f"{path.name}: {error.sentence}", sys.stderr)
@@ -182,7 +220,7 @@ def plan(content: Path, styles: list[Path], output: Path, shares: Any = None) ->
     looks = [(path,) for group in found for path in group] if apart else [tuple(group[0] for group in found)]
     if apart and shares is not None:
         raise ValueError("Styles from a folder are applied one by one, so --weights has nothing to mix.")
-    if not apart:
+    if not apart and styles:
         mixing.normalize(shares, len(styles))
     if not (content.is_dir() or apart or output.is_dir()):
         images.output_format(output)
@@ -196,7 +234,7 @@ def plan(content: Path, styles: list[Path], output: Path, shares: Any = None) ->
     taken: set[str] = set()
     for path in contents:
         for look in looks:
-            name = f"{names[path]}-{'+'.join(labels[each] for each in look)}"
+            name = f"{names[path]}-{'+'.join(labels[each] for each in look) or 'regions'}"
             while name in taken:  # two folders may hold the same names
                 name += "_"
             taken.add(name)
@@ -224,8 +262,15 @@ def main() -> None:
     sys.exit(code)
 
 
-def _make(job: Job, options: dict[str, Any], weights_dir: Path | None) -> dict[str, Any]:
-    result = deque(pipeline.run(job.content, job.styles, weights_dir=weights_dir, **options), maxlen=1).pop()
+def _make(job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(places), **options)
+    result = next(results)
+    with tqdm(total=result.iterations, initial=1, unit="step", leave=False, disable=None) as bar:
+        for result in results:
+            bar.update(result.iteration - bar.n)
+    assert result.image is not None  # progress comes before
     start = time.perf_counter()
     job.output.parent.mkdir(parents=True, exist_ok=True)
     images.save(result.image, job.output)
@@ -258,6 +303,17 @@ def _label(paths: list[Path]) -> list[str]:
     """Name files by their stems; where two stems are the same, with the suffix too."""
     stems = Counter(path.stem for path in paths)
     return [path.stem if stems[path.stem] == 1 else path.name.replace(".", "_") for path in paths]
+
+
+def _by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for text in given or []:
+        label, _, value = text.partition("=")
+        try:
+            found.setdefault(int(label), []).append(read(value))
+        except ValueError:
+            raise ValueError(f"--{name} is {text}; give a region's number and its value, as in 1=...") from None
+    return found
 
 
 def _numbers(text: str) -> tuple[float, ...]:

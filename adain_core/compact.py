@@ -2,8 +2,8 @@
 
 They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
 pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features are added to
-those from below, where the paper's decoder sees relu4_1 alone; two more convolutions, past which a shortcut leads, work
-where they are cheap, at an eighth of the resolution; the last step up is a pixel shuffle.
+those from below, where the paper's decoder sees relu4_1 alone; pairs of convolutions, past which shortcuts lead, work
+where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 128)
+PREDICTED = (64, 128, 256, 512)  # VGG-19's widths
 LEVELS = ("relu4_1", "relu3_1", "relu2_1")
 SHUFFLED = 8  # channels at full resolution on the way up
 
@@ -27,9 +28,10 @@ class CompactEncoder(nn.Module):
 
     Args:
         widths: channels of each of the four blocks.
+        predicted: the teacher's, for the 1x1 convolutions `heads` that predict its features.
     """
 
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS, predicted: Sequence[int] = PREDICTED) -> None:
         super().__init__()
         self.widths = tuple(widths)
         a, b, c, d = widths
@@ -40,6 +42,16 @@ class CompactEncoder(nn.Module):
         self.conv3_1 = _convolution(c, c)
         self.conv3_2 = _convolution(c, d, stride=2)
         self.conv4_1 = _convolution(d, d)
+        self.plan = [name for name, _ in self.named_children()]
+        layers = [f"relu{block}_1" for block in range(1, 5)]
+        self.heads = nn.ModuleDict(
+            {layer: nn.Conv2d(i, o, 1) for layer, i, o in zip(layers, widths, predicted, strict=True)}
+        )
+
+    @property
+    def reach(self) -> int:
+        """How far a pixel's change reaches at most, in pixels."""
+        return sum(2 ** (int(name[4]) - 1) for name in self.plan)
 
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the features of an image at `layers`.
@@ -54,18 +66,22 @@ class CompactEncoder(nn.Module):
         Raises:
             ValueError: a layer that this encoder lacks.
         """
-        known = [name.replace("conv", "relu") for name, _ in self.named_children()]
+        known = [name.replace("conv", "relu") for name in self.plan]
         if missing := [layer for layer in layers if layer not in known]:
             raise ValueError(f"The encoder has no layer {missing[0]}; it has {', '.join(known)}.")
         found: dict[str, Tensor] = {}
         x = image
-        for name, convolution in self.named_children():
-            x = convolution(x).relu_()
+        for name in self.plan:
+            x = self.get_submodule(name)(x).relu_()
             if (layer := name.replace("conv", "relu")) in layers:
                 found[layer] = x
             if len(found) == len(set(layers)):
                 break
         return found
+
+    def predict(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Predict VGG-19's features from one's own, at any of relu1_1, 2_1, 3_1 and 4_1."""
+        return {layer: self.heads[layer](x) for layer, x in features.items()}
 
 
 class CompactDecoder(nn.Module):
@@ -83,11 +99,20 @@ class CompactDecoder(nn.Module):
         self.conv4_3 = _convolution(d, d)
         self.conv4_2 = _convolution(d, d)
         self.conv4_1 = _convolution(d, c)
+        self.conv3_6 = _convolution(c, c)
+        self.conv3_5 = _convolution(c, c)
+        self.conv3_4 = _convolution(c, c)
+        self.conv3_3 = _convolution(c, c)
         self.conv3_2 = _convolution(c, c)
         self.conv3_1 = _convolution(c, b)
         self.conv2_2 = _convolution(b, b)
         self.conv2_1 = _convolution(b, 4 * SHUFFLED)
         self.conv1_1 = _convolution(SHUFFLED, 3)
+
+    @property
+    def reach(self) -> int:
+        """How far a feature's change reaches at most, in pixels."""
+        return sum(2 ** (int(name[4]) - 1) for name, _ in self.named_children())
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
@@ -98,16 +123,21 @@ class CompactDecoder(nn.Module):
         Returns:
             [N,3,H,W], not yet clamped; one pixel larger than the encoded image where that has odd sides.
         """
-        x = features["relu4_1"]
-        x = (x + self.conv4_2(self.conv4_3(x).relu_())).relu_()
+        x = _residual(features["relu4_1"], self.conv4_3, self.conv4_2)
         x = self.conv4_1(x).relu_()
         x = _up(x, features["relu3_1"])
+        x = _residual(x, self.conv3_6, self.conv3_5)
+        x = _residual(x, self.conv3_4, self.conv3_3)
         x = self.conv3_2(x).relu_()
         x = self.conv3_1(x).relu_()
         x = _up(x, features["relu2_1"])
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
+
+
+def _residual(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
+    return (x + second(first(x).relu_())).relu_()
 
 
 def _up(x: Tensor, beside: Tensor) -> Tensor:

@@ -70,10 +70,42 @@ class Style:
     Attributes:
         image: [1,3,h,w], RGB in [0,1], of any size.
         weight: its share; the pipeline makes the weights of a run sum to 1.
+        mask: [1,1,h,w] in [0,1], how much of each pixel gives the style; None for all of it.
     """
 
     image: Tensor
     weight: float = 1.0
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the content and what it becomes.
+
+    Attributes:
+        mask: [1,1,H,W] in [0,1], of the content's size; where masks sum to more than 1 they share the pixel.
+        styles: their weights sum to 1; without any, the region stays as it is.
+        strength: 0 to 1, times the method's own.
+    """
+
+    mask: Tensor
+    styles: Sequence[Style]
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Space:
+    """What differs from place to place in a run.
+
+    Attributes:
+        regions: parts with styles of their own; what they leave takes the run's styles.
+        strength: [1,1,H,W] in [0,1], times the method's own; None for 1 everywhere.
+        side: pixels of a tile's side, or None to take the picture whole.
+    """
+
+    regions: Sequence[Region] = ()
+    strength: Tensor | None = None
+    side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,13 +113,14 @@ class Step:
     """A picture on the way, or the last one.
 
     Attributes:
-        image: [N,3,H,W], RGB in [0,1], the content's size.
+        image: [N,3,H,W], RGB in [0,1], the content's size; uint8 in [0,255] where the content was; None where a step
+            only tells that there is progress.
         iteration: counts from 1; `iterations` is how many there will be at most.
         losses: by name, as the method minimizes them; empty where it minimizes nothing.
         seconds: by stage, since the run began.
     """
 
-    image: Tensor
+    image: Tensor | None
     iteration: int = 1
     iterations: int = 1
     losses: Mapping[str, float] = field(default_factory=dict)
@@ -105,8 +138,10 @@ class Method:
         summary: what it does, in one line of plain words.
         params: its parameters, a subclass of MethodParams.
         run: `run(content, styles, params, networks)` yields Steps. `content` is [N,3,H,W], RGB in [0,1]; the styles'
-            weights sum to 1; `networks` is a networks.Networks. Closing the generator stops the work.
+            weights sum to 1; `networks` is a networks.Networks. Closing the generator stops the work. One that is
+            `spatial` is called with a Space as well.
         random: whether the seed changes the picture.
+        spatial: whether it knows regions and tiles.
     """
 
     name: str
@@ -114,8 +149,9 @@ class Method:
     paper: str
     summary: str
     params: type[MethodParams]
-    run: Callable[[Tensor, Sequence[Style], Any, Any], Generator[Step, None, None]]
+    run: Callable[..., Generator[Step, None, None]]
     random: bool = False
+    spatial: bool = False
 
 
 class Stopwatch:

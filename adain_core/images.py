@@ -101,6 +101,39 @@ def load(source: Source, longest: int | None = None) -> Picture:
     return Picture(rgb, alpha, tuple(notes))
 
 
+def measure(source: Source, longest: int | None = None) -> tuple[int, int]:
+    """Return the width and height that `load` would give, without decoding.
+
+    Raises:
+        ValueError: as `load`, of what a file's head tells.
+    """
+    image = _open(source)
+    try:
+        _check_size(image.size)
+        size = image.size[::-1] if _orientation(image) >= 5 else image.size
+        return fit(size, longest)
+    finally:
+        if image is not source:
+            image.close()
+
+
+def load_labels(source: Source) -> Image.Image:
+    """Decode a label map upright and leave its values as they are: mode L, P, 1 or, in colors, another.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    image = _open(source)
+    try:
+        _check_size(image.size)
+        _decode(image)
+        turn = _orientation(image)
+        return image.transpose(TURNS[turn]) if turn in TURNS else image.copy()
+    finally:
+        if image is not source:
+            image.close()
+
+
 def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
     """Return width and height with the longer side at `longest` pixels and the shape kept.
 
@@ -119,15 +152,20 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
     return width, height
 
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """Turn an RGB or L image into [1,3,H,W] or [1,1,H,W] floats in [0,1], channels last in memory."""
-    pixels = np.array(image, dtype=np.float32) / 255
+def to_tensor(image: Image.Image, exact: bool = False) -> Tensor:
+    """Turn an RGB or L image into [1,3,H,W] or [1,1,H,W] floats in [0,1], channels last in memory.
+
+    `exact` leaves the bytes as they are, uint8 in [0,255]: a quarter of the memory.
+    """
+    pixels = np.array(image) if exact else np.array(image, dtype=np.float32) / 255
     return torch.from_numpy(pixels.reshape(1, image.height, image.width, -1)).permute(0, 3, 1, 2)  # [1,C,H,W]
 
 
 def to_image(image: Tensor) -> Image.Image:
-    """Turn [1,3,H,W], RGB in [0,1], into an RGB image; what lies outside [0,1] is clipped."""
-    pixels = image[0].detach().clamp(0, 1).mul(255).round().to(torch.uint8)
+    """Turn [1,3,H,W] into an RGB image: floats in [0,1], clipped if they lie outside, or uint8 in [0,255]."""
+    pixels = image[0].detach()
+    if pixels.is_floating_point():
+        pixels = pixels.clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())  # [H,W,3]
 
 

@@ -5,8 +5,10 @@ Layers go by their name in VGG-19: `conv3_2` is the second convolution of the th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,6 +74,11 @@ class Encoder(nn.Module):
         for each in self.plan:
             self.add_module(each.name, _convolution(each.inputs, each.outputs))
 
+    @property
+    def reach(self) -> int:
+        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
+
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """Return the features of an image at `layers`.
 
@@ -100,6 +107,10 @@ class Encoder(nn.Module):
                 break
         return found
 
+    def predict(self, features: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return features as they are: what other encoders predict are this one's."""
+        return features
+
 
 class Decoder(nn.Module):
     """The encoder in reverse: convolutions turn outputs back into inputs, nearest up-sampling undoes pooling.
@@ -115,6 +126,11 @@ class Decoder(nn.Module):
         self.plan = [Convolution(each.name, each.outputs, each.inputs) for each in reversed(convolutions(widths, last))]
         for each in self.plan:
             self.add_module(each.name, _convolution(each.inputs, each.outputs))
+
+    @property
+    def reach(self) -> int:
+        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
@@ -178,6 +194,32 @@ class Networks:
         return self.decoder.levels
 
     @property
+    def reach(self) -> int:
+        """How far, in pixels, a pixel's change can show in the picture at most."""
+        return self.encoder.reach + self.decoder.reach
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile, in pixels, that a machine with little memory can take."""
+        return int(2048 * (16 / self.encoder.widths[0]) ** 0.5)
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Memory for a pixel of a picture that is taken whole, or of a tile, as measured (benchmarks/sizes.py)."""
+        return 3.6 * self.encoder.widths[0] * self.dtype.itemsize + 16
+
+    @functools.cached_property
+    def rate(self) -> float:
+        """Seconds that a pixel takes on this machine, encoded and decoded, by a try of 256x256."""
+        image = torch.full((1, 3, 256, 256), 0.5)
+        times = []
+        for _ in range(2):  # the first is slower: memory and kernels are got ready
+            start = time.perf_counter()
+            self.decode(self.features(image), (256, 256))
+            times.append(time.perf_counter() - start)
+        return min(times) / 256**2
+
+    @property
     def max_pixels(self) -> int:
         """Largest picture to take whole: one whose first features have 2^28 numbers, 1 GiB."""
         return 2**28 // self.encoder.widths[0]
@@ -190,15 +232,34 @@ class Networks:
         """Return a picture's statistics at `levels`, computed once a picture; of its features nothing is kept."""
         return self._remember(("statistics", _digest(image)), lambda: self._encode(image).statistics)
 
+    def perceptual(self, image: Tensor, layers: Collection[str]) -> Mapping[str, Tensor]:
+        """Return the features in which losses compare pictures, VGG-19's or what the encoder predicts of them.
+
+        Args:
+            image: [N,3,H,W], RGB in [0,1]; gradients reach it.
+            layers: names such as `relu4_1`.
+
+        Returns:
+            By name [N,C,h,w], float32.
+        """
+        image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return {layer: x.float() for layer, x in self.encoder.predict(self.encoder(image, layers)).items()}
+
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
         """Turn features into an image, [N,3,H,W] with (H, W) = `size`, RGB clamped to [0,1]."""
         return self.decoder(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
 
     @torch.inference_mode()
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """Return a picture's features at `levels`, and don't remember them; uint8 in [0,255] is taken, too."""
+        if image.dtype == torch.uint8:
+            image = image.to(self.device).float() / 255
+        return self.encoder(image.to(self.device, self.dtype, memory_format=torch.channels_last), self.levels)
+
+    @torch.inference_mode()
     def _encode(self, image: Tensor) -> Encoding:
-        image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
-        features = self.encoder(image, self.levels)
+        features = self.features(image)
         return Encoding(features, {layer: statistics(x) for layer, x in features.items()})
 
     def _prepare(self, module: nn.Module) -> Any:

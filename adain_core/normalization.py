@@ -6,6 +6,7 @@ sqrt(variance + eps) with the variance over 1/HW, as the paper writes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -58,6 +59,44 @@ class _MeanStd(torch.autograd.Function):
         slope = std_grad / (count * std)  # d std / dx = (x - mean) / (count std)
         offset = mean_grad / count - mean * slope
         return torch.addcmul(offset.to(x.dtype), x, slope.to(x.dtype)), None, None
+
+
+def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statistics:
+    """Statistics with each pixel weighted (Eqs. 5, 6 over regions), for several weightings at once, in float32.
+
+    Args:
+        x: features of one picture, [1,C,H,W].
+        weights: [R,1,H,W], at least 0; a weighting of zeros alone gives mean 0 and std sqrt(eps).
+        eps: added to the variance, inside the root.
+
+    Returns:
+        Both [R,C,1,1].
+    """
+    rows = x[0].flatten(1).float()  # [C,HW]
+    shares = weights.flatten(1).float().T  # [HW,R]
+    shares = shares / shares.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
+    middle = rows.mean(1, keepdim=True)
+    rows = rows - middle  # the variance is a difference of moments, exact where they are about the middle
+    mean = rows @ shares  # [C,R]
+    variance = (rows.square_() @ shares - mean.square()).clamp_min_(0)
+    some = shares.sum(0) > 0
+    mean, std = torch.where(some, mean + middle, 0), (variance + eps).sqrt()
+    return Statistics(mean.T[..., None, None], std.T[..., None, None])
+
+
+def merge(parts: Sequence[tuple[Tensor, Statistics]], eps: float = EPS) -> Statistics:
+    """Statistics of a whole from those of its parts.
+
+    Args:
+        parts: each part's weight, such as its number of pixels, broadcastable to its statistics, and these.
+        eps: as in the parts' statistics.
+    """
+    weights = torch.stack([weight.expand_as(part.mean) for weight, part in parts])
+    weights = weights / weights.sum(0).clamp_min(torch.finfo(weights.dtype).tiny)
+    means = torch.stack([part.mean for _, part in parts])
+    mean = (weights * means).sum(0)
+    variances = torch.stack([part.std.square() - eps for _, part in parts]) + (means - mean).square()
+    return Statistics(mean, ((weights * variances).sum(0).clamp_min(0) + eps).sqrt())
 
 
 def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:

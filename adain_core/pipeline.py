@@ -6,23 +6,30 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import torch
 from PIL import Image
 from pydantic import Field
+from torch import Tensor
 
-from adain_core import images, methods, weights
-from adain_core.contracts import MethodParams, Params, Stopwatch, Style, parse
-from adain_core.controls import mixing
+from adain_core import images, machine, methods, weights
+from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
+from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
 
-MAX_SIZE = 4096  # pixels of the longer side
+MAX_SIZE = 8192  # pixels of the longer side
+WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
+T = TypeVar("T")
 
 
-class Settings(Params):
-    """What every run has, whatever the method."""
+CONTROLS = (color.Params, scale.Params, regions.Params, tiles.Params)
+
+
+class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
+    """What every run has, whatever the method: its own, and those of the controls."""
 
     method: str = Field("adain", description="How to stylize.")
     model: str = Field("compact", description="Which networks: compact is fast and here, vgg19 is the paper's.")
@@ -32,13 +39,6 @@ class Settings(Params):
         le=MAX_SIZE,
         title="Size",
         description="Longer side of the picture in pixels. A smaller picture has coarser strokes.",
-    )
-    style_size: int = Field(
-        512,
-        ge=64,
-        le=2048,
-        title="Style size",
-        description="Longer side of the painting when the network looks at it; larger means finer strokes.",
     )
     weights: tuple[float, ...] | None = Field(None, description="Each style's share; they are divided by their sum.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
@@ -50,19 +50,35 @@ class Result:
 
     Attributes:
         image: RGB, or RGBA where the content is transparent, of the content's size (after `size`). Its `info["adain"]`
-            holds the record as JSON, and images.save writes it into a PNG.
+            holds the record as JSON, and images.save writes it into a PNG. None where there is only progress to tell.
         content: what the method got, of the same size.
         record: settings, model, seconds by stage; JSON types only.
         iteration: counts from 1 to `iterations`.
         notes: sentences for the user on what was done to the pictures.
     """
 
-    image: Image.Image
+    image: Image.Image | None
     content: Image.Image
     record: dict[str, Any]
     iteration: int
     iterations: int
     notes: tuple[str, ...]
+
+
+class Forecast(NamedTuple):
+    """What a run will take.
+
+    Attributes:
+        seconds: to encode and decode the picture, by what this machine needs for a pixel.
+        bytes: of memory, above what the process holds.
+        tiles: how many; 1 where the picture is taken whole.
+        size: of the result, width and height in pixels.
+    """
+
+    seconds: float
+    bytes: int
+    tiles: int
+    size: tuple[int, int]
 
 
 class PictureError(ValueError):
@@ -90,8 +106,14 @@ def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
 
 def run(
     content: images.Source,
-    styles: Sequence[images.Source],
+    styles: Sequence[images.Source] = (),
     *,
+    style_masks: Sequence[images.Source | None] | None = None,
+    regions: images.Source | Mapping[int, images.Source] | None = None,
+    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None = None,
+    region_strength: Mapping[int, float] | None = None,
+    mask: images.Source | None = None,
+    strength_map: images.Source | None = None,
     networks: Networks | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
@@ -101,7 +123,15 @@ def run(
 
     Args:
         content: a file or a PIL image.
-        styles: files or PIL images, at least one.
+        styles: files or PIL images; they may be none where regions have styles of their own.
+        style_masks: for each style a grey picture, white where the style is taken from, or None.
+        regions: a label map, in which each value is a region, or grey masks by label, white inside, which may be soft
+            and overlap.
+        style_for: by label the style of a region, several to mix in equal shares, or None to leave it as it is. Labels
+            that aren't named, and what no region covers, take `styles`; without these they stay as they are.
+        region_strength: by label, 0 to 1, times the method's own.
+        mask: grey, white where the picture is stylized; elsewhere it stays as it is.
+        strength_map: grey, white for full strength.
         networks: an encoder and its decoder; those of the option `model` where not given.
         weights_dir: where to look for weights before the Hub.
         download: whether to fetch from the Hub weights that are not here.
@@ -113,25 +143,30 @@ def run(
         weights.WeightsError: the weights can't be had.
     """
     settings, params = parse_options(options)
-    if not styles:
+    method = methods.get(settings.method)
+    if not styles and not any(style_for.values() if style_for else ()):
         raise ValueError("Give at least one style.")
-    shares = mixing.normalize(settings.weights, len(styles))
+    shares = mixing.normalize(settings.weights, len(styles)) if styles else ()
     clock = Stopwatch()
     with clock("read"):
-        picture = _load("content", 0, content, settings.size)
-        looks = [_load("style", index, style, settings.style_size) for index, style in enumerate(styles)]
+        picture = _load("content", content, settings.size)
+        longest = scale.longest(settings)
+        looks = [_load("style", style, longest, index) for index, style in enumerate(styles)]
+        cuts = _style_masks(style_masks, looks)
+        parts = _parts(picture.size, settings, looks, shares, regions, style_for, region_strength, mask)
+        paint = None if strength_map is None else _mask("strength map", strength_map, picture.size)
+    if settings.color == "palette" and (parts or paint is not None or style_masks):
+        raise ValueError("The color mode palette paints the whole picture; leave out regions and masks.")
     with clock("load model"):
         networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
-    width, height = picture.size
-    if width * height > networks.max_pixels:
-        side = int(max(picture.size) * (networks.max_pixels / (width * height)) ** 0.5)
-        raise ValueError(
-            f"The picture has {width}x{height} pixels, too many for {networks.name} at once; choose a size of at most"
-            f" {min(side, MAX_SIZE)}."
-        )
-    tensors = [Style(images.to_tensor(look.rgb), share) for look, share in zip(looks, shares, strict=True)]
-    notes = (*picture.notes, *(f"Style {n}: {note}" for n, look in enumerate(looks, 1) for note in look.notes))
-    method = methods.get(settings.method)
+    side = _side(picture.size, settings, method, networks)
+    plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
+    _check_memory(picture.size, [tile.area for tile in plan], networks)
+    notes = (
+        *picture.notes,
+        *(f"Style {n}: {note}" for n, look in enumerate(looks, 1) for note in look.notes),
+        *(f"Region {each.name} is empty." for each in parts if not each.mask.any()),
+    )
     record = {
         "method": method.name,
         "model": networks.name,
@@ -139,17 +174,75 @@ def run(
         "content_size": list(picture.size),
         "style_sizes": [list(look.size) for look in looks],
         "weights": list(shares),
+        **settings.model_dump(mode="json", include={name for each in CONTROLS for name in each.model_fields}),
         **params.model_dump(mode="json"),
     }
-    with contextlib.closing(method.run(images.to_tensor(picture.rgb), tensors, params, networks)) as steps:
+    if parts:
+        record["regions"] = {each.name: {"styles": len(each.looks), "strength": each.strength} for each in parts}
+    with clock("color"):
+        seen = color.prepare_content(settings, picture.rgb)
+        prepared = {id(each): color.prepare_style(settings, each.rgb, picture.rgb) for each in looks}
+        prepared |= {
+            id(each): color.prepare_style(settings, each.rgb, picture.rgb) for part in parts for each in part.looks
+        }
+
+    def styled(looks: Sequence[images.Picture], shares: Sequence[float], cuts: Sequence[Tensor | None]) -> list[Style]:
+        each = zip(looks, shares, cuts, strict=True)
+        return [Style(images.to_tensor(prepared[id(look)]), share, cut) for look, share, cut in each]
+
+    tensors = styled(looks, shares, cuts)
+    painted = [
+        Region(part.mask, styled(part.looks, part.shares, [None] * len(part.looks)), part.strength) for part in parts
+    ]
+    space = Space(painted, paint, side)
+    if settings.color == "palette":
+        steps = _repaint(settings, picture.rgb, looks, shares)
+    elif not painted and paint is None and side is None:
+        steps = method.run(images.to_tensor(seen), tensors, params, networks)
+    elif method.spatial:
+        steps = method.run(images.to_tensor(seen, exact=side is not None), tensors, params, networks, space)
+    else:
+        raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
+    untouched = _untouched(space, bool(tensors))
+    with contextlib.closing(steps):
         for step in steps:
-            image = images.to_image(step.image)
-            if picture.alpha is not None:
-                image.putalpha(picture.alpha)
+            image = None
+            if step.image is not None:
+                image = color.finish(settings, picture.rgb, images.to_image(step.image))
+                if untouched is not None:
+                    image.paste(picture.rgb, mask=untouched)
             seconds = {name: round(value, 4) for name, value in {**clock.seconds, **step.seconds}.items()}
             full = {**record, "iteration": step.iteration, "losses": dict(step.losses), "seconds": seconds}
-            image.info[images.RECORD] = json.dumps(full)
+            if image is not None:
+                full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
+                if picture.alpha is not None:
+                    image.putalpha(picture.alpha)
+                image.info[images.RECORD] = json.dumps(full)
             yield Result(image, picture.rgb, full, step.iteration, step.iterations, notes)
+
+
+def forecast(
+    content: images.Source,
+    *,
+    networks: Networks | None = None,
+    weights_dir: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Forecast:
+    """Say what `run` with these options will take; styles are left out, since they are small and remembered.
+
+    The first time, the networks are tried on 256x256 pixels to see how fast this machine is.
+
+    Raises:
+        ValueError: as `run`, where the picture's head or the options tell; there is too little memory.
+    """
+    settings, _ = parse_options(options)
+    method = methods.get(settings.method)
+    size = _refusing("content", 0, lambda: images.measure(content, settings.size))
+    networks = networks or weights.load(settings.model, settings.device, weights_dir, download=False)
+    plan = tiles.plan(size[1], size[0], _side(size, settings, method, networks), networks.reach)
+    areas = [tile.area for tile in plan]
+    seconds = networks.rate * sum(areas) * (1.25 if len(plan) > 1 else 1)  # tiles are encoded once or twice
+    return Forecast(seconds, _check_memory(size, areas, networks), len(plan), size)
 
 
 def stylize(content: images.Source, style: images.Source | Sequence[images.Source], **options: Any) -> Image.Image:
@@ -169,11 +262,137 @@ def stylize(content: images.Source, style: images.Source | Sequence[images.Sourc
     """
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: Any = style if several else [style]
-    return deque(run(content, styles, **options), maxlen=1).pop().image
+    picture = deque(run(content, styles, **options), maxlen=1).pop().image
+    assert picture is not None  # progress comes before
+    return picture
 
 
-def _load(role: str, index: int, source: images.Source, longest: int | None) -> images.Picture:
+class _Part(NamedTuple):
+    """A region before its colors are prepared."""
+
+    name: str
+    mask: Tensor
+    looks: Sequence[images.Picture]
+    shares: Sequence[float]
+    strength: float
+
+
+def _parts(
+    size: tuple[int, int],
+    settings: Settings,
+    looks: Sequence[images.Picture],
+    shares: Sequence[float],
+    given: images.Source | Mapping[int, images.Source] | None,
+    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None,
+    strengths: Mapping[int, float] | None,
+    mask: images.Source | None,
+) -> list[_Part]:
+    style_for, strengths = dict(style_for or {}), dict(strengths or {})
+    masks: Mapping[int, Image.Image] = {}
+    if isinstance(given, Mapping):
+        masks = {label: _grey(f"mask of region {label}", source) for label, source in given.items()}
+    elif given is not None:
+        masks = regions.split(_refusing("label map", 0, lambda: images.load_labels(given)))
+    for label in (*style_for, *strengths):
+        if label not in masks:
+            raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
+    for label, value in strengths.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
+    open_ = None if mask is None else _mask("mask", mask, size, settings.feather)
+    found = []
+    for label in [label for label in masks if label in style_for or label in strengths]:
+        area = regions.fit(masks[label], size, settings.feather)
+        own, part = looks, shares
+        if label in style_for:
+            sources: Any = style_for[label]
+            several = isinstance(sources, Sequence) and not isinstance(sources, str)
+            sources = [] if sources is None else sources if several else [sources]
+            longest = scale.longest(settings)
+            own = [_load(f"style of region {label}", source, longest) for source in sources]
+            part = [1 / len(own) for _ in own]
+        area = area if open_ is None else area * open_
+        found.append(_Part(str(label), area, own, part, strengths.get(label, 1.0)))
+    if open_ is not None:
+        found.append(_Part("mask", 1 - open_, [], [], 1.0))
+    return found
+
+
+def _style_masks(given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture]) -> list[Tensor | None]:
+    given = [None] * len(looks) if given is None else list(given)
+    if len(given) != len(looks):
+        raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
+    found = [
+        None if each is None else _mask("style mask", each, look.size, 0, index)
+        for index, (each, look) in enumerate(zip(given, looks, strict=True))
+    ]
+    for number, each in enumerate(found, start=1):
+        if each is not None and not each.any():
+            raise ValueError(f"The mask of style {number} is black; leave some of the style white.")
+    return found
+
+
+def _untouched(space: Space, styles: bool) -> Image.Image | None:
+    """Return a mask of what stays as it is, 255 for wholly; None where that is nothing."""
+    chosen = [not each.styles for each in space.regions] + [not styles]
+    if not any(chosen):
+        return None
+    shares = regions.cover(torch.cat([each.mask for each in space.regions]))[chosen].sum(0)
+    return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
+
+
+def _repaint(
+    settings: Settings, content: Image.Image, looks: Sequence[images.Picture], shares: Sequence[float]
+) -> Generator[Step, None, None]:
+    clock = Stopwatch()
+    with clock("color"):
+        pictures = [images.to_tensor(color.repaint(settings, content, look.rgb)) for look in looks]
+        mixed = torch.stack([share * each for share, each in zip(shares, pictures, strict=True)]).sum(0)
+    yield Step(mixed, seconds=clock.seconds)
+
+
+def _side(size: tuple[int, int], settings: Settings, method: Method, networks: Networks) -> int | None:
+    """Return the side of tiles, or None to take the picture whole."""
+    pixels = size[0] * size[1]
+    if settings.color == "palette":
+        return None
+    if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
+        return networks.tile
+    if pixels > networks.max_pixels:
+        side = int(max(size) * (networks.max_pixels / pixels) ** 0.5)
+        raise ValueError(
+            f"The picture has {size[0]}x{size[1]} pixels, too many for {networks.name} at once; choose a size of at"
+            f" most {min(side, MAX_SIZE)}{', or tiles' if method.spatial else ''}."
+        )
+    return None
+
+
+def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks) -> int:
+    """Return the bytes that a picture takes, and refuse it if they aren't free."""
+    pixels = size[0] * size[1]
+    needed = int(max(areas) * networks.bytes_per_pixel + 16 * pixels)  # and the picture itself, before and after
+    if needed > (free := machine.free_memory()):
+        raise ValueError(
+            f"A picture of {size[0]}x{size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f}"
+            " GB are free; choose a smaller size."
+        )
+    return needed
+
+
+def _load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:
+    return _refusing(role, index, lambda: images.load(source, longest))
+
+
+def _grey(role: str, source: images.Source, index: int = 0) -> Image.Image:
+    return _load(role, source, None, index).rgb.convert("L")
+
+
+def _mask(role: str, source: images.Source, size: tuple[int, int], feather: float = 0, index: int = 0) -> Tensor:
+    return regions.fit(_grey(role, source, index), size, feather)
+
+
+def _refusing(role: str, index: int, read: Callable[[], T]) -> T:
     try:
-        return images.load(source, longest)
+        return read()
     except ValueError as error:
         raise PictureError(role, index, str(error)) from None

@@ -62,7 +62,7 @@ class Model:
         return tuple(dict.fromkeys((self.encoder, self.decoder)))
 
 
-_COMPACT = File("compact.safetensors", "167de6c2a061a4f8077190d5a027b68bc7c78f101f2376d04abe424fac35ca9f")
+_COMPACT = File("compact.safetensors", "26f1075f183b2c5b487322a78287bc498ac3ab0b1858a8d1a5edc5806fc5c485")
 MODELS = {
     model.name: model
     for model in (

@@ -62,6 +62,62 @@ def test_mixing_and_size(files, monkeypatch, capsys):
         assert image.size == (64, 48)
 
 
+def halves(path, left, right):
+    image = Image.new("L", (40, 30), left)
+    image.paste(right, (20, 0, 40, 30))
+    image.save(path)
+
+
+def test_regions_from_a_label_map(files, monkeypatch, capsys):
+    halves(files / "labels.png", 1, 2)
+    line = (
+        "stylize photos/a.png -o out.png --regions labels.png --style-for 1=paintings/x.png --style-for 1=paintings/y"
+    )
+    line += ".png --style-for 2=none --region-strength 1=0.5 --feather 0 --json"
+    code, out, err = call(line, monkeypatch, capsys)
+    assert (code, err) == (0, [])
+    settings = json.loads(out)["settings"]
+    assert settings["regions"] == {"1": {"styles": 2, "strength": 0.5}, "2": {"styles": 0, "strength": 1.0}}
+    with Image.open("photos/a.png") as before, Image.open("out.png") as after:
+        box = (20, 0, 40, 30)
+        assert before.crop(box).tobytes() == after.crop(box).tobytes() and before.tobytes() != after.tobytes()
+
+
+def test_masks_colors_scale_and_tiles(files, monkeypatch, capsys):
+    halves(files / "mask.png", 0, 255)
+    line = f"{ONE} -o out.png --mask mask.png --style-mask mask.png --strength-map mask.png --color match-cholesky"
+    line += " --color-strength 0.5 --style-scale 0.5 --style-size 256 --tile on --feather 0 --json"
+    code, out, err = call(line, monkeypatch, capsys)
+    assert (code, err) == (0, [])
+    line = json.loads(out)
+    found = {name: line["settings"][name] for name in ("color", "color_strength", "style_scale", "tile")}
+    assert found == {"color": "match-cholesky", "color_strength": 0.5, "style_scale": 0.5, "tile": "on"}
+    assert line["settings"]["style_sizes"] == [[128, 96]] and line["settings"]["color_shift"] > 0
+    with Image.open("photos/a.png") as before, Image.open("out.png") as after:
+        assert before.crop((0, 0, 20, 30)).tobytes() == after.crop((0, 0, 20, 30)).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--style-for x=1", "--style-for is x=1; give a region's number and its value, as in 1=..."),
+        ("--region-strength 1=much", "--region-strength is 1=much; give a region's number and its value, as in 1=..."),
+        ("--regions labels.png --style-for 9=none", "There is no region 9; there are 1, 2."),
+        ("--regions none.png --style-for 1=none", "Label map: There is no such file."),
+        ("--regions labels.png --style-for 1=none.png", "Style of region 1: There is no such file."),
+        (
+            "--color grey",
+            "color is grey, but it should be 'off', 'match', 'match-cholesky', 'histogram', 'luminance' or 'palette'.",
+        ),
+    ],
+)
+def test_mistakes_with_controls_are_one_sentence(files, monkeypatch, capsys, options, sentence):
+    halves("labels.png", 1, 2)
+    code, _, err = call(f"{ONE} -o out.png {options}", monkeypatch, capsys)
+    assert code != 0 and err[0].removeprefix("adain: ").removeprefix("a.png: ") == sentence
+    assert not (files / "out.png").exists()
+
+
 def test_folders_make_every_pair_and_a_bad_file_is_reported_once(files, monkeypatch, capsys):
     (files / "photos/bad.jpg").write_bytes(b"no picture")
     (files / "photos/notes.txt").write_text("not tried")
@@ -166,8 +222,8 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
     [
         (f"{ONE} -o out.png --alpha 1.5", "alpha is 1.5, but it must be from 0 to 1."),
         (f"{ONE} -o out.png --alpha strong", "alpha is strong, but it must be from 0 to 1."),
-        (f"{ONE} -o out.png --size 0", "size is 0, but it must be from 64 to 4096."),
-        (f"{ONE} -o out.png --size 100000", "size is 100000, but it must be from 64 to 4096."),
+        (f"{ONE} -o out.png --size 0", "size is 0, but it must be from 64 to 8192."),
+        (f"{ONE} -o out.png --size 100000", "size is 100000, but it must be from 64 to 8192."),
         (f"{ONE} -o out.png --model vgg", "There is no model vgg; there are compact, vgg19."),
         (f"{ONE} -o out.png --method gatsy", "There is no method gatsy; there are adain."),
         (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight a style."),

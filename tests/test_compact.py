@@ -31,7 +31,10 @@ def decode(state, features):
     deep = features["relu4_1"]
     deep = (deep + conv(state, "conv4_2", conv(state, "conv4_3", deep).relu())).relu()
     x = conv(state, "conv4_1", deep).relu()
-    x = conv(state, "conv3_2", up(x, features["relu3_1"])).relu()
+    x = up(x, features["relu3_1"])
+    x = (x + conv(state, "conv3_5", conv(state, "conv3_6", x).relu())).relu()
+    x = (x + conv(state, "conv3_3", conv(state, "conv3_4", x).relu())).relu()
+    x = conv(state, "conv3_2", x).relu()
     x = conv(state, "conv3_1", x).relu()
     x = conv(state, "conv2_1", conv(state, "conv2_2", up(x, features["relu2_1"])).relu()).relu()
     wide = torch.zeros(len(x), x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
@@ -73,9 +76,46 @@ def test_gradients_reach_every_weight_and_the_image():
     encoder.load_state_dict(networks.encoder.state_dict())
     decoder.load_state_dict(networks.decoder.state_dict())
     image = torch.rand(1, 3, 24, 32, requires_grad=True)
-    decoder(encoder(image, LEVELS)).square().sum().backward()
+    features = encoder(image, [*LEVELS, "relu1_1"])
+    predicted = encoder.predict(features)
+    (decoder(features).square().sum() + sum(x.square().sum() for x in predicted.values())).backward()
     for each in (image, *encoder.parameters(), *decoder.parameters()):
         assert each.grad is not None and each.grad.abs().sum() > 0
+
+
+def test_heads_predict_by_a_matrix_at_every_pixel():
+    encoder = CompactEncoder(WIDTHS, (5, 6, 7, 8))
+    features = encoder(torch.rand(1, 3, 16, 24), ["relu3_1", "relu1_1"])
+    predicted = encoder.predict(features)
+    assert {layer: x.shape[1] for layer, x in predicted.items()} == {"relu1_1": 5, "relu3_1": 7}
+    head = encoder.heads["relu3_1"]
+    expected = head.weight[:, :, 0, 0] @ features["relu3_1"][0, :, 2, 3] + head.bias
+    torch.testing.assert_close(predicted["relu3_1"][0, :, 2, 3], expected)
+
+
+def test_perceptual_features_are_the_papers_own_or_predicted_ones(tiny, one_level):
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    own = one_level.perceptual(image, ["relu2_1"])["relu2_1"]
+    assert torch.equal(own, one_level.encoder(image, ["relu2_1"])["relu2_1"])
+    predicted = tiny.perceptual(image, ["relu2_1"])["relu2_1"]
+    assert predicted.shape == (1, 128, 8, 8) and predicted.dtype == torch.float32
+    (slope,) = torch.autograd.grad(predicted.square().sum(), image)
+    assert slope.abs().sum() > 0
+
+
+@pytest.mark.parametrize("paper", [False, True])
+def test_nothing_reaches_farther_than_reach(paper):
+    """Change a pixel of the input, and see how far the output changes with fixed statistics."""
+    networks = make_networks(paper)
+    encoder, decoder = networks.encoder.double(), networks.decoder.double()
+    image = torch.rand(1, 3, 264, 200, dtype=torch.float64)
+    changed = image.clone()
+    changed[..., 128:136, 96:104] += 1  # a pixel of relu4_1
+    with torch.no_grad():
+        one, other = (decoder(encoder(each, decoder.levels)) for each in (image, changed))
+    rows, columns = ((one - other).abs().amax((0, 1)) > 0).nonzero().T
+    far = max(128 - rows.min(), rows.max() - 135, 96 - columns.min(), columns.max() - 103)
+    assert networks.reach - 16 < far <= networks.reach + 8  # 8: pooling and up-sampling act on whole cells
 
 
 def test_bfloat16_gives_the_same_picture(shipped_pair):

@@ -16,15 +16,16 @@ from adain_core.contracts import Method, MethodParams, Step
         ({"alpha": -0.1}, "alpha is -0.1, but it must be from 0 to 1."),
         ({"alpha": float("nan")}, "alpha is nan, but it must be from 0 to 1."),
         ({"alpha": "x"}, "alpha is x, but it must be from 0 to 1."),
-        ({"size": 0}, "size is 0, but it must be from 64 to 4096."),
-        ({"size": 100000}, "size is 100000, but it must be from 64 to 4096."),
+        ({"size": 0}, "size is 0, but it must be from 64 to 8192."),
+        ({"size": 100000}, "size is 100000, but it must be from 64 to 8192."),
         ({"style_size": 1}, "style size is 1, but it must be from 64 to 2048."),
         ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19."),
         ({"method": "gatsy"}, "There is no method gatsy; there are adain."),
         ({"device": "tpu"}, "device is tpu, but it should be 'auto', 'cpu', 'cuda' or 'mps'."),
         (
             {"beta": 1},
-            "adain has no option beta; there are method, model, size, style_size, weights, device, seed, alpha.",
+            "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
+            " model, size, weights, device, seed, alpha.",
         ),
         ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),
@@ -49,7 +50,7 @@ def test_the_result_has_the_contents_size_and_a_record(photo, painting, tiny):
     assert record == result.record
     assert (record["method"], record["model"], record["alpha"], record["weights"]) == ("adain", "tiny", 0.5, [1.0])
     assert record["content_size"] == [45, 37]
-    stages = ["read", "load model", "encode content", "encode style", "AdaIN", "decode"]
+    stages = ["read", "load model", "color", "encode content", "encode style", "AdaIN", "decode"]
     assert list(record["seconds"]) == stages
 
 
@@ -109,12 +110,13 @@ def test_notes_reach_the_user(photo, tiny):
     assert result.notes == (flat, f"Style 2: {flat}")
 
 
-@pytest.mark.parametrize(("width", "height", "most"), [(45, 37, 44), (5000, 16, 4096)])
+@pytest.mark.parametrize(("width", "height", "most"), [(45, 37, 44), (9000, 16, 8192)])
 def test_a_picture_too_large_for_the_model(painting, tiny, monkeypatch, width, height, most):
     monkeypatch.setattr(type(tiny), "max_pixels", width * height - 1)
     with pytest.raises(ValueError) as error:
-        stylize(Image.new("RGB", (width, height)), painting, networks=tiny)
-    sentence = f"The picture has {width}x{height} pixels, too many for tiny at once; choose a size of at most {most}."
+        stylize(Image.new("RGB", (width, height)), painting, networks=tiny, tile="off")
+    sentence = f"The picture has {width}x{height} pixels, too many for tiny at once; choose a size of at most {most},"
+    sentence += " or tiles."
     assert str(error.value) == sentence
 
 

@@ -10,15 +10,18 @@ from torch import nn
 from typer.testing import CliRunner
 
 from adain_core import weights
+from adain_core.compact import CompactEncoder
+from adain_core.losses.gram import gram, gram_matrix
 from adain_core.losses.mean_std import mean_std
 from adain_core.networks import Decoder
 from adain_core.normalization import Statistics, statistics
 from adain_core.training import loop, pictures
 from adain_core.training import pair as pair_stage
 from adain_core.training.__main__ import app
-from adain_core.training.distill import Heads, regress
+from adain_core.training.distill import Unexplained, regress
+from adain_core.training.distill import fit as fit_heads
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, reference
+from adain_core.training.pair import Pair, Probes, reference
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 CPU = torch.device("cpu")
@@ -119,17 +122,27 @@ def test_batches_begin_where_they_are_told():
     assert len({float(content.sum()) for content, _ in every}) == 7
 
 
+class Linear:
+    """Stands for an encoder: heads alone."""
+
+    def __init__(self, inputs, outputs):
+        self.heads = nn.ModuleDict({layer: nn.Conv2d(inputs, outputs, 1) for layer in LAYERS})
+
+    def predict(self, features):
+        return {layer: self.heads[layer](x) for layer, x in features.items()}
+
+
 def test_heads_explain_what_is_linear_and_nothing_of_noise():
     torch.manual_seed(0)
-    heads = Heads((2, 2, 2, 2), (3, 3, 3, 3))
+    encoder, unexplained = Linear(2, 3), Unexplained((3, 3, 3, 3))
     own = {layer: torch.randn(4, 2, 16, 16) for layer in LAYERS}
     with torch.no_grad():
-        truth = {layer: heads.get_submodule(layer)(x) for layer, x in own.items()}
-        assert all(share < 1e-10 for share in heads.unexplained(own, truth).values())
-        for layer in LAYERS:
-            heads.get_submodule(layer).weight.zero_()
-            heads.get_submodule(layer).bias.copy_(truth[layer].mean((0, 2, 3)))
-        for share in heads.unexplained(own, truth).values():
+        truth = encoder.predict(own)
+        assert all(share < 1e-10 for share in unexplained(encoder, own, truth).values())
+        for layer, head in encoder.heads.items():
+            head.weight.zero_()
+            head.bias.copy_(truth[layer].mean((0, 2, 3)))
+        for share in unexplained(encoder, own, truth).values():
             assert 0.8 < share < 1.05  # what a constant reaches; a little less, for the floor
 
 
@@ -139,13 +152,47 @@ def test_regression_finds_the_line_that_numpy_finds():
     expected = np.linalg.lstsq(np.c_[x.numpy(), np.ones(50)], y.numpy(), rcond=None)[0]
     np.testing.assert_allclose(weight.T, expected[:3], atol=1e-5)
     np.testing.assert_allclose(bias, expected[3], atol=1e-5)
-    heads = Heads((3,) * 4, (2,) * 4)
-    own = {layer: torch.randn(2, 3, 8, 8) for layer in LAYERS}
+    encoder, own = Linear(3, 2), {layer: torch.randn(2, 3, 8, 8) for layer in LAYERS}
     mix, shift = torch.randn(2, 3), torch.randn(2, 1, 1)
     truth = {layer: torch.einsum("oi,nihw->nohw", mix, x) + shift for layer, x in own.items()}
-    heads.fit(own, truth)
+    fit_heads(encoder.heads, own, truth)
     with torch.no_grad():
-        assert max(heads.unexplained(own, truth).values()) < 1e-6
+        assert max(Unexplained((2,) * 4)(encoder, own, truth).values()) < 1e-6
+
+
+def test_gram_by_hand_and_blind_to_the_order_of_pixels():
+    x = torch.tensor([[1.0, 2.0], [3.0, 0.0]]).view(1, 2, 1, 2)  # two channels, two pixels
+    assert gram_matrix(x).tolist() == [[[2.5, 1.5], [1.5, 4.5]]]
+    assert gram(gram_matrix(x), torch.zeros(1, 2, 2)).tolist() == [(2.5**2 + 2 * 1.5**2 + 4.5**2) / 4]
+    y = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(gram_matrix(y), gram_matrix(y.flatten(2)[..., torch.randperm(20)].view_as(y)))
+
+
+def test_probes_come_nearer_to_their_styles_and_are_replaced():
+    torch.manual_seed(0)
+    encoder = CompactEncoder(WIDTHS, WIDTHS)
+    probes = Probes(24)
+    batch = torch.rand(2, 3, 24, 24) * 0.3, torch.rand(2, 3, 24, 24)
+
+    def distance(image):
+        with torch.no_grad():
+            own, goal = (encoder.predict(encoder(each, LAYERS)) for each in (image, probes.style[:2]))
+            return sum(gram(gram_matrix(own[layer]), gram_matrix(goal[layer])) for layer in LAYERS)
+
+    first = probes.advance(encoder, batch, 0)
+    assert (first - batch[0]).abs().max() <= 0.04 + 1e-6 and torch.equal(probes.style[:2], batch[1])
+    start, last = distance(batch[0]), first
+    turn = probes.count // probes.each
+    assert not probes.image[2:].any()  # the others wait for their turn
+    for step in range(1, 29):
+        last = probes.advance(encoder, batch, turn * step)
+    assert (distance(last) < 0.5 * start).all() and last.min() >= 0 and last.max() <= 1
+    assert probes.age[:2].tolist() == [29, 29]
+    for step in (29, 30):
+        fresh = probes.advance(encoder, batch, turn * step)
+    assert probes.age[:2].tolist() == [1, 31]  # the first lives for 30 steps
+    assert (fresh[0] - batch[0][0]).abs().max() <= 0.04 + 1e-6
+    assert all(each.grad is None for each in encoder.parameters())
 
 
 def test_the_pair_measures_the_teacher_itself_as_one():
@@ -154,16 +201,15 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     teacher = Teacher(networks, CPU)
     batch = (torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
     yardstick = reference(teacher, [batch])
-    stage = Pair(
-        networks.encoder, networks.decoder, Heads(WIDTHS, WIDTHS), teacher, pair_stage.Weights(), yardstick, batch
-    )
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardstick, 32, batch)
     found = {name: value.detach() for name, value in stage.losses(batch, 1).items()}
     assert float(found["style"]) == pytest.approx(1, rel=1e-4) and float(found["content"]) == pytest.approx(1, rel=1e-4)
     again = networks.decoder(networks.encoder(batch[0], ["relu4_1"]))
     error = float((again - batch[0]).square().mean()) / 10**-2.4
     assert float(found["reconstruction"]) == pytest.approx(error, rel=1e-3)
     terms = {name: float(value) for name, value in found.items() if name != "total"}
-    expected = 2.5 * terms["style"] + terms["content"] + 0.1 * terms["reconstruction"] + 2 * terms["distillation"]
+    assert terms["distillation"] == terms["probing"] == 0  # VGG predicts itself
+    expected = 2.5 * terms["style"] + terms["content"] + 0.1 * terms["reconstruction"]
     assert float(found["total"]) == pytest.approx(expected, rel=1e-3)
     stage.weights = pair_stage.Weights(imitation=1)
     assert float(stage.losses(batch, 1)["imitation"].detach()) == pytest.approx(0, abs=1e-5)
@@ -173,9 +219,8 @@ def test_the_pair_measures_the_teacher_itself_as_one():
 
 def test_every_content_meets_two_styles_and_its_own_picture_once():
     networks = make_networks(paper=True)
-    heads, yardstick = Heads(WIDTHS, WIDTHS), {"style": 1, "content": 1}
-    teacher = Teacher(networks, CPU)
-    stage = Pair(networks.encoder, networks.decoder, heads, teacher, pair_stage.Weights(), yardstick, ())
+    teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1}
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardstick, 16, ())
     asked, stylize = [], stage.stylize
     stage.stylize = lambda own, contents, styles: (asked.append((contents, styles)), stylize(own, contents, styles))[1]
     stage.losses((torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)), 4)
@@ -287,7 +332,6 @@ def test_rates_follow_their_schedule(tmp_path, monkeypatch, decay):
 def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     full = make_networks(paper=True)
     monkeypatch.setattr(weights, "load", lambda *_, **__: full)
-    monkeypatch.setattr("adain_core.training.__main__.FULL", (*WIDTHS, 1))
     monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
     before = {name: x.clone() for name, x in full.encoder.state_dict().items()}
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--steps", "3"]
@@ -300,7 +344,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     if stage == "pair":
-        assert "weights.safetensors: 16 tensors begin anew, 0 were not needed" in result.output  # the decoder's
+        assert "weights.safetensors: 24 tensors begin anew, 0 were not needed" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}

@@ -13,14 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from adain_core import weights
-from adain_core.compact import WIDTHS, CompactDecoder, CompactEncoder
+from adain_core.compact import CompactDecoder, CompactEncoder
 from adain_core.contracts import Params, describe, parse
-from adain_core.networks import WIDTHS as FULL
 from adain_core.networks import Decoder
 from adain_core.training import loop, pictures
 from adain_core.training.decoder import PaperDecoder, PaperSettings
 from adain_core.training.decoder import Weights as DecoderWeights
-from adain_core.training.distill import Distill, Heads
+from adain_core.training.distill import Distill, fit
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, reference
 from adain_core.training.pair import Weights as PairWeights
@@ -73,8 +72,7 @@ def distill(
 ) -> None:
     """Teach the compact encoder the full-size encoder's features."""
     run = Run(Settings, options, photos, paintings, teacher)
-    encoder, heads = run.new(CompactEncoder()), run.new(Heads(WIDTHS, FULL[:4]))
-    run.train(Distill(encoder, run.teacher, heads, run.samples[0]), output)
+    run.train(Distill(run.encoder(), run.teacher, run.samples[0]), output)
 
 
 @app.command()
@@ -89,18 +87,22 @@ def pair(
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
     run = Run(Settings, options, photos, paintings, teacher)
-    encoder, decoder, heads = run.new(CompactEncoder()), run.new(CompactDecoder()), run.new(Heads(WIDTHS, FULL[:4]))
+    encoder, decoder = run.encoder(), run.new(CompactDecoder())
     with torch.no_grad():
+        for last in (decoder.conv4_2, decoder.conv3_5, decoder.conv3_3):  # each shortcut begins alone
+            last.weight.zero_()
         decoder.conv1_1.weight.mul_(0.1)  # begins near grey
         nn.init.constant_(decoder.conv1_1.bias, 0.5)  # type: ignore[arg-type]
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start)
     with torch.no_grad():
         crops = torch.cat([each for batch in run.batches(range(-28, -12)) for each in run.move(batch)])
-        heads.fit(encoder(crops, LAYERS), run.teacher.features(crops))
+        fit(encoder.heads, encoder(crops, LAYERS), run.teacher.features(crops))
     yardstick = reference(run.teacher, [run.move(batch) for batch in run.batches(range(-12, 0))])
     print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
-    run.train(Pair(encoder, decoder, heads, run.teacher, run.weights(PairWeights), yardstick, run.samples), output)
+    run.train(
+        Pair(encoder, decoder, run.teacher, run.weights(PairWeights), yardstick, run.settings.size, run.samples), output
+    )
 
 
 @app.command()
@@ -145,6 +147,10 @@ class Run:
                 nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
                 nn.init.constant_(each.bias, 0)  # type: ignore[arg-type]
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def encoder(self) -> CompactEncoder:
+        """Build a compact encoder whose heads predict the teacher's features."""
+        return self.new(CompactEncoder(predicted=self.teacher.widths))
 
     def weights(self, kind: type[P]) -> P:
         """Read a stage's loss weights from the options."""

@@ -16,49 +16,48 @@ from torch import Tensor, nn
 from adain_core import images
 from adain_core.training.teacher import LAYERS, Features, Teacher
 
-SPARSE = {"relu1_1": 4, "relu2_1": 2}  # every fourth or second row and column is compared: neighbors are much alike
+# Every fourth or second row and column is compared: neighbors are much alike.
+SPARSE = {"relu1_1": 4, "relu2_1": 2, "relu3_1": 1, "relu4_1": 1}
 FLOOR = 0.05  # of a layer's mean variance, added to each channel's: channels that hardly vary don't count more
 
 
-class Heads(nn.Module):
-    """A 1x1 convolution a layer, from the student's channels to the teacher's, and the teacher's variances.
+class Unexplained(nn.Module):
+    """The share of the teacher's variance that a student's prediction leaves; keeps the variances, averaged over steps.
 
     Args:
-        inputs: the student's channels at LAYERS.
-        outputs: the teacher's.
+        widths: the teacher's channels at LAYERS.
     """
 
-    def __init__(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        for layer, i, o in zip(LAYERS, inputs, outputs, strict=True):
-            self.add_module(layer, nn.Conv2d(i, o, 1))
-            self.register_buffer(f"{layer}_variance", torch.zeros(o))
+        for layer, width in zip(LAYERS, widths, strict=True):
+            self.register_buffer(layer, torch.zeros(width))
 
-    def unexplained(self, own: Features, teacher: Features) -> dict[str, Tensor]:
-        """Return each layer's share of unexplained variance."""
-        shares = {}
-        for layer in LAYERS:
-            step = SPARSE.get(layer, 1)
-            target = teacher[layer][..., ::step, ::step].float()
-            variance = self.get_buffer(f"{layer}_variance")
+    def forward(self, encoder: Any, own: Features, teacher: Features) -> dict[str, Tensor]:
+        """Return each layer's share, by what `encoder` predicts from its `own` features."""
+        predicted, shares = encoder.predict(_sparse(own)), {}
+        for layer, target in _sparse(teacher).items():
+            variance = self.get_buffer(layer)
             if self.training:
-                now = target.detach().var((0, 2, 3))
+                now = target.detach().float().var((0, 2, 3))
                 variance.copy_(now if not variance.any() else variance.lerp(now, 0.02))
-            error = (
-                (self.get_submodule(layer)(own[layer][..., ::step, ::step]).float() - target).square().mean((0, 2, 3))
-            )
+            error = (predicted[layer].float() - target.float()).square().mean((0, 2, 3))
             shares[layer] = (error / (variance + FLOOR * variance.mean())).mean()
         return shares
 
-    @torch.no_grad()
-    def fit(self, own: Features, teacher: Features) -> None:
-        """Set every convolution to the least-squares regression on these features."""
-        for layer in LAYERS:
-            step, head = SPARSE.get(layer, 1), self.get_submodule(layer)
-            x, y = (rows(features[layer][..., ::step, ::step]) for features in (own, teacher))
-            weight, bias = regress(x, y)
-            head.weight.copy_(weight[:, :, None, None])  # type: ignore[operator]
-            head.bias.copy_(bias)  # type: ignore[operator]
+
+@torch.no_grad()
+def fit(heads: Any, own: Features, teacher: Features) -> None:
+    """Set the convolutions `heads` of a compact encoder to the least-squares regression on these features."""
+    own, teacher = _sparse(own), _sparse(teacher)
+    for layer in LAYERS:
+        weight, bias = regress(rows(own[layer]), rows(teacher[layer]))
+        heads[layer].weight.copy_(weight[:, :, None, None])
+        heads[layer].bias.copy_(bias)
+
+
+def _sparse(features: Features) -> dict[str, Tensor]:
+    return {layer: features[layer][..., :: SPARSE[layer], :: SPARSE[layer]] for layer in LAYERS}
 
 
 def rows(x: Tensor) -> Tensor:
@@ -89,28 +88,28 @@ class Distill:
     """The first stage: the encoder alone.
 
     Args:
-        encoder: what to train; on the teacher's device.
+        encoder: what to train, a CompactEncoder; on the teacher's device.
         teacher: whose features to predict.
-        heads: see Heads.
         samples: pictures for the sheet, [N,3,H,W].
     """
 
-    def __init__(self, encoder: nn.Module, teacher: Teacher, heads: Heads, samples: Tensor) -> None:
+    def __init__(self, encoder: nn.Module, teacher: Teacher, samples: Tensor) -> None:
         self.student: Any = nn.ModuleDict({"encoder": encoder})
-        self.helpers: Any = heads
+        self.helpers: Any = Unexplained(teacher.widths)
         self.teacher = teacher
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         """Everything learns at one rate."""
-        return [{"params": [*self.student.parameters(), *self.helpers.parameters()], "lr": rate}]
+        return [{"params": [*self.student.parameters()], "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002
         """Return the unexplained shares, and their mean as `total`."""
         image = torch.cat(batch)
         with torch.no_grad():
             target = self.teacher.features(image)
-        shares = self.helpers.unexplained(self.student["encoder"](image, LAYERS), target)
+        encoder = self.student["encoder"]
+        shares = self.helpers(encoder, encoder(image, LAYERS), target)
         return {**shares, "total": torch.stack(list(shares.values())).mean()}
 
     @torch.no_grad()
@@ -118,7 +117,8 @@ class Distill:
         """Draw, for each sample, three channels of relu3_1: the teacher's beside the prediction."""
         layer = "relu3_1"
         truth = self.teacher.features(self.samples)[layer].float()
-        own = self.helpers.get_submodule(layer)(student["encoder"](self.samples, [layer])[layer]).float()
+        encoder = student["encoder"]
+        own = encoder.predict(encoder(self.samples, [layer]))[layer].float()
         chosen = truth.var((0, 2, 3)).topk(3).indices
         scale = truth[:, chosen].amax((0, 2, 3), keepdim=True)
         shown = [(x[:, chosen] / scale).clamp(0, 1) for x in (truth, own)]

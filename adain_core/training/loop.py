@@ -68,7 +68,7 @@ class Optimizers:
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self.parameters: list[Tensor] = []
         self.views: list[tuple[Tensor, Tensor]] = []  # kernel, and the same numbers as a matrix
-        kernels = {id(each.weight) for each in stage.student.modules() if isinstance(each, nn.Conv2d)}
+        kernels = {id(each.weight) for each in stage.student.modules() if getattr(each, "kernel_size", 0) == (3, 3)}
         adam, muon = [], []
         for group in stage.groups(settings.rate):
             parameters = list(group["params"])

@@ -34,6 +34,11 @@ class Teacher:
 
         self.encoder, self.decoder = copied(networks.encoder), copied(networks.decoder)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels at LAYERS."""
+        return tuple(self.encoder.widths)[: len(LAYERS)]  # type: ignore[arg-type]
+
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Return an image's features at LAYERS; image [N,3,H,W], RGB in [0,1]."""
         return self.encoder(image.to(self.dtype), LAYERS)

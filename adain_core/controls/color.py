@@ -1,0 +1,195 @@
+"""Keeping the photograph's colors, the paper's way and others (Huang & Belongie 2017, section 7.2; Gatys et al. 2016).
+
+- match, match-cholesky: the style's colors are given the content's mean and covariance before the transfer, by
+  x -> A (x - mean_s) + mean_c with A = C_c^(1/2) C_s^(-1/2), symmetric roots ("image analogies", Hertzmann et al. 2001;
+  CORAL, Sun & Saenko 2016), or A = L_c L_s^(-1), Cholesky's.
+- histogram: the same for each channel's histogram.
+- luminance: both pictures become grey, the style with the content's mean and standard deviation of lightness; the
+  stylized lightness takes the content's a and b in CIELAB (Gatys et al. 2016, section 5.2).
+- palette: the other way round and without a network: the content with the style's mean and covariance of colors.
+
+Pictures go in and come out as PIL images, 8-bit sRGB; matching acts on the coded values, as the paper's code does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from adain_core import contracts
+
+Pixels = NDArray[np.float32]  # [K,3], or [H,W,3], RGB in [0,1]
+Matrix = NDArray[np.float64]
+
+SAMPLE = 2**18  # pixels that moments, histograms and color shifts are taken from
+FLOOR = (2 / 255) ** 2  # variance below which a direction of the style's colors is rounding, not color
+ROWS = 512  # converted at a time, to bound memory
+Mode = Literal["off", "match", "match-cholesky", "histogram", "luminance", "palette"]
+
+
+class Params(contracts.Params):
+    """Whose colors the picture has."""
+
+    color: Mode = Field(
+        "off",
+        title="Colors",
+        description="Whose colors: off takes the painting's; match, match-cholesky, histogram and luminance keep the"
+        " photograph's; palette takes the painting's colors without its texture.",
+    )
+    color_strength: float = Field(
+        1.0, ge=0, le=1, title="Color strength", description="How far to go with the colors: 0 is as with off."
+    )
+
+
+def prepare_content(params: Params, content: Image.Image) -> Image.Image:
+    """Return what the networks will see of the content."""
+    return _blend(content, _grey(content), params.color_strength) if params.color == "luminance" else content
+
+
+def prepare_style(params: Params, style: Image.Image, content: Image.Image) -> Image.Image:
+    """Return what the networks will see of a style, beside a content with all its colors."""
+    if params.color in ("off", "palette"):
+        return style
+    if params.color == "luminance":
+        return _blend(style, _grey(style, content), params.color_strength)
+    pixels, target = _pixels(style), _sample(content)
+    if params.color == "histogram":
+        matched = match_histogram(pixels, target)
+    else:
+        matched = match(pixels, target, "cholesky" if params.color == "match-cholesky" else "symmetric")
+    return _blend(style, _image(matched), params.color_strength)
+
+
+def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image.Image:
+    """Put the content's colors back where they were taken off; both pictures are of the same size."""
+    if params.color != "luminance":
+        return stylized
+    found = np.empty((*stylized.size[::-1], 3), np.uint8)
+    for rows in _strips(stylized):
+        lab = _lab(stylized, rows)
+        lab[..., 1:] += params.color_strength * (_lab(content, rows)[..., 1:] - lab[..., 1:])
+        found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
+    return Image.fromarray(found)
+
+
+def repaint(params: Params, content: Image.Image, style: Image.Image) -> Image.Image:
+    """Give the content the style's mean and covariance of colors, by the strength; no network sees them."""
+    own = _sample(content)
+    matrix, shift = _affine(own, _sample(style), "symmetric")
+    keep = 1 - params.color_strength
+    matrix, shift = keep * np.eye(3) + (1 - keep) * matrix, (1 - keep) * shift
+    found = np.empty((*content.size[::-1], 3), np.uint8)
+    for rows in _strips(content):
+        found[rows] = _eight(_pixels(content, rows) @ matrix.T.astype(np.float32) + shift.astype(np.float32))
+    return Image.fromarray(found)
+
+
+def match(pixels: Pixels, target: Pixels, root: Literal["symmetric", "cholesky"] = "symmetric") -> Pixels:
+    """Give pixels the mean and the covariance of others.
+
+    Where the pixels hardly vary in some direction, as in grey or flat pictures, they are matched as if they varied by
+    two levels there: noise is not blown up into color.
+
+    Args:
+        pixels: [...,3], RGB.
+        target: [...,3], RGB.
+        root: of the covariances.
+
+    Returns:
+        As `pixels`, not clipped.
+    """
+    matrix, shift = _affine(pixels, target, root)
+    return (pixels @ matrix.T + shift).astype(np.float32)
+
+
+def match_histogram(pixels: Pixels, target: Pixels) -> Pixels:
+    """Give each channel of pixels the histogram of others, by 256 levels; parameters as for `match`."""
+    levels, found = np.arange(256) / 255, np.empty_like(pixels)
+    for channel in range(3):
+        own, other = (np.bincount(_eight(x[..., channel]).ravel(), minlength=256) for x in (pixels, target))
+        ranks, goal = ((np.cumsum(count) - count / 2) / count.sum() for count in (own, other))
+        seen = other > 0
+        found[..., channel] = np.interp(ranks, goal[seen], levels[seen])[_eight(pixels[..., channel])]
+    return found
+
+
+def color_shift(content: Image.Image, picture: Image.Image) -> float:
+    """Return the mean color difference of two pictures of the same size, CIE 1976 Delta E, on a sample of pixels.
+
+    About 2.3 is just noticeable; black to white is 100.
+    """
+    one, other = (cv2.cvtColor(_sample(each)[None], cv2.COLOR_RGB2Lab) for each in (content, picture))
+    return float(np.linalg.norm(one - other, axis=-1).mean())
+
+
+def _affine(pixels: Pixels, target: Pixels, root: str) -> tuple[Matrix, Matrix]:
+    own, other = pixels.reshape(-1, 3).astype(np.float64), target.reshape(-1, 3).astype(np.float64)
+    means = own.mean(0), other.mean(0)
+    spread, goal = (np.cov(x, rowvar=False, bias=True) for x in (own, other))
+    lacking = max(0.0, FLOOR - np.linalg.eigvalsh(spread)[0])
+    spread = spread + lacking * np.eye(3)
+    if root == "cholesky":
+        factor = np.linalg.cholesky(goal + 1e-12 * np.eye(3))
+        matrix = np.linalg.solve(np.linalg.cholesky(spread).T, factor.T).T
+    else:
+        matrix = _power(goal, 0.5) @ _power(spread, -0.5)
+    return matrix, means[1] - matrix @ means[0]
+
+
+def _power(matrix: Matrix, exponent: float) -> Matrix:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values.clip(0) ** exponent) @ vectors.T
+
+
+def _grey(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
+    """Return a picture's lightness as grey, with the mean and standard deviation of a model's where there is one."""
+    gain, offset = 1.0, 0.0
+    if model is not None:
+        own, other = (cv2.cvtColor(_sample(each)[None], cv2.COLOR_RGB2Lab)[..., 0] for each in (image, model))
+        gain = float(other.std() / max(own.std(), 1.0))
+        offset = float(other.mean() - gain * own.mean())
+    found = np.empty((*image.size[::-1], 3), np.uint8)
+    for rows in _strips(image):
+        lab = _lab(image, rows)
+        lab[..., 0] = (gain * lab[..., 0] + offset).clip(0, 100)
+        lab[..., 1:] = 0
+        found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
+    return Image.fromarray(found)
+
+
+def _blend(one: Image.Image, other: Image.Image, share: float) -> Image.Image:
+    return other if share == 1 else Image.blend(one, other, share)
+
+
+def _strips(image: Image.Image) -> list[slice]:
+    return [slice(top, min(top + ROWS, image.height)) for top in range(0, image.height, ROWS)]
+
+
+def _pixels(image: Image.Image, rows: slice = slice(None)) -> Pixels:
+    top, bottom, _ = rows.indices(image.height)
+    return np.asarray(image.crop((0, top, image.width, bottom)), np.float32) / np.float32(255)
+
+
+def _sample(image: Image.Image) -> Pixels:
+    """Take every pixel, or of a large picture as many, evenly spaced; [K,3]."""
+    step = max(1, int((image.width * image.height / SAMPLE) ** 0.5))
+    size = (max(1, image.width // step), max(1, image.height // step))
+    small = image if step == 1 else image.resize(size, Image.Resampling.NEAREST)
+    return _pixels(small).reshape(-1, 3)
+
+
+def _lab(image: Image.Image, rows: slice) -> Pixels:
+    return np.asarray(cv2.cvtColor(_pixels(image, rows), cv2.COLOR_RGB2Lab), np.float32)
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(_eight(pixels))
+
+
+def _eight(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)

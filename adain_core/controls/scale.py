@@ -1,0 +1,37 @@
+"""Stroke size: the painting is made larger or smaller before the network looks at it.
+
+The network sees as far as it sees, so strokes come out as large as they are in what it is shown.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from adain_core import contracts
+
+LARGEST = 2048  # pixels of the longer side
+SMALLEST = 64
+
+
+class Params(contracts.Params):
+    """How large the network sees the painting."""
+
+    style_size: int = Field(
+        512,
+        ge=SMALLEST,
+        le=LARGEST,
+        title="Style size",
+        description="Longer side of the painting when the network looks at it, in pixels, at a style scale of 1.",
+    )
+    style_scale: float = Field(
+        1.0,
+        ge=0.25,
+        le=4,
+        title="Stroke size",
+        description="How much larger or smaller than that the network sees the painting; strokes follow.",
+    )
+
+
+def longest(params: Params) -> int:
+    """Return the longer side of what the network sees, in pixels."""
+    return min(LARGEST, max(SMALLEST, round(params.style_size * params.style_scale)))

@@ -1,0 +1,124 @@
+"""Tiles equal the whole; forecasts and refusals come before."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_networks, picture, pixels
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from adain_core import images, machine, networks, pipeline, run, stylize
+from adain_core.contracts import Region, Space, Style
+from adain_core.controls import tiles
+from adain_core.methods import adain
+
+
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(16, 300), st.integers(0, 100))
+def test_cores_cover_every_pixel_once_and_see_their_margin(height, width, side, margin):
+    seen = np.zeros((height, width), int)
+    for tile in tiles.plan(height, width, side, margin):
+        seen[tile.core] += 1
+        for core, padded, length in zip(tile.core, tile.padded, (height, width), strict=True):
+            assert core.start % 8 == padded.start % 8 == 0 and core.stop - core.start <= side + 8
+            assert padded.start == 0 or core.start - padded.start >= margin
+            assert padded.stop == length or padded.stop - core.stop >= margin
+        assert np.zeros((height, width))[tile.padded][tile.inner()].shape == seen[tile.core].shape
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("paper", [False, True])
+@pytest.mark.parametrize("size", [(301, 213), (97, 402)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_tiles_give_the_whole(monkeypatch, paper, size, kept):
+    monkeypatch.setattr(adain, "KEEP", 2**40 if kept else 0)
+    nets, params = make_networks(paper), adain.Params(alpha=0.9)
+    content, styles = torch.rand(1, 3, *size), [Style(torch.rand(1, 3, 50, 60) * 0.5)]
+    (whole,) = adain.run(content, styles, params, nets)
+    steps = list(adain.run(content, styles, params, nets, Space(side=104)))
+    count = len(tiles.plan(*size, 104, nets.reach))
+    assert count > 3 and [step.iteration for step in steps] == list(range(1, 2 * count + 1))
+    assert all(step.image is None and step.iterations == 2 * count for step in steps[:-1])
+    torch.testing.assert_close(steps[-1].image, whole.image, atol=1e-5, rtol=0)
+
+
+def test_tiles_with_regions_and_strength_give_the_whole(tiny):
+    content, one, two = torch.rand(1, 3, 205, 190), torch.rand(1, 3, 40, 40), torch.rand(1, 3, 40, 40) * 0.3
+    mask = torch.rand(2, 1, 205, 190)
+    painted = [Region(mask[:1], [Style(one)], 0.7), Region(mask[1:], [])]
+    for side in (None, 80):
+        space = Space(painted, torch.linspace(0, 1, 190).expand(1, 1, 205, 190), side)
+        *_, last = adain.run(content, [Style(two)], adain.Params(), tiny, space)
+        if side is None:
+            whole = last.image
+    torch.testing.assert_close(last.image, whole, atol=1e-5, rtol=0)
+
+
+def test_bytes_in_bytes_out(tiny):
+    content, style = torch.randint(0, 256, (1, 3, 150, 120), dtype=torch.uint8), [Style(torch.rand(1, 3, 40, 40))]
+    *_, exact = adain.run(content, style, adain.Params(), tiny, Space(side=64))
+    (whole,) = adain.run(content / 255, style, adain.Params(), tiny)
+    assert exact.image.dtype == torch.uint8
+    assert (exact.image / 255 - whole.image).abs().max() <= 0.51 / 255
+    assert images.to_image(exact.image).tobytes() == images.to_image(whole.image).tobytes()
+
+
+def test_large_pictures_are_tiled_by_themselves(photo, painting, monkeypatch):
+    tiny = make_networks()
+    plain = stylize(photo, painting, networks=tiny)
+    monkeypatch.setattr(type(tiny), "tile", 16)
+    assert len(list(run(photo, [painting], networks=tiny, tile="off"))) == 1
+    *steps, last = run(photo, [painting], networks=tiny)
+    assert len(steps) == 2 * 3 * 3 - 1 and all(step.image is None for step in steps)
+    assert [step.iteration for step in steps] == list(range(1, 18)) and last.record["tile"] == "auto"
+    assert np.abs(pixels(last.image) - pixels(plain)).max() <= 1
+
+
+def test_closing_stops_between_tiles(photo, painting, tiny, monkeypatch):
+    monkeypatch.setattr(type(tiny), "tile", 16)
+    seen, features = [], tiny.features
+    monkeypatch.setattr(tiny, "features", lambda image: (seen.append(1), features(image))[1])
+    steps = run(photo, [painting], networks=tiny)
+    next(steps)
+    steps.close()
+    assert len(seen) == 2  # the style and one tile
+
+
+def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
+    tiny = make_networks()
+    picture(300, 200, 1).save(tmp_path / "photo.jpg")
+    one = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny)
+    large = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000)
+    assert (one.size, one.tiles, large.size) == ((300, 200), 1, (3000, 2000))
+    assert large.seconds == pytest.approx(100 * one.seconds, rel=0.01) and large.bytes > 20 * one.bytes
+    monkeypatch.setattr(type(tiny), "tile", 512)
+    tiled = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000)
+    assert tiled.tiles == 6 * 4 and tiled.bytes < large.bytes and tiled.seconds > large.seconds
+    with pytest.raises(pipeline.PictureError, match="Content: There is no such file"):
+        pipeline.forecast(tmp_path / "none.jpg", networks=tiny)
+
+
+def test_too_little_memory_is_refused_before_anything_is_computed(photo, painting, tiny, monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 100_000)
+    monkeypatch.setattr(networks.Networks, "features", lambda *_: pytest.fail("it began"))
+    with pytest.raises(ValueError, match=r"A picture of 45x37 pixels needs about 0\.0 GB of memory, but 0\.0 GB are"):
+        stylize(photo, painting, networks=tiny)
+
+
+def test_free_memory_is_the_containers_where_that_is_less(tmp_path):
+    plain = machine.free_memory(tmp_path / "no container")
+    assert plain > 2**20
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 250\n")
+    assert machine.free_memory(tmp_path) == 350
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.free_memory(tmp_path) > 2**20
+
+
+def test_a_picture_is_measured_as_it_is_loaded(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(80, 50, 1).save(tmp_path / "turned.jpg", exif=exif)
+    for longest in (None, 64):
+        assert images.measure(tmp_path / "turned.jpg", longest) == images.load(tmp_path / "turned.jpg", longest).size
