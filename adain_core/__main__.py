@@ -131,6 +131,8 @@ def stylize(
         style_mask,
         strength_map,
     )
+    if not style and not any(places.style_for.values()):
+        raise ValueError("Give at least one style.")
     jobs = list(plan(content, style or [], output, values.get("weights")))
     weights.load(settings.model, settings.device, weights_dir)  # fails before any picture is read, and only once
     bad: dict[Path, str] = {}

@@ -231,7 +231,7 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give numbers with commas between, as in 0.7,0.3."),
         (f"{ONE} -o out.gif", "Pictures are saved as .png, .jpg, .jpeg, .webp, not as .gif."),
         (ONE, "Missing option '--output'"),
-        ("stylize photos/a.png -o out.png", "Missing argument 'style'."),
+        ("stylize photos/a.png -o out.png", "Give at least one style."),
         ("stylize none.png paintings/x.png -o out.png", "There is no file or folder none.png."),
         ("stylize empty paintings -o out", "The folder empty holds no pictures"),
         ("stylize photos paintings -o out.png", "There are 4 pictures to make; name a folder with -o, not a file."),

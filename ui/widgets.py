@@ -1,32 +1,67 @@
-"""Components of our own: a picture field that decodes safely, parameters drawn as widgets, sentences, stage times."""
+"""Components of our own: fields that decode safely, parameters drawn as widgets, results, sentences, stage times."""
 
 from __future__ import annotations
 
+import io
 import tempfile
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components.image_editor import EditorData
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_http_url_like
 from PIL import Image
 from pydantic.fields import FieldInfo
 
-from adain_core import images
+from adain_core import Result, images, pipeline
 from adain_core.contracts import Method, bounds
 
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
+SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
+QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
+COLORS = {  # adain_core.controls.color's modes, in the page's words
+    "off": "The painting's",
+    "match": "The photograph's, by mean and covariance (match)",
+    "match-cholesky": "The same by Cholesky's root (match-cholesky)",
+    "histogram": "The photograph's, by histograms (histogram)",
+    "luminance": "The photograph's own, only light and dark are painted (luminance)",
+    "palette": "The painting's, without its brush strokes (palette)",
+}
 
 
-class SafeImage(gr.Image):
+class Offered(typing.Protocol):
+    """A picture that the page offers."""
+
+    path: str
+
+    def thumbnail(self, width: int, height: int) -> tuple[Image.Image, str]:
+        """Return it cropped to a size, and its title."""
+
+
+class _Local:
+    """Refuses addresses, which Gradio would fetch: nothing is fetched because a visitor asked."""
+
+    def move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Refuse addresses."""
+        _refuse_address(url_or_file_path)
+        return super().move_resource_to_block_cache(url_or_file_path)
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Refuse addresses."""
+        _refuse_address(url_or_file_path)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+class SafeImage(_Local, gr.Image):
     """A picture field that hands on the uploaded file's path; adain_core.images decodes it, with its limits.
 
-    Gradio's own decoding clips 16 bits, drops alpha and takes pictures of any size. Addresses are refused: nothing is
-    fetched because a visitor asked.
+    Gradio's own decoding clips 16 bits, drops alpha and takes pictures of any size.
     """
 
     is_template = True
@@ -39,15 +74,31 @@ class SafeImage(gr.Image):
             raise gr.Error("Please upload the picture as a file.", print_exception=False)
         return payload.path
 
-    def move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Refuse addresses, which Gradio would fetch."""
-        _refuse_address(url_or_file_path)
-        return super().move_resource_to_block_cache(url_or_file_path)
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Refuse addresses, which Gradio would fetch."""
-        _refuse_address(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
+class SafeUpload(_Local, gr.UploadButton):
+    """A button that hands on the uploaded file's path."""
+
+    is_template = True
+
+
+class Canvas(_Local, gr.ImageEditor):
+    """A picture to paint on; hands on what was painted, one RGBA image a layer. It takes no pictures itself."""
+
+    is_template = True
+
+    def preprocess(self, payload: EditorData | None) -> list[Image.Image]:
+        """Return the painted layers, of which none may have more pixels on a side than the page gave it."""
+        if payload is not None and payload.id is not None:
+            payload = self.blob_storage.pop(payload.id, None)
+        found = []
+        for layer in payload.layers if payload is not None else []:
+            if layer is None:
+                continue
+            with Image.open(io.BytesIO(layer) if isinstance(layer, bytes) else layer.path) as image:
+                if max(image.size) > max(self.canvas_size):
+                    raise gr.Error("This painting is larger than the page's canvas.", print_exception=False)
+                found.append(image.convert("RGBA"))
+        return found
 
 
 def _refuse_address(path: str | Path | None) -> None:
@@ -95,8 +146,144 @@ def _widget(name: str, info: FieldInfo, elem_id: str, **options: Any) -> gr.comp
     whole = info.annotation is int
     if low is None or high is None or high - low > 10_000:
         return gr.Number(precision=0 if whole else None, minimum=low, maximum=high, **options)
-    options = {"step": 1 if whole else (high - low) / 100, "buttons": [], **options}
-    return gr.Slider(low, high, **options)
+    step = 1 if whole else (high - low) / 100
+    return gr.Slider(**{"minimum": low, "maximum": high, "step": step, "buttons": [], **options})
+
+
+def draw_color(info: FieldInfo, **options: Any) -> gr.components.Component:
+    """Draw the color mode, its choices in plain words."""
+    options = {"choices": [(words, mode) for mode, words in COLORS.items()], "filterable": False, **options}
+    return draw_field("color", info, **{"info": "Whose colors the result has.", **options})
+
+
+def field(elem_id: str, label: str, alt_text: str, value: str | None, height: int, **options: Any) -> SafeImage:
+    """Return a field for a picture: upload, webcam, clipboard."""
+    options = {"sources": ["upload", "webcam", "clipboard"], "buttons": [], **options}
+    return SafeImage(value=value, label=label, alt_text=alt_text, height=height, elem_id=elem_id, **options)
+
+
+def note(elem_id: str) -> gr.HTML:
+    """Return the place for a sentence beside a field."""
+    return gr.HTML("", elem_classes="note", elem_id=elem_id)
+
+
+def strip(offered: Sequence[Offered], label: str, elem_id: str, width: int = 128, height: int = 128) -> gr.Gallery:
+    """Return a row of example thumbnails that scrolls sideways."""
+    return gr.Gallery(
+        [each.thumbnail(width, height) for each in offered],
+        label=label,
+        allow_preview=False,
+        interactive=False,
+        object_fit="cover",
+        buttons=[],
+        elem_classes=["strip", elem_id],
+        elem_id=elem_id,
+    )
+
+
+def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
+    """Return a handler that gives the path of the thumbnail that was clicked."""
+
+    def picked(event: gr.SelectData) -> str:
+        return offered[event.index].path
+
+    return picked
+
+
+def check(path: str | None) -> tuple[str, Any]:
+    """Look at an uploaded picture; return a sentence on it, and the picture anew if a browser couldn't show it."""
+    if path is None:
+        return "", gr.skip()
+    try:
+        picture = images.load(path)
+    except ValueError as error:
+        return sentence(str(error), refused=True), gr.skip()
+    shown = gr.skip()
+    if path.lower().endswith((".tif", ".tiff", ".ppm", ".pgm")):
+        image = picture.rgb.copy()
+        if picture.alpha is not None:
+            image.putalpha(picture.alpha)
+        shown = keep(image, "picture.png")
+    return sentences(picture.notes), shown
+
+
+def outcome(prefix: str, before: str | None, after: str | None, words: str) -> dict[str, gr.components.Component]:
+    """Draw where a result is shown: a slider, plain pictures, a status and a download."""
+    ui: dict[str, gr.components.Component] = {}
+    with gr.Tabs():
+        with gr.Tab("Compare"):
+            ui["compare"] = gr.ImageSlider(
+                None if after is None else (before, after),
+                label="Drag to compare",
+                slider_position=35,
+                max_height=640,
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id=f"{prefix}compare",
+                elem_classes="outcome",
+            )
+        with gr.Tab("Side by side"), gr.Row():
+            ui["before"] = _shown(f"{prefix}before", "Photograph", before, "The photograph")
+            ui["picture"] = _shown(f"{prefix}picture", "Result", after, "The photograph in the new style")
+    ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id=f"{prefix}status")
+    ui["download"] = gr.DownloadButton(
+        "Download the picture", value=after, interactive=after is not None, elem_id=f"{prefix}download", size="md"
+    )
+    return ui
+
+
+def show(result: Result) -> dict[str, Any]:
+    """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is."""
+    steps = [f"Step {result.iteration} of {result.iterations}."] if result.iterations > 1 else []
+    if result.image is None:
+        return {"status": sentence(f"Tile pass {result.iteration} of {result.iterations}.")}
+    full = keep(result.image, "stylized.png")
+    before = keep(_small(result.content), "photograph.jpg")
+    picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")
+    width, height = result.image.size
+    words = (
+        f"{width}x{height} pixels, {result.record['model']}, {result.record['device']}."
+        f" Color shift {result.record['color_shift']:.1f} (Delta E, from the photograph's colors)."
+    )
+    return {
+        "compare": (before, picture),
+        "before": before,
+        "picture": picture,
+        "download": gr.update(value=full, interactive=True),
+        "status": sentences([*steps, words, *result.notes]) + stage_times(result.record["seconds"]),
+    }
+
+
+def expect(content: str, runs: Iterable[Mapping[str, Any]]) -> str:
+    """Say in a sentence what runs with these options will take.
+
+    Raises:
+        ValueError: as adain_core.pipeline.forecast.
+    """
+    found = [pipeline.forecast(content, **options) for options in runs]
+    seconds, tiles = sum(each.seconds for each in found), max(each.tiles for each in found)
+    words = f"about {_rough(seconds)}" if seconds >= 1 else "less than a second"
+    if tiles > 1:
+        words += f" and {max(each.bytes for each in found) / 1e9:.1f} GB of memory, in {tiles} tiles"
+    return f"This takes {words}."
+
+
+def _rough(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
+def _small(image: Image.Image) -> Image.Image:
+    if max(image.size) <= SHOWN:
+        return image
+    small = image.copy()
+    small.thumbnail((SHOWN, SHOWN))
+    return small
+
+
+def _shown(elem_id: str, label: str, value: str | None, alt_text: str) -> gr.Image:
+    return gr.Image(
+        value, label=label, alt_text=alt_text, interactive=False, buttons=["fullscreen"], elem_id=elem_id, min_width=240
+    )
 
 
 def sentence(text: str, refused: bool = False) -> str:
