@@ -72,16 +72,14 @@ def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statist
     Returns:
         Both [R,C,1,1].
     """
-    rows = x[0].flatten(1).float()  # [C,HW]
-    shares = weights.flatten(1).float().T  # [HW,R]
-    shares = shares / shares.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
-    middle = rows.mean(1, keepdim=True)
-    rows = rows - middle  # the variance is a difference of moments, exact where they are about the middle
-    mean = rows @ shares  # [C,R]
-    variance = (rows.square_() @ shares - mean.square()).clamp_min_(0)
-    some = shares.sum(0) > 0
-    mean, std = torch.where(some, mean + middle, 0), (variance + eps).sqrt()
-    return Statistics(mean.T[..., None, None], std.T[..., None, None])
+    rows = x[0].permute(1, 2, 0).flatten(0, 1).to(torch.float32, copy=True)  # [HW,C], as channels_last has it
+    shares = weights.flatten(1).float()  # [R,HW]
+    shares = shares / shares.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    mean = shares @ rows  # [R,C]
+    middle = mean.mean(0)  # the variance is a difference of moments, exact where these are about a middle
+    squares = shares @ rows.sub_(middle).square_()
+    variance = (squares - (mean - middle).square() * shares.sum(1, keepdim=True)).clamp_min_(0)
+    return Statistics(mean[..., None, None], (variance + eps).sqrt()[..., None, None])
 
 
 def merge(parts: Sequence[tuple[Tensor, Statistics]], eps: float = EPS) -> Statistics:

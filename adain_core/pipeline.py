@@ -337,7 +337,8 @@ def _untouched(space: Space, styles: bool) -> Image.Image | None:
     chosen = [not each.styles for each in space.regions] + [not styles]
     if not any(chosen):
         return None
-    shares = regions.cover(torch.cat([each.mask for each in space.regions]))[chosen].sum(0)
+    masks = [each.mask for each in space.regions]
+    shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
     return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
 
 

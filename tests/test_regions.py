@@ -54,9 +54,10 @@ def test_a_hard_region_is_adain_on_its_pixels():
 
 
 def test_shares_of_overlapping_masks_sum_to_one():
-    masks = torch.tensor([[1.0, 1.0, 0.2, 0.0], [1.0, 0.0, 0.3, 0.0]]).view(2, 1, 1, 4)
+    masks = torch.tensor([[1.0, 1.0, 0.2, 0.0], [1.0, 0.0, 0.3, 0.0]]).view(2, 1, 1, 1, 4)
     expected = [[0.5, 1, 0.2, 0], [0.5, 0, 0.3, 0], [0, 0, 0.5, 1]]
-    assert torch.allclose(regions.cover(masks).view(3, 4), torch.tensor(expected))
+    assert torch.allclose(regions.cover([*masks], (1, 4)).view(3, 4), torch.tensor(expected))
+    assert regions.cover([], (2, 3)).tolist() == [[[[1.0] * 3] * 2]]
 
 
 @pytest.mark.parametrize(("layer", "step"), [("relu1_1", 1), ("relu2_1", 2), ("relu4_1", 8)])

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import contracts
-from adain_core.normalization import Statistics
+from adain_core.normalization import Statistics, statistics, weighted_statistics
 
 MOST = 16  # regions of a run
 
@@ -61,23 +61,41 @@ def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:
     return torch.from_numpy(softened)[None, None]
 
 
-def cover(masks: Tensor) -> Tensor:
+def cover(masks: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Share out every pixel: masks that sum to more than 1 are divided by their sum.
 
     Args:
-        masks: [R,1,H,W] in [0,1].
+        masks: [1,1,H,W] in [0,1] each; there may be none.
+        size: H and W.
 
     Returns:
         [R+1,1,H,W] that sum to 1; the last is what the masks leave.
     """
-    masks = masks / masks.sum(0, keepdim=True).clamp_min(1)
-    return torch.cat([masks, (1 - masks.sum(0, keepdim=True)).clamp_min(0)])
+    each = torch.cat([*masks, torch.zeros(0, 1, *size)])
+    total = each.sum(0, keepdim=True)
+    return torch.cat([each / total.clamp_min(1), (1 - total).clamp_min(0)])
+
+
+def step(layer: str) -> int:
+    """Return how many pixels of the picture, along a side, one of a layer's stands for."""
+    return 2 ** (int(layer[4]) - 1)
 
 
 def pool(masks: Tensor, layer: str) -> Tensor:
     """Bring masks to the resolution of a layer's features by area averaging, [R,1,H,W] -> [R,1,h,w]."""
-    step = 2 ** (int(layer[4]) - 1)
-    return F.avg_pool2d(masks, step, ceil_mode=True, count_include_pad=False) if step > 1 else masks
+    return F.avg_pool2d(masks, step(layer), ceil_mode=True, count_include_pad=False)
+
+
+def measure(x: Tensor, shares: Tensor | None) -> tuple[Tensor, Statistics]:
+    """Return the weight and the statistics of each region, or of all pixels where there are no shares.
+
+    Args:
+        x: features, [1,C,h,w].
+        shares: [R,1,h,w].
+    """
+    if shares is None:
+        return torch.tensor(float(x[0, 0].numel()), device=x.device), statistics(x)
+    return shares.sum((2, 3), keepdim=True), weighted_statistics(x, shares)
 
 
 def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> Tensor:
@@ -94,9 +112,9 @@ def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> T
     """
     scale = (target.std / own.std).flatten(1)  # [R,C]
     shift = target.mean.flatten(1) - own.mean.flatten(1) * scale
-    rows = shares.flatten(1)  # [R,hw]
+    rows = shares.flatten(1).T.to(x.dtype)  # [hw,R]
     gain, offset = (
-        torch.mm(rows.T, each).view(*x.shape[2:], -1).permute(2, 0, 1)[None].to(x.dtype) for each in (scale - 1, shift)
+        torch.mm(rows, each.to(x.dtype)).view(*x.shape[2:], -1).permute(2, 0, 1)[None] for each in (scale - 1, shift)
     )  # [1,C,h,w], channels last
     return torch.addcmul(x + offset, x, gain)
 

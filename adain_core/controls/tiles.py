@@ -40,7 +40,13 @@ class Tile(NamedTuple):
     @property
     def area(self) -> int:
         """Pixels that it must see."""
-        return math.prod(each.stop - each.start for each in self.padded)
+        return math.prod(self.size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that it must see."""
+        rows, columns = self.padded
+        return rows.stop - rows.start, columns.stop - columns.start
 
     def inner(self, step: int = 1) -> tuple[slice, slice]:
         """Return where the core lies within the padded rectangle, at a resolution `step` times lower."""

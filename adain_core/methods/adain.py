@@ -7,17 +7,18 @@ acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the r
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from typing import NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from adain_core.contracts import Method, MethodParams, Space, Step, Stopwatch, Style
+from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style
 from adain_core.controls import regions, tiles
 from adain_core.controls.mixing import mix
 from adain_core.controls.strength import blend
 from adain_core.networks import Networks
-from adain_core.normalization import Statistics, merge, restyle, statistics, weighted_statistics
+from adain_core.normalization import Statistics, merge, restyle, weighted_statistics
 
 KEEP = 768 * 2**20  # bytes of features that are kept from the first pass over tiles for the second
 
@@ -73,68 +74,76 @@ def run_places(
         A Step without a picture for each tile and pass but the last; then the picture.
     """
     clock = Stopwatch(networks.device)
-    size = content.shape[2:]
-    plan = tiles.plan(size[0], size[1], space.side, networks.reach)
-    with torch.inference_mode():
-        masks = torch.cat([each.mask for each in space.regions]) if space.regions else torch.zeros(0, 1, *size)
-        areas = [*((each.styles, each.strength) for each in space.regions), (styles, 1.0)]
-        used = [number for number, (chosen, _) in enumerate(areas) if chosen]
-        with clock("encode style"):
-            targets = [look(areas[number][0], networks) for number in used]
-        strengths = torch.tensor([params.alpha * areas[number][1] for number in used])[:, None, None, None]
-    whole, keep = len(areas) == 1, False
-    kept: list[dict[str, Tensor]] = []
-    parts: dict[str, list[tuple[Tensor, Statistics]]] = {layer: [] for layer in networks.levels}
-    image = torch.empty_like(content)
+    plan = tiles.plan(content.shape[2], content.shape[3], space.side, networks.reach)
+    areas = [each for each in (*space.regions, Region(torch.empty(0), styles)) if each.styles]  # the rest comes last
+    with torch.inference_mode(), clock("encode style"):
+        looks = [look(each.styles, networks) for each in areas]
+        goal = {layer: regions.stack(looks, layer) for layer in networks.levels}
+    used = [bool(each.styles) for each in space.regions] + [bool(styles)]
+    masks = [each.mask for each in space.regions]
+    strengths = torch.tensor([params.alpha * each.strength for each in areas], device=networks.device).view(-1, 1, 1, 1)
 
-    def shares(tile: tiles.Tile, layer: str) -> Tensor:
-        return regions.pool(regions.cover(masks[:, :, *tile.padded])[used], layer).to(networks.device)
+    def see(tile: tiles.Tile) -> Seen:
+        with torch.inference_mode(), clock("encode content"):
+            if len(plan) == 1 and content.is_floating_point():
+                features = networks.encode(content).features  # remembered, for the next stroke of the brush
+            else:
+                features = networks.features(content[:, :, *tile.padded])
+            if not masks and space.strength is None:
+                return Seen(features, {}, {})
+            rows, columns = tile.padded
+            covered = regions.cover([each[..., rows, columns] for each in masks], tile.size)[used].to(networks.device)
+            shares = {layer: regions.pool(covered, layer) for layer in features}
+            if space.strength is None:
+                return Seen(features, shares, {layer: strengths * share for layer, share in shares.items()})
+            amounts = strengths * covered * space.strength[..., rows, columns].to(networks.device)
+            return Seen(features, shares, {layer: regions.pool(amounts, layer) for layer in features})
 
     passes = 2 if len(plan) > 1 else 1  # a whole picture is one step
-    steps = passes * len(plan)
+    steps, kept, keep = passes * len(plan), list[Seen](), False
+    parts: dict[str, list[tuple[Tensor, Statistics]]] = {layer: [] for layer in networks.levels}
     for number, tile in enumerate(plan, start=1):
-        with torch.inference_mode(), clock("encode content"):
-            features = _encode(content, tile, networks, len(plan) == 1)
-            for layer, x in features.items():
-                inner = tile.inner(size_step(layer))
-                core = x[:, :, *inner]
-                if whole:
-                    parts[layer].append((torch.tensor(float(core[0, 0].numel())), statistics(core)))
-                else:
-                    weights = shares(tile, layer)[:, :, *inner]
-                    parts[layer].append((weights.sum((2, 3), keepdim=True), weighted_statistics(core, weights)))
-            keep = len(plan) == 1 or sum(x.nbytes for x in features.values()) * len(plan) <= KEEP
-            if keep:
-                kept.append(features)
+        seen = see(tile)
+        with torch.inference_mode(), clock("AdaIN"):
+            for layer, x in seen.features.items():
+                inner = tile.inner(regions.step(layer))
+                weights = seen.shares[layer][:, :, *inner] if seen.shares else None
+                parts[layer].append(regions.measure(x[:, :, *inner], weights))
+        keep = keep or (number == 1 and (len(plan) == 1 or seen.bytes * len(plan) <= KEEP))
+        if keep:
+            kept.append(seen)
         if len(plan) > 1:
             yield Step(None, number, steps, seconds=clock.seconds)
-    with torch.inference_mode():
-        own = {layer: merge(each) for layer, each in parts.items()}
-        goal = {layer: regions.stack(targets, layer) for layer in networks.levels}
+    own = {layer: merge(each) for layer, each in parts.items()}
+    image = torch.empty_like(content)
     for number, tile in enumerate(plan, start=steps - len(plan) + 1):
-        with torch.inference_mode():
-            if keep:
-                features = kept.pop(0)
-            else:
-                with clock("encode content"):
-                    features = _encode(content, tile, networks, False)
-            with clock("AdaIN"):
-                stylized = {}
-                for layer, x in features.items():
-                    if whole and space.strength is None:
-                        stylized[layer] = blend(x, restyle(x, own[layer], goal[layer]), params.alpha)
-                        continue
-                    part = strengths.to(x.device) * shares(tile, layer)
-                    if space.strength is not None:
-                        part = part * regions.pool(space.strength[:, :, *tile.padded], layer).to(x.device)
-                    stylized[layer] = regions.restyle(x, own[layer], goal[layer], part)
-            with clock("decode"):
-                seen = content[:, :, *tile.padded].shape[2:]
-                found = networks.decode(stylized, seen)[:, :, *tile.inner()]
-                image[:, :, *tile.core] = found if image.is_floating_point() else found.mul(255).round()
+        seen = kept.pop(0) if kept else see(tile)
+        with torch.inference_mode(), clock("AdaIN"):
+            stylized = {
+                layer: regions.restyle(x, own[layer], goal[layer], seen.amounts[layer])
+                if seen.amounts
+                else blend(x, restyle(x, own[layer], goal[layer]), params.alpha)
+                for layer, x in seen.features.items()
+            }
+        with torch.inference_mode(), clock("decode"):
+            found = networks.decode(stylized, tile.size)[:, :, *tile.inner()]
+            image[:, :, *tile.core] = found if image.is_floating_point() else found.mul(255).round()
         if number < steps:
             yield Step(None, number, steps, seconds=clock.seconds)
     yield Step(image, steps, steps, seconds=clock.seconds)
+
+
+class Seen(NamedTuple):
+    """A tile's features; by layer each region's share of every pixel, and that times its strength. None of a whole."""
+
+    features: dict[str, Tensor]
+    shares: dict[str, Tensor]
+    amounts: dict[str, Tensor]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that they take."""
+        return sum(x.nbytes for each in self for x in each.values())
 
 
 def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
@@ -149,17 +158,6 @@ def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
             found.append({layer: weighted_statistics(x, masks[layer]) for layer, x in features.items()})
     weights = [style.weight for style in styles]
     return {layer: mix([each[layer] for each in found], weights) for layer in networks.levels}
-
-
-def size_step(layer: str) -> int:
-    """Return how many pixels of the picture one of a layer's stands for."""
-    return 2 ** (int(layer[4]) - 1)
-
-
-def _encode(content: Tensor, tile: tiles.Tile, networks: Networks, remember: bool) -> dict[str, Tensor]:
-    if remember and content.is_floating_point():
-        return networks.encode(content).features
-    return networks.features(content[:, :, *tile.padded])
 
 
 METHOD = Method(

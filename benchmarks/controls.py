@@ -1,0 +1,123 @@
+"""What the controls add: colors and regions at 1024 px, tiles at 4096, and the memory of 8192x8192 pixels.
+
+    python -m benchmarks.controls [--size 1024] [--repeats 7] [--large 4096,8192]
+
+Every picture goes the product's whole way, from one PIL image to another, style included, on the compact model. Plain
+runs and runs with a control take turns, and the best of each counts. Each large picture runs in a process of its own,
+and its memory is the most that the process held, above what it held at rest after a small run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+from PIL import Image
+
+from adain_core import load, run
+from ui import examples
+
+PHOTO, STYLE, OTHER = (
+    Path(examples.FOLDER) / name for name in ("photos/tiger.jpg", "styles/night_river.jpg", "styles/mosaic.jpg")
+)
+
+
+def square(size: int) -> Image.Image:
+    """Return the photograph at a size, decoded."""
+    return Image.open(PHOTO).convert("RGB").resize((size, size))
+
+
+def stripes(size: int, count: int) -> Image.Image:
+    """Return a label map of upright stripes, labels from 1."""
+    row = Image.frombytes("L", (count, 1), bytes(range(1, count + 1)))
+    return row.resize((size, size), Image.Resampling.NEAREST)
+
+
+def compare(size: int, repeats: int) -> dict[str, float]:
+    """Time plain runs and controls in turns; return seconds by name."""
+    networks = load("compact")
+    content, style, other = square(size), Image.open(STYLE).convert("RGB"), Image.open(OTHER).convert("RGB")
+    labels = stripes(size, 3)
+
+    def one(**options: Any) -> Callable[[], object]:
+        return lambda: list(run(content, [style], networks=networks, **options))
+
+    ways = {
+        "plain": one(),
+        **{f"color {mode}": one(color=mode) for mode in ("match", "match-cholesky", "histogram", "luminance")},
+        "2 regions": one(regions=stripes(size, 2), style_for={1: style}, feather=4),
+        "3 regions, 2 styles": one(regions=labels, style_for={1: style, 2: other}, feather=4),
+        "strength map": one(strength_map=labels.point(lambda label: 80 * label)),
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(repeats):
+        for name, way in ways.items():
+            networks.memory.clear()
+            start = time.perf_counter()
+            way()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def large(size: int) -> dict[str, Any]:
+    """Stylize one square picture in this process and watch its memory."""
+    networks, style = load("compact"), Image.open(STYLE).convert("RGB")
+    content = square(size)
+    for _ in range(3):
+        networks.memory.clear()
+        (small,) = run(square(1024), [style], networks=networks)
+    process, done, most = psutil.Process(), threading.Event(), [0]
+    rest = process.memory_info().rss
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    *_, last = run(content, [style], networks=networks)
+    seconds = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    start = time.perf_counter()
+    networks.memory.clear()
+    list(run(square(1024), [style], networks=networks))
+    whole = min(time.perf_counter() - start, sum(small.record["seconds"].values()))
+    return {
+        "size": size,
+        "steps": last.iterations,
+        "seconds": seconds,
+        "MiB": (most[0] - rest) / 2**20,
+        "per pixel, over 1024 px": seconds / size**2 / (whole / 1024**2),
+    }
+
+
+def main(
+    size: Annotated[int, typer.Option(help="Pixels of a side for colors and regions.")] = 1024,
+    repeats: Annotated[int, typer.Option(help="Runs of each; the best counts.")] = 7,
+    larger: Annotated[str, typer.Option(help="Sizes to tile, with commas between.")] = "4096,8192",
+    one: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """Print what each control adds."""
+    if one:
+        print(json.dumps(large(one)))
+        return
+    best = compare(size, repeats)
+    for name, seconds in best.items():
+        print(f"{size} px, {name}: {1000 * seconds:.0f} ms, {seconds / best['plain']:.2f} times plain")
+    for each in larger.split(","):
+        command = [sys.executable, "-m", "benchmarks.controls", "--one", each]
+        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+
+
+if __name__ == "__main__":
+    typer.run(main)
