@@ -5,8 +5,8 @@ picture = stylize("photo.jpg", "painting.jpg", alpha=0.8)
 """
 
 from adain_core.normalization import adain
-from adain_core.pipeline import PictureError, Result, run, stylize
+from adain_core.pipeline import PictureError, Result, forecast, run, stylize, stylize_all
 from adain_core.weights import WeightsError, load
 
 __version__ = "0.1.0"
-__all__ = ["PictureError", "Result", "WeightsError", "adain", "load", "run", "stylize"]
+__all__ = ["PictureError", "Result", "WeightsError", "adain", "load", "forecast", "run", "stylize", "stylize_all"]

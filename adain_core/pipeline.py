@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import images, machine, methods, weights
+from adain_core import images, machine, methods, metrics, weights
 from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
 from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
@@ -52,7 +52,9 @@ class Result:
         image: RGB, or RGBA where the content is transparent, of the content's size (after `size`). Its `info["adain"]`
             holds the record as JSON, and images.save writes it into a PNG. None where there is only progress to tell.
         content: what the method got, of the same size.
-        record: settings, model, seconds by stage; JSON types only.
+        record: settings, model, seconds by stage, `color_shift` (mean Delta E against the content); where strength is 0
+            or the content its own style, `reconstruction` with `ssim` and the mean `difference` in levels of 255. JSON
+            types only.
         iteration: counts from 1 to `iterations`.
         notes: sentences for the user on what was done to the pictures.
     """
@@ -203,6 +205,7 @@ def run(
         steps = method.run(images.to_tensor(seen, exact=side is not None), tensors, params, networks, space)
     else:
         raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
+    itself = getattr(params, "alpha", 1) == 0 or list(styles) == [content]
     untouched = _untouched(space, bool(tensors))
     with contextlib.closing(steps):
         for step in steps:
@@ -215,6 +218,8 @@ def run(
             full = {**record, "iteration": step.iteration, "losses": dict(step.losses), "seconds": seconds}
             if image is not None:
                 full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
+                if itself:
+                    full["reconstruction"] = _reconstruction(picture.rgb, image)
                 if picture.alpha is not None:
                     image.putalpha(picture.alpha)
                 image.info[images.RECORD] = json.dumps(full)
@@ -245,14 +250,16 @@ def forecast(
     return Forecast(seconds, _check_memory(size, areas, networks), len(plan), size)
 
 
-def stylize(content: images.Source, style: images.Source | Sequence[images.Source], **options: Any) -> Image.Image:
+def stylize(content: images.Source, style: images.Source | Sequence[images.Source] = (), **options: Any) -> Image.Image:
     """Show a photograph in a painting's style.
 
     Args:
         content: the photograph, a file or a PIL image.
         style: the painting, or several to mix.
-        options: `alpha` (strength, 0 to 1), `weights` (one a style), `size` and `style_size` (pixels of the longer
-            side), `model` ("compact" or "vgg19"), `method`, `seed`, `device`, `weights_dir`, `networks`; see `run`.
+        options: `alpha` (strength, 0 to 1), `weights` (one a style), `size` (pixels of the longer side), `style_scale`
+            (stroke size), `color` and `color_strength`, `regions`, `style_for`, `region_strength`, `mask`,
+            `style_masks`, `strength_map`, `model` ("compact" or "vgg19"), `method`, `seed`, `device`, `weights_dir`,
+            `networks`; see `run` and Settings.
 
     Returns:
         RGB, or RGBA where the photograph is transparent, of the photograph's size or of `size`.
@@ -260,11 +267,22 @@ def stylize(content: images.Source, style: images.Source | Sequence[images.Sourc
     Raises:
         ValueError: as `run`.
     """
+    return next(stylize_all([content], style, **options))
+
+
+def stylize_all(
+    contents: Iterable[images.Source], style: images.Source | Sequence[images.Source] = (), **options: Any
+) -> Iterator[Image.Image]:
+    """Stylize photographs of any sizes one after the other; the styles are encoded once.
+
+    Parameters and errors are those of `stylize`.
+    """
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: Any = style if several else [style]
-    picture = deque(run(content, styles, **options), maxlen=1).pop().image
-    assert picture is not None  # progress comes before
-    return picture
+    for content in contents:
+        picture = deque(run(content, styles, **options), maxlen=1).pop().image
+        assert picture is not None  # progress comes before
+        yield picture
 
 
 class _Part(NamedTuple):
@@ -340,6 +358,15 @@ def _untouched(space: Space, styles: bool) -> Image.Image | None:
     masks = [each.mask for each in space.regions]
     shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
     return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
+
+
+def _reconstruction(content: Image.Image, image: Image.Image) -> dict[str, float]:
+    """Measure how near the networks come to a picture that they don't stylize, in its middle 1024x1024 pixels."""
+    left, top = (max(0, side - 1024) // 2 for side in content.size)
+    box = (left, top, min(left + 1024, content.width), min(top + 1024, content.height))
+    one, other = (images.to_tensor(each.crop(box)) for each in (content, image))
+    levels = 255 * float((one - other).abs().mean())
+    return {"ssim": round(float(metrics.ssim(one, other)), 4), "difference": round(levels, 2)}
 
 
 def _repaint(

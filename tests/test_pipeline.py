@@ -5,7 +5,7 @@ import torch
 from conftest import make_networks, picture
 from PIL import Image
 
-from adain_core import PictureError, methods, pipeline, run, stylize
+from adain_core import PictureError, images, methods, metrics, pipeline, run, stylize, stylize_all
 from adain_core.contracts import Method, MethodParams, Step
 
 
@@ -75,6 +75,27 @@ def test_a_file_given_open_stays_open_and_as_it_was(tmp_path, painting, tiny):
     with Image.open(tmp_path / "photo.jpg") as given:
         assert stylize(given, painting, networks=tiny, size=64).size == (64, 43)
         assert given.size == (300, 200)
+
+
+def test_pictures_of_any_sizes_one_after_the_other(painting, tiny):
+    photos = [picture(45, 37, 1), picture(30, 64, 2)]
+    found = list(stylize_all(photos, painting, networks=tiny, alpha=0.7))
+    assert [each.size for each in found] == [(45, 37), (30, 64)]
+    for photo, image in zip(photos, found, strict=True):
+        assert image.tobytes() == stylize(photo, painting, networks=tiny, alpha=0.7).tobytes()
+
+
+def test_a_reconstruction_is_measured(tmp_path, photo, painting, tiny):
+    (plain,) = run(photo, [painting], networks=tiny)
+    assert "reconstruction" not in plain.record
+    photo.save(tmp_path / "photo.png")
+    for content, style, alpha in ((photo, painting, 0), (tmp_path / "photo.png", tmp_path / "photo.png", 1)):
+        (result,) = run(content, [style], networks=tiny, alpha=alpha)
+        one, other = (images.to_tensor(each) for each in (photo, result.image))
+        assert result.record["reconstruction"] == {
+            "ssim": pytest.approx(float(metrics.ssim(one, other)), abs=1e-3),
+            "difference": pytest.approx(255 * float((one - other).abs().mean()), abs=0.01),
+        }
 
 
 def test_weights_choose_between_styles(photo, painting, tiny):
