@@ -372,18 +372,18 @@ def _reconstruction(content: Image.Image, image: Image.Image) -> dict[str, float
 def _repaint(
     settings: Settings, content: Image.Image, looks: Sequence[images.Picture], shares: Sequence[float]
 ) -> Generator[Step, None, None]:
-    clock = Stopwatch()
+    clock, so_far = Stopwatch(), 0.0
+    mixed = content
     with clock("color"):
-        pictures = [images.to_tensor(color.repaint(settings, content, look.rgb)) for look in looks]
-        mixed = torch.stack([share * each for share, each in zip(shares, pictures, strict=True)]).sum(0)
-    yield Step(mixed, seconds=clock.seconds)
+        for look, share in zip(looks, shares, strict=True):
+            so_far += share
+            mixed = Image.blend(mixed, color.repaint(settings, content, look.rgb), share / so_far)
+    yield Step(images.to_tensor(mixed, exact=True), seconds=clock.seconds)
 
 
 def _side(size: tuple[int, int], settings: Settings, method: Method, networks: Networks) -> int | None:
     """Return the side of tiles, or None to take the picture whole."""
     pixels = size[0] * size[1]
-    if settings.color == "palette":
-        return None
     if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
         return networks.tile
     if pixels > networks.max_pixels:

@@ -124,6 +124,14 @@ def test_palette_gives_the_content_the_styles_moments_without_its_texture():
     assert np.asarray(same).tobytes() == np.asarray(soft[0]).tobytes()
 
 
+def test_palettes_are_mixed_by_their_shares():
+    content, one, other = (picture(30, 30, n).point(lambda level: 90 + level // 4) for n in (1, 2, 3))
+    params = {"color": "palette", "networks": make_networks()}
+    both = np.asarray(stylize(content, [one, other], weights=(1, 3), **params), float)
+    singles = [np.asarray(stylize(content, each, **params), float) for each in (one, other)]
+    np.testing.assert_allclose(both, 0.25 * singles[0] + 0.75 * singles[1], atol=2)
+
+
 def test_strength_lies_between(photo, painting):
     found = [
         np.asarray(color.prepare_style(color.Params(color="match", color_strength=x), painting, photo), float)
