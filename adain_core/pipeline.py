@@ -375,8 +375,8 @@ def _repaint(
     clock, so_far = Stopwatch(), 0.0
     mixed = content
     with clock("color"):
-        for look, share in zip(looks, shares, strict=True):
-            so_far += share
+        for look, share in sorted(zip(looks, shares, strict=True), key=lambda each: -each[1]):
+            so_far += share  # never 0: those that are negative come last
             mixed = Image.blend(mixed, color.repaint(settings, content, look.rgb), share / so_far)
     yield Step(images.to_tensor(mixed, exact=True), seconds=clock.seconds)
 
