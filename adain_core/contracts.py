@@ -142,6 +142,7 @@ class Method:
             `spatial` is called with a Space as well.
         random: whether the seed changes the picture.
         spatial: whether it knows regions and tiles.
+        styled: whether the styles change the picture.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Method:
     run: Callable[..., Generator[Step, None, None]]
     random: bool = False
     spatial: bool = False
+    styled: bool = True
 
 
 class Stopwatch:

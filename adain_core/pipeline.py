@@ -205,7 +205,7 @@ def run(
         steps = method.run(images.to_tensor(seen, exact=side is not None), tensors, params, networks, space)
     else:
         raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
-    itself = getattr(params, "alpha", 1) == 0 or list(styles) == [content]
+    itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
     untouched = _untouched(space, bool(tensors))
     with contextlib.closing(steps):
         for step in steps:

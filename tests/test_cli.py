@@ -225,7 +225,10 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         (f"{ONE} -o out.png --size 0", "size is 0, but it must be from 64 to 8192."),
         (f"{ONE} -o out.png --size 100000", "size is 100000, but it must be from 64 to 8192."),
         (f"{ONE} -o out.png --model vgg", "There is no model vgg; there are compact, vgg19."),
-        (f"{ONE} -o out.png --method gatsy", "There is no method gatsy; there are adain."),
+        (
+            f"{ONE} -o out.png --method gatsy",
+            "There is no method gatsy; there are adain, adamean, adastd, histogram_match, identity, wct.",
+        ),
         (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         (f"{ONE} -o out.png --weights 0", "The weights 0 sum to 0; they must sum to more than 0."),
         (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give numbers with commas between, as in 0.7,0.3."),

@@ -40,16 +40,16 @@ class TestContract:
     def test_a_batch_equals_its_singles(self, name):
         singles, styles = [tensor(30, 22, seed) for seed in (1, 2)], [Style(tensor(31, 20, 3))]
         batch = last(name, torch.cat(singles), styles)
-        torch.testing.assert_close(
-            batch, torch.cat([last(name, each, styles) for each in singles]), atol=1e-5, rtol=1e-4
-        )
+        atol = 2e-3 if name == "histogram_match" else 1e-5  # where two features are nearly equal, a sort may swap them
+        expected = torch.cat([last(name, each, styles) for each in singles])
+        torch.testing.assert_close(batch, expected, atol=atol, rtol=1e-4)
 
     def test_several_styles(self, name):
         styles = [tensor(31, 20, 2), tensor(24, 40, 3)]
         mixed = last(name, tensor(30, 22, 1), [Style(styles[0], 0.5), Style(styles[1], 0.5)])
         same = last(name, tensor(30, 22, 1), [Style(styles[0], 0.5), Style(styles[0], 0.5)])
         torch.testing.assert_close(same, last(name, tensor(30, 22, 1), [Style(styles[0], 1.0)]), atol=1e-5, rtol=1e-4)
-        assert not torch.allclose(mixed, same, atol=1e-4)
+        assert torch.allclose(mixed, same, atol=1e-4) != methods.get(name).styled
 
     def test_steps_count_and_leave_nothing_behind(self, name):
         method, content, style = methods.get(name), tensor(30, 22, 1), tensor(31, 20, 2)

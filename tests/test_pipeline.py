@@ -20,7 +20,10 @@ from adain_core.contracts import Method, MethodParams, Step
         ({"size": 100000}, "size is 100000, but it must be from 64 to 8192."),
         ({"style_size": 1}, "style size is 1, but it must be from 64 to 2048."),
         ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19."),
-        ({"method": "gatsy"}, "There is no method gatsy; there are adain."),
+        (
+            {"method": "gatsy"},
+            "There is no method gatsy; there are adain, adamean, adastd, histogram_match, identity, wct.",
+        ),
         ({"device": "tpu"}, "device is tpu, but it should be 'auto', 'cpu', 'cuda' or 'mps'."),
         (
             {"beta": 1},

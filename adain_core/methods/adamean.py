@@ -1,0 +1,32 @@
+"""AdaIN's mean alone: what the other statistic does is what is missing (after Huang & Belongie, ICCV 2017, Eq. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from torch import Tensor
+
+from adain_core.contracts import Method, Step, Style
+from adain_core.feature_space import Params, transfer
+from adain_core.networks import Networks
+from adain_core.normalization import statistics
+
+
+def shift(x: Tensor, style: Tensor) -> Tensor:
+    """Give features the style's mean in every channel: x - mean(x) + mean(style)."""
+    return x - statistics(x).mean + statistics(style).mean
+
+
+def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+    """Stylize in one pass; yields one Step."""
+    return transfer(content, styles, params, networks, shift)
+
+
+METHOD = Method(
+    name="adamean",
+    title="Mean alone",
+    paper="after Huang & Belongie 2017",
+    summary="Half of AdaIN: gives the features the painting's mean and leaves their standard deviation.",
+    params=Params,
+    run=run,
+)

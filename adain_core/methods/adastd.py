@@ -1,0 +1,33 @@
+"""AdaIN's standard deviation alone (after Huang & Belongie, ICCV 2017, Eq. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from torch import Tensor
+
+from adain_core.contracts import Method, Step, Style
+from adain_core.feature_space import Params, transfer
+from adain_core.networks import Networks
+from adain_core.normalization import Statistics, restyle, statistics
+
+
+def stretch(x: Tensor, style: Tensor) -> Tensor:
+    """Give features the style's standard deviation in every channel, about their own mean."""
+    own = statistics(x)
+    return restyle(x, own, Statistics(own.mean, statistics(style).std))
+
+
+def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+    """Stylize in one pass; yields one Step."""
+    return transfer(content, styles, params, networks, stretch)
+
+
+METHOD = Method(
+    name="adastd",
+    title="Standard deviation alone",
+    paper="after Huang & Belongie 2017",
+    summary="Half of AdaIN: gives the features the painting's standard deviation and leaves their mean.",
+    params=Params,
+    run=run,
+)

@@ -1,0 +1,30 @@
+"""No transfer: what the encoder and the decoder make of the photograph by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from torch import Tensor
+
+from adain_core.contracts import Method, MethodParams, Step, Style
+from adain_core.feature_space import Params, transfer
+from adain_core.networks import Networks
+
+
+def run(
+    content: Tensor, styles: Sequence[Style], params: MethodParams, networks: Networks
+) -> Generator[Step, None, None]:
+    """Encode and decode; yields one Step."""
+    del styles
+    return transfer(content, [], Params(seed=params.seed, alpha=0), networks, lambda x, _: x)
+
+
+METHOD = Method(
+    name="identity",
+    title="Identity",
+    paper="none",
+    summary="Changes nothing: shows what the networks keep of the photograph, whatever the painting.",
+    params=MethodParams,
+    run=run,
+    styled=False,
+)

@@ -1,0 +1,66 @@
+"""Whitening and coloring: features take the style's whole covariance (Li, Fang, Yang, Wang, Lu & Yang, NeurIPS 2017).
+
+Departs from the paper in the decoder: theirs are five, trained to invert each layer and applied one after the other;
+here the one decoder of AdaIN makes the picture, at the layers that it takes. Directions in which the features vary less
+than 1e-5 are left out, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+import torch
+from torch import Tensor
+
+from adain_core.contracts import Method, Step, Style
+from adain_core.feature_space import Params, transfer
+from adain_core.networks import Networks
+
+LEAST = 1e-5  # of an eigenvalue of a covariance
+
+
+def recolor(x: Tensor, style: Tensor) -> Tensor:
+    """Whiten features by their covariance and color them by the style's.
+
+    Args:
+        x: [N,C,H,W].
+        style: [1,C,h,w].
+
+    Returns:
+        [N,C,H,W], with the style's mean and covariance where the features vary in every direction.
+    """
+    goal, middle = _covariance(style.flatten(2)[0])
+    color = _power(goal, 0.5)
+    found = []
+    for each in x.flatten(2):  # [C,HW]
+        spread, mean = _covariance(each)
+        matrix = (color @ _power(spread, -0.5)).to(x.dtype)
+        found.append(matrix @ (each - mean) + middle)
+    return torch.stack(found).view(x.shape)
+
+
+def _covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
+    mean = rows.mean(1, keepdim=True)
+    centered = (rows - mean).double()
+    return centered @ centered.T / rows.shape[1], mean
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    kept = torch.where(values > LEAST, values.clamp_min(LEAST) ** exponent, 0)
+    return (vectors * kept) @ vectors.T
+
+
+def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+    """Stylize in one pass; yields one Step."""
+    return transfer(content, styles, params, networks, recolor)
+
+
+METHOD = Method(
+    name="wct",
+    title="Whitening and coloring (WCT)",
+    paper="Li et al. 2017",
+    summary="Gives the features the painting's mean and whole covariance, where AdaIN takes each channel by itself.",
+    params=Params,
+    run=run,
+)
