@@ -44,21 +44,28 @@ class Offered(typing.Protocol):
         """Return it cropped to a size, and its title."""
 
 
-class _Local:
-    """Refuses addresses, which Gradio would fetch: nothing is fetched because a visitor asked."""
+def _local(component: type[gr.components.Component]) -> type[gr.components.Component]:
+    """Make a component refuse addresses, which Gradio would fetch: nothing is fetched because a visitor asked.
 
-    def move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Refuse addresses."""
-        _refuse_address(url_or_file_path)
-        return super().move_resource_to_block_cache(url_or_file_path)
+    No base class does, since Gradio takes a template's first base for its name in the browser.
+    """
+    move, move_later = component.move_resource_to_block_cache, component.async_move_resource_to_block_cache
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Refuse addresses."""
-        _refuse_address(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
+    def move_resource(self: Any, path: str | Path | None) -> str | None:
+        _refuse_address(path)
+        return move(self, path)
+
+    async def async_move_resource(self: Any, path: str | Path | None) -> str | None:
+        _refuse_address(path)
+        return await move_later(self, path)
+
+    component.move_resource_to_block_cache = move_resource
+    component.async_move_resource_to_block_cache = async_move_resource
+    return component
 
 
-class SafeImage(_Local, gr.Image):
+@_local
+class SafeImage(gr.Image):
     """A picture field that hands on the uploaded file's path; adain_core.images decodes it, with its limits.
 
     Gradio's own decoding clips 16 bits, drops alpha and takes pictures of any size.
@@ -75,13 +82,15 @@ class SafeImage(_Local, gr.Image):
         return payload.path
 
 
-class SafeUpload(_Local, gr.UploadButton):
+@_local
+class SafeUpload(gr.UploadButton):
     """A button that hands on the uploaded file's path."""
 
     is_template = True
 
 
-class Canvas(_Local, gr.ImageEditor):
+@_local
+class Canvas(gr.ImageEditor):
     """A picture to paint on; hands on what was painted, one RGBA image a layer. It takes no pictures itself."""
 
     is_template = True
@@ -94,10 +103,13 @@ class Canvas(_Local, gr.ImageEditor):
         for layer in payload.layers if payload is not None else []:
             if layer is None:
                 continue
-            with Image.open(io.BytesIO(layer) if isinstance(layer, bytes) else layer.path) as image:
-                if max(image.size) > max(self.canvas_size):
-                    raise gr.Error("This painting is larger than the page's canvas.", print_exception=False)
-                found.append(image.convert("RGBA"))
+            try:
+                with Image.open(io.BytesIO(layer) if isinstance(layer, bytes) else layer.path) as image:
+                    if max(image.size) > max(self.canvas_size):
+                        raise gr.Error("This painting is larger than the page's canvas.", print_exception=False)
+                    found.append(image.convert("RGBA"))
+            except OSError:
+                raise gr.Error("What was painted can't be read; please paint it anew.", print_exception=False) from None
         return found
 
 
@@ -122,38 +134,37 @@ def drawn(method: Method) -> dict[str, FieldInfo]:
 
 def draw(method: Method) -> dict[str, gr.components.Component]:
     """Draw a method's parameters."""
-    return {name: _widget(name, info, f"{method.name}-{name}") for name, info in drawn(method).items()}
+    return {name: _widget(name, info, elem_id=f"{method.name}-{name}") for name, info in drawn(method).items()}
 
 
-def draw_field(name: str, info: FieldInfo, **options: Any) -> gr.components.Component:
+def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
     """Draw one declared parameter."""
-    return _widget(name, info, name.replace("_", "-"), **options)
+    return _widget(name, declared, **{"elem_id": name.replace("_", "-"), **options})
 
 
-def _widget(name: str, info: FieldInfo, elem_id: str, **options: Any) -> gr.components.Component:
+def draw_color(declared: FieldInfo) -> gr.components.Component:
+    """Draw the color mode, its choices in plain words."""
+    choices = [(words, mode) for mode, words in COLORS.items()]
+    return draw_field("color", declared, choices=choices, filterable=False, info="Whose colors the result has.")
+
+
+def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
     options = {
-        "value": info.default,
-        "label": info.title or name.replace("_", " ").capitalize(),
-        "info": info.description,
-        "elem_id": elem_id,
+        "value": declared.default,
+        "label": declared.title or name.replace("_", " ").capitalize(),
+        "info": declared.description,
         **options,
     }
-    if info.annotation is bool:
+    if declared.annotation is bool:
         return gr.Checkbox(**options)
-    if typing.get_origin(info.annotation) is typing.Literal:
-        return gr.Dropdown(choices=list(typing.get_args(info.annotation)), **options)
-    low, high = bounds(info)
-    whole = info.annotation is int
+    if typing.get_origin(declared.annotation) is typing.Literal:
+        return gr.Dropdown(**{"choices": list(typing.get_args(declared.annotation)), **options})
+    low, high = bounds(declared)
+    whole = declared.annotation is int
     if low is None or high is None or high - low > 10_000:
         return gr.Number(precision=0 if whole else None, minimum=low, maximum=high, **options)
     step = 1 if whole else (high - low) / 100
     return gr.Slider(**{"minimum": low, "maximum": high, "step": step, "buttons": [], **options})
-
-
-def draw_color(info: FieldInfo, **options: Any) -> gr.components.Component:
-    """Draw the color mode, its choices in plain words."""
-    options = {"choices": [(words, mode) for mode, words in COLORS.items()], "filterable": False, **options}
-    return draw_field("color", info, **{"info": "Whose colors the result has.", **options})
 
 
 def field(elem_id: str, label: str, alt_text: str, value: str | None, height: int, **options: Any) -> SafeImage:
@@ -234,9 +245,9 @@ def outcome(prefix: str, before: str | None, after: str | None, words: str) -> d
 
 def show(result: Result) -> dict[str, Any]:
     """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is."""
-    steps = [f"Step {result.iteration} of {result.iterations}."] if result.iterations > 1 else []
     if result.image is None:
         return {"status": sentence(f"Tile pass {result.iteration} of {result.iterations}.")}
+    steps = [f"Step {result.iteration} of {result.iterations}."] if result.iteration < result.iterations else []
     full = keep(result.image, "stylized.png")
     before = keep(_small(result.content), "photograph.jpg")
     picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")

@@ -1,0 +1,157 @@
+"""Controls: one pair under every value of a control, side by side, and as one sheet to download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from adain_core import PictureError, images, metrics, run
+from adain_core.controls import scale
+from adain_core.pipeline import Settings
+from ui import examples
+from ui.sheet import sheet, window
+from ui.widgets import COLORS, COMPUTE, QUIET, check, expect, field, keep, note, pick, sentence, strip
+
+TITLE = "Controls"
+ORDER = 2
+SIZE = 384  # pixels, where sizes are not what is compared
+SHOWN = {  # by what is compared: the option, its values, and how each is called
+    "Color modes": {f"color {mode}": {"color": mode} for mode in COLORS},
+    "Strengths": {f"strength {value:g}": {"alpha": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)},
+    "Stroke sizes": {f"stroke size {value:g}": {"style_scale": value} for value in (0.25, 0.5, 1.0, 2.0, 4.0)},
+    "Sizes": {f"{value} pixels": {"size": value} for value in (128, 256, 512, 1024)},
+}
+
+
+class View(NamedTuple):
+    """What a run shows; what it leaves out stays as it is."""
+
+    gallery: Any = gr.skip()
+    seen: Any = gr.skip()
+    sheet: Any = gr.skip()
+    status: Any = gr.skip()
+    content_note: Any = gr.skip()
+    style_note: Any = gr.skip()
+
+
+def show_all(values: Mapping[str, Any]) -> Iterator[View]:
+    """Run the pair under every value of the chosen control and show each result as it comes."""
+    if missing := [name for name in ("content", "style") if values[name] is None]:
+        words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
+        yield View()._replace(**{f"{missing[0]}_note": sentence(words, refused=True)})
+        return
+    runs = {name: {"size": SIZE, **options} for name, options in SHOWN[values["show"]].items()}
+    nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
+    yield View(**nothing, status=sentence(f"{values['show']}…"))
+    results, shown = [], []
+    try:
+        seen = _seen(values["style"], runs) if values["show"] == "Stroke sizes" else []
+        yield View(
+            seen=gr.update(value=seen, visible=bool(seen)),
+            status=sentence(f"{values['show']}… {expect(values['content'], runs.values())}"),
+        )
+        for name, options in runs.items():
+            *_, result = run(values["content"], [values["style"]], download=False, **options)
+            caption = _caption(name, result)
+            results.append((result.image, caption))
+            shown.append((keep(result.image, "stylized.png"), caption))
+            yield View(
+                gallery=shown,
+                sheet=gr.update(value=keep(sheet(results), "sheet.png"), interactive=True),
+                status=sentence(f"{values['show']}: {len(shown)} of {len(runs)}."),
+            )
+    except PictureError as error:
+        refusal = sentence(error.sentence, refused=True)
+        yield View(status=sentence("No picture was made."))._replace(**{f"{error.role}_note": refusal})
+    except ValueError as error:
+        yield View(status=sentence(str(error), refused=True))
+
+
+def build() -> None:
+    """Lay the tab out and wire it, inside a gr.Blocks."""
+    first = examples.pairs()[0]
+    ui: dict[str, gr.components.Component] = {}
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row():
+                with gr.Column(min_width=180):
+                    ui["content"] = field("controls-content", "Photograph", "Your photograph", first.photo.path, 220)
+                    ui["content_note"] = note("controls-content-note")
+                    photo_strip = strip(examples.photos(), "Photographs to try", "controls-photos")
+                with gr.Column(min_width=180):
+                    ui["style"] = field("controls-style", "Painting", "The painting", first.style.path, 220)
+                    ui["style_note"] = note("controls-style-note")
+                    style_strip = strip(examples.styles(), "Paintings to try", "controls-styles")
+            ui["show"] = gr.Radio(
+                list(SHOWN),
+                value="Color modes",
+                label="Show",
+                info="Which control to turn: the pair is shown under every one of its values.",
+                elem_id="controls-show",
+            )
+            with gr.Row():
+                run_button = gr.Button(
+                    "Show them all", variant="primary", size="lg", scale=3, elem_id="controls-run", elem_classes="run"
+                )
+                stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="controls-stop")
+        with gr.Column(scale=7, min_width=320):
+            ui["gallery"] = gr.Gallery(
+                label="The same pair under every value",
+                columns=3,
+                height="auto",
+                object_fit="contain",
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id="controls-gallery",
+                elem_classes=["captioned", "outcome"],
+            )
+            ui["status"] = gr.HTML(
+                sentence("Press Show them all. Each picture says how far its colors moved, and how long it took."),
+                elem_classes="note",
+                elem_id="controls-status",
+            )
+            ui["sheet"] = gr.DownloadButton(
+                "Download the sheet", interactive=False, elem_id="controls-sheet", size="md"
+            )
+            ui["seen"] = gr.Gallery(
+                label="What the network sees: 256 pixels of the painting, by stroke size",
+                columns=5,
+                height="auto",
+                object_fit="contain",
+                interactive=False,
+                visible=False,
+                buttons=[],
+                elem_id="controls-seen",
+                elem_classes="captioned",
+            )
+
+    named = {component: name for name, component in ui.items()}
+    inputs = {ui[name] for name in ui if name not in View._fields}
+    outputs = [ui[name] for name in View._fields]
+
+    def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
+        yield from show_all({named[component]: value for component, value in data.items()})
+
+    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
+    stopped = sentence("Stopped. The pictures that are ready stay.")
+    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **QUIET)
+    photo_strip.select(pick(examples.photos()), None, ui["content"], **QUIET)
+    style_strip.select(pick(examples.styles()), None, ui["style"], **QUIET)
+    for slot in ("content", "style"):
+        ui[slot].change(check, ui[slot], [ui[f"{slot}_note"], ui[slot]], **QUIET)
+
+
+def _caption(name: str, result: Any) -> str:
+    record = result.record
+    facts = [f"color shift {record['color_shift']:.1f}", f"{sum(record['seconds'].values()):.1f} s"]
+    if record["alpha"] == 0:
+        one, other = (images.to_tensor(each.convert("RGB")) for each in (result.content, result.image))
+        facts.insert(0, f"the reconstruction: SSIM {float(metrics.ssim(one, other)):.2f}")
+    return f"{name} · {' · '.join(facts)}"
+
+
+def _seen(style: str, runs: Mapping[str, Mapping[str, Any]]) -> list[tuple[Any, str]]:
+    sides = {name: scale.longest(Settings(style_scale=options["style_scale"])) for name, options in runs.items()}
+    return [(window(images.load(style, side).rgb), f"{name} · {side} pixels") for name, side in sides.items()]
