@@ -79,6 +79,11 @@ class CompactEncoder(nn.Module):
                 break
         return found
 
+    @property
+    def layers(self) -> list[str]:
+        """Names of the features that `predict` gives."""
+        return list(self.heads)
+
     def predict(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Predict VGG-19's features from one's own, at any of relu1_1, 2_1, 3_1 and 4_1."""
         return {layer: self.heads[layer](x) for layer, x in features.items()}

@@ -118,6 +118,7 @@ class Step:
         iteration: counts from 1; `iterations` is how many there will be at most.
         losses: by name, as the method minimizes them; empty where it minimizes nothing.
         seconds: by stage, since the run began.
+        note: a sentence for the user, such as why the run stopped early.
     """
 
     image: Tensor | None
@@ -125,6 +126,7 @@ class Step:
     iterations: int = 1
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,30 @@ class Method:
     random: bool = False
     spatial: bool = False
     styled: bool = True
+
+
+@dataclass(frozen=True)
+class StyleLoss:
+    """How far features are from a style's, at one layer.
+
+    Attributes:
+        name: how it is called; its file's name.
+        title: how the page names it.
+        paper: authors and year.
+        summary: what it compares, in one line of plain words.
+        make: `make(style, generator)` takes a style's features, [1,C,h,w] in float32, keeps what it needs of them, and
+            returns a function of an image's features, [1,C,H,W], to a scalar through which gradients pass. Random
+            choices come from `generator`, a torch.Generator on the CPU. It raises ValueError for a style that is too
+            small.
+        layers: where it is used by default.
+    """
+
+    name: str
+    title: str
+    paper: str
+    summary: str
+    make: Callable[[Tensor, torch.Generator], Callable[[Tensor], Tensor]]
+    layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 class Stopwatch:

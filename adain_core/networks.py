@@ -107,6 +107,11 @@ class Encoder(nn.Module):
                 break
         return found
 
+    @property
+    def layers(self) -> list[str]:
+        """Names of all features."""
+        return [each.relu for each in self.plan]
+
     def predict(self, features: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Return features as they are: what other encoders predict are this one's."""
         return features
@@ -192,6 +197,11 @@ class Networks:
     def levels(self) -> tuple[str, ...]:
         """Layers whose features the decoder takes."""
         return self.decoder.levels
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the features that `perceptual` gives."""
+        return self.encoder.layers
 
     @property
     def reach(self) -> int:

@@ -78,7 +78,7 @@ def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statist
     mean = shares @ rows  # [R,C]
     middle = mean.mean(0)  # the variance is a difference of moments, exact where these are about a middle
     squares = shares @ rows.sub_(middle).square_()
-    variance = (squares - (mean - middle).square() * shares.sum(1, keepdim=True)).clamp_min_(0)
+    variance = (squares - (mean - middle).square()).clamp_min_(0)
     return Statistics(mean[..., None, None], (variance + eps).sqrt()[..., None, None])
 
 

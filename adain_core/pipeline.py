@@ -223,7 +223,8 @@ def run(
                 if picture.alpha is not None:
                     image.putalpha(picture.alpha)
                 image.info[images.RECORD] = json.dumps(full)
-            yield Result(image, picture.rgb, full, step.iteration, step.iterations, notes)
+            told = (*notes, step.note) if step.note else notes
+            yield Result(image, picture.rgb, full, step.iteration, step.iterations, told)
 
 
 def forecast(

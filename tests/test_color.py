@@ -108,6 +108,17 @@ def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):
     assert np.ptp(seen, axis=2).max() <= 1  # the networks see grey
 
 
+def test_luminance_of_flat_pictures_is_finite():
+    flat, params = Image.new("RGB", (20, 20), "teal"), color.Params(color="luminance")
+    for style, content in ((flat, picture(20, 20, 1)), (picture(20, 20, 1), flat), (flat, flat)):
+        seen = np.asarray(color.prepare_style(params, style, content))
+        assert seen.mean() == pytest.approx(np.asarray(color.prepare_content(params, content)).mean(), abs=2)
+
+
+def test_levels_are_rounded():
+    assert color._eight(np.float32([0.499, 0.501, 1.2, -1, 0.4996])).tolist() == [127, 128, 255, 0, 127]
+
+
 def test_luminance_gives_the_style_the_contents_lightness(photo, painting):
     seen = color.prepare_style(color.Params(color="luminance"), painting, photo)
     found, goal = (np.asarray(color.prepare_content(color.Params(color="luminance"), x)) for x in (seen, photo))

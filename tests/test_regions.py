@@ -80,6 +80,7 @@ def test_label_maps_are_split_by_value():
     indexed = Image.fromarray(values).convert("P")
     indexed.putpalette([7] * 768)  # the palette's colors don't matter
     assert list(regions.split(indexed)) == [0, 3, 200]
+    assert list(regions.split(Image.fromarray(np.array([[True, False]])))) == [0, 1]
     with pytest.raises(ValueError, match="must be grey or have a palette, but this picture's colors are RGB"):
         regions.split(Image.new("RGB", (2, 2)))
     with pytest.raises(ValueError, match="has 17 regions; at most 16"):
@@ -131,8 +132,14 @@ def test_the_rest_takes_the_runs_styles_or_stays_as_it_is(photo, painting, tiny)
     assert (pixels(both)[:, 20:] != pixels(photo)[:, 20:]).mean() > 0.5
     kept = stylize(photo, other, regions={1: mask}, style_for={1: None}, networks=tiny, feather=0)
     assert (pixels(kept)[:, :20] == pixels(photo)[:, :20]).all()
+    assert np.abs(pixels(kept)[:, 25:] - pixels(both)[:, 25:]).mean() < 2
+    assert np.abs(pixels(kept)[:, 25:] - pixels(photo)[:, 25:]).mean() > 10
     masked = stylize(photo, other, mask=Image.eval(mask, lambda level: 255 - level), networks=tiny, feather=0)
     assert (pixels(masked) == pixels(kept)).all()
+    inside = {"regions": {1: Image.new("L", photo.size, 255)}, "style_for": {1: other}}
+    found = stylize(photo, painting, mask=mask, networks=tiny, feather=0, **inside)
+    assert (pixels(found)[:, 20:] == pixels(photo)[:, 20:]).all()
+    assert (pixels(found)[:, :20] != pixels(photo)[:, :20]).mean() > 0.5
 
 
 def test_a_region_may_mix_styles_and_have_a_strength(photo, painting, tiny):

@@ -35,8 +35,11 @@ def test_tiles_give_the_whole(monkeypatch, paper, size, kept):
     nets, params = make_networks(paper), adain.Params(alpha=0.9)
     content, styles = torch.rand(1, 3, *size), [Style(torch.rand(1, 3, 50, 60) * 0.5)]
     (whole,) = adain.run(content, styles, params, nets)
+    seen, features = [], nets.features
+    monkeypatch.setattr(nets, "features", lambda image: (seen.append(1), features(image))[1])
     steps = list(adain.run(content, styles, params, nets, Space(side=104)))
     count = len(tiles.plan(*size, 104, nets.reach))
+    assert len(seen) == (count if kept else 2 * count)
     assert count > 3 and [step.iteration for step in steps] == list(range(1, 2 * count + 1))
     assert all(step.image is None and step.iterations == 2 * count for step in steps[:-1])
     torch.testing.assert_close(steps[-1].image, whole.image, atol=1e-5, rtol=0)

@@ -156,7 +156,7 @@ def _grey(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
     found = np.empty((*image.size[::-1], 3), np.uint8)
     for rows in _strips(image):
         lab = _lab(image, rows)
-        lab[..., 0] = (gain * lab[..., 0] + offset).clip(0, 100)
+        lab[..., 0] = gain * lab[..., 0] + offset
         lab[..., 1:] = 0
         found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
     return Image.fromarray(found)

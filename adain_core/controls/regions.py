@@ -45,7 +45,7 @@ def split(labels: Image.Image) -> dict[int, Image.Image]:
             f"A label map must be grey or have a palette, but this picture's colors are {labels.mode}; save it with"
             " one channel, where each value is a region."
         )
-    values = np.asarray(labels.convert("L") if labels.mode == "1" else labels)
+    values = np.asarray(labels)
     found = [int(value) for value in np.unique(values)]
     if len(found) > MOST:
         raise ValueError(f"This label map has {len(found)} regions; at most {MOST} are taken.")
@@ -83,7 +83,7 @@ def step(layer: str) -> int:
 
 def pool(masks: Tensor, layer: str) -> Tensor:
     """Bring masks to the resolution of a layer's features by area averaging, [R,1,H,W] -> [R,1,h,w]."""
-    return F.avg_pool2d(masks, step(layer), ceil_mode=True, count_include_pad=False)
+    return F.avg_pool2d(masks, step(layer), ceil_mode=True)
 
 
 def measure(x: Tensor, shares: Tensor | None) -> tuple[Tensor, Statistics]:

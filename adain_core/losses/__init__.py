@@ -1,1 +1,17 @@
-"""Losses on features, one a file."""
+"""Losses, one a file; a style loss here is found by itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+
+from adain_core.contracts import StyleLoss
+
+
+@functools.cache
+def find() -> dict[str, StyleLoss]:
+    """Return every style loss by name."""
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    found = [module.LOSS for module in modules if hasattr(module, "LOSS")]
+    return {each.name: each for each in sorted(found, key=lambda each: each.name)}

@@ -6,7 +6,12 @@ divided by M, so that pictures of different sizes compare, and the loss is the m
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
+
+from adain_core.contracts import StyleLoss
 
 
 def gram_matrix(x: Tensor) -> Tensor:
@@ -26,3 +31,19 @@ def gram(own: Tensor, style: Tensor) -> Tensor:
         [N].
     """
     return (own - style).square().mean((1, 2))
+
+
+def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Keep a style's Gram matrix and return the loss; see StyleLoss."""
+    del generator
+    target = gram_matrix(style)
+    return lambda x: gram(gram_matrix(x), target).sum()
+
+
+LOSS = StyleLoss(
+    name="gram",
+    title="Gram matrices",
+    paper="Gatys, Ecker & Bethge 2016",
+    summary="Which channels are active together, over the whole picture.",
+    make=make,
+)

@@ -6,9 +6,13 @@ Li, Wang, Liu & Hou 2017 ("BN statistics").
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
-from adain_core.normalization import Statistics
+from adain_core.contracts import StyleLoss
+from adain_core.normalization import Statistics, statistics
 
 
 def mean_std(own: Statistics, style: Statistics) -> Tensor:
@@ -22,3 +26,19 @@ def mean_std(own: Statistics, style: Statistics) -> Tensor:
         [N].
     """
     return ((own.mean - style.mean).square() + (own.std - style.std).square()).mean((1, 2, 3))
+
+
+def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Keep a style's mean and standard deviation and return the loss; see StyleLoss."""
+    del generator
+    target = statistics(style)
+    return lambda x: mean_std(statistics(x), target).sum()
+
+
+LOSS = StyleLoss(
+    name="mean_std",
+    title="Mean and standard deviation",
+    paper="Li, Wang, Liu & Hou 2017; Huang & Belongie 2017",
+    summary="How active each channel is, and how much that varies: what AdaIN sets.",
+    make=make,
+)

@@ -8,31 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
 from adain_core.feature_space import Params, transfer
+from adain_core.losses.histogram import remap
 from adain_core.networks import Networks
-
-
-def remap(x: Tensor, style: Tensor) -> Tensor:
-    """Give each channel the style's values in the order of its own.
-
-    Args:
-        x: features, [N,C,H,W].
-        style: features, [1,C,h,w].
-
-    Returns:
-        [N,C,H,W]: the smallest value of a channel becomes the style's smallest there, and so on.
-    """
-    rows = x.flatten(2)  # [N,C,HW]
-    values = style.flatten(2).sort().values  # [1,C,hw]
-    if values.shape[2] != rows.shape[2]:
-        values = F.interpolate(values, rows.shape[2], mode="linear", align_corners=True)
-    places = rows.argsort(stable=True)
-    return torch.empty_like(rows).scatter_(2, places, values.expand_as(rows)).view(x.shape)
 
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:

@@ -1,0 +1,33 @@
+"""CORAL: the distance of covariances at one layer (Sun & Saenko 2016; for styles, Peng & Saenko 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from adain_core.contracts import StyleLoss
+
+
+def covariance(x: Tensor) -> Tensor:
+    """Return the channels' covariance over the pixels (1/HW), [1,C,H,W] -> [C,C]."""
+    rows = x[0].flatten(1)  # [C,HW]
+    rows = rows - rows.mean(1, keepdim=True)
+    return rows @ rows.T / rows.shape[1]
+
+
+def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Keep a style's covariance and return |Cov(x) - Cov(s)|^2 / 4 C^2; see StyleLoss."""
+    del generator
+    target = covariance(style)
+    return lambda x: (covariance(x) - target).square().sum() / (4 * len(target) ** 2)
+
+
+LOSS = StyleLoss(
+    name="coral",
+    title="CORAL",
+    paper="Sun & Saenko 2016; Peng & Saenko 2017",
+    summary="Which channels vary together, whatever their means.",
+    make=make,
+)

@@ -1,0 +1,65 @@
+"""The histogram loss (Wilmot, Risser & Barnes 2017): each channel to the style's histogram.
+
+    sum |x - R(x)|^2, where R gives x's values the style's in the order of x's, and takes no part in the gradient
+
+Departs from the paper, which adds it to a Gram loss at relu1_1 and relu4_1: here it stands by itself, and where sizes
+differ the style's sorted values are interpolated to as many as the content has, in place of 256 bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from adain_core.contracts import StyleLoss
+
+
+def remap(x: Tensor, style: Tensor) -> Tensor:
+    """Give each channel the style's values in the order of its own.
+
+    Args:
+        x: features, [N,C,H,W].
+        style: features, [1,C,h,w].
+
+    Returns:
+        [N,C,H,W]: the smallest value of a channel becomes the style's smallest there, and so on.
+    """
+    return _place(x, _values(style, x[0, 0].numel()))
+
+
+def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """Keep a style's sorted values and return the loss, averaged over the features; see StyleLoss."""
+    del generator
+    known: dict[int, Tensor] = {}
+
+    def loss(x: Tensor) -> Tensor:
+        count = x[0, 0].numel()
+        if count not in known:
+            known[count] = _values(style, count)
+        return (x - _place(x.detach(), known[count])).square().mean()
+
+    return loss
+
+
+def _values(style: Tensor, count: int) -> Tensor:
+    values = style.flatten(2).sort().values  # [1,C,hw]
+    if values.shape[2] == count:
+        return values
+    return F.interpolate(values, count, mode="linear", align_corners=True)
+
+
+def _place(x: Tensor, values: Tensor) -> Tensor:
+    rows = x.flatten(2)  # [N,C,HW]
+    return torch.empty_like(rows).scatter_(2, rows.argsort(stable=True), values.expand_as(rows)).view(x.shape)
+
+
+LOSS = StyleLoss(
+    name="histogram",
+    title="Histograms",
+    paper="Wilmot, Risser & Barnes 2017",
+    summary="Each channel's whole distribution of activity.",
+    make=make,
+)
