@@ -64,7 +64,7 @@ class Params(MethodParams):
         description="Share of the former pictures in each that is shown; 0 for none.",
     )
     seconds: float = Field(
-        600.0, gt=0, le=3600, title="Time limit", description="Seconds after which the last picture is final."
+        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the last picture is final."
     )
     patience: int = Field(
         0, ge=0, le=2000, title="Patience", description="Steps without a gain after which to stop; 0 for never."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +41,12 @@ class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
         le=MAX_SIZE,
         title="Size",
         description="Longer side of the picture in pixels. A smaller picture has coarser strokes.",
+    )
+    interval: float = Field(
+        0.5,
+        ge=0,
+        le=3600,
+        description="Seconds between the pictures of an optimization; steps in between only tell their losses.",
     )
     weights: tuple[float, ...] | None = Field(None, description="Each style's share; they are divided by their sum.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
@@ -207,10 +215,13 @@ def run(
         raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
     itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
     untouched = _untouched(space, bool(tensors))
+    finished = -math.inf
     with contextlib.closing(steps):
         for step in steps:
             image = None
-            if step.image is not None:
+            last = step.iteration == step.iterations or bool(step.note)
+            if step.image is not None and (last or time.monotonic() - finished >= settings.interval):
+                finished = time.monotonic()
                 image = color.finish(settings, picture.rgb, images.to_image(step.image))
                 if untouched is not None:
                     image.paste(picture.rgb, mask=untouched)
@@ -241,13 +252,15 @@ def forecast(
     Raises:
         ValueError: as `run`, where the picture's head or the options tell; there is too little memory.
     """
-    settings, _ = parse_options(options)
+    settings, params = parse_options(options)
     method = methods.get(settings.method)
     size = _refusing("content", 0, lambda: images.measure(content, settings.size))
     networks = networks or weights.load(settings.model, settings.device, weights_dir, download=False)
     plan = tiles.plan(size[1], size[0], _side(size, settings, method, networks), networks.reach)
     areas = [tile.area for tile in plan]
     seconds = networks.rate * sum(areas) * (1.25 if len(plan) > 1 else 1)  # tiles are encoded once or twice
+    if (steps := getattr(params, "steps", None)) is not None:  # forth and back through the encoder, about half of all
+        seconds = min(1.5 * seconds * steps, getattr(params, "seconds", math.inf))
     return Forecast(seconds, _check_memory(size, areas, networks), len(plan), size)
 
 

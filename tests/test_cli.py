@@ -8,7 +8,7 @@ from conftest import make_networks, picture
 from PIL import Image
 
 from adain_core import __main__ as cli
-from adain_core import images, weights
+from adain_core import images, methods, weights
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         (f"{ONE} -o out.png --model vgg", "There is no model vgg; there are compact, vgg19."),
         (
             f"{ONE} -o out.png --method gatsy",
-            "There is no method gatsy; there are adain, adamean, adastd, histogram_match, identity, wct.",
+            f"There is no method gatsy; there are {', '.join(methods.find())}.",
         ),
         (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         (f"{ONE} -o out.png --weights 0", "The weights 0 sum to 0; they must sum to more than 0."),

@@ -118,8 +118,11 @@ def test_same_seed_same_picture():
 
 @pytest.mark.parametrize("method", ["gatys", "optimize"])
 def test_from_the_pipeline(photo, painting, tiny, method):
-    results = list(run(photo, [painting], networks=tiny, method=method, steps=3))
-    assert [result.iteration for result in results] == [1, 2, 3]
+    results = list(run(photo, [painting], networks=tiny, method=method, steps=3, interval=0))
+    assert [result.iteration for result in results] == [1, 2, 3] and all(result.image for result in results)
+    rare = list(run(photo, [painting], networks=tiny, method=method, steps=3, interval=60))
+    assert [result.image is None for result in rare] == [False, True, False]
+    assert rare[-1].image.tobytes() == results[-1].image.tobytes() and rare[1].record["losses"]
     assert set(results[-1].record["losses"]) == {"style", "content", "smoothness", "total"}
     assert results[-1].record["steps"] == 3 and results[-1].image.size == photo.size
     other = stylize(photo, painting, networks=tiny, method="optimize", loss="coral", steps=3)

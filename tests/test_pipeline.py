@@ -22,13 +22,13 @@ from adain_core.contracts import Method, MethodParams, Step
         ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19."),
         (
             {"method": "gatsy"},
-            "There is no method gatsy; there are adain, adamean, adastd, histogram_match, identity, wct.",
+            f"There is no method gatsy; there are {', '.join(methods.find())}.",
         ),
         ({"device": "tpu"}, "device is tpu, but it should be 'auto', 'cpu', 'cuda' or 'mps'."),
         (
             {"beta": 1},
             "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
-            " model, size, weights, device, seed, alpha.",
+            " model, size, interval, weights, device, seed, alpha.",
         ),
         ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),

@@ -97,6 +97,9 @@ def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tiny), "tile", 512)
     tiled = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000)
     assert tiled.tiles == 6 * 4 and tiled.bytes < large.bytes and tiled.seconds > large.seconds
+    slow = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, method="gatys", steps=1000, seconds=3600)
+    assert slow.seconds == pytest.approx(1500 * one.seconds, rel=0.01)
+    assert pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, method="gatys", seconds=1e-6).seconds == 1e-6
     with pytest.raises(pipeline.PictureError, match="Content: There is no such file"):
         pipeline.forecast(tmp_path / "none.jpg", networks=tiny)
 

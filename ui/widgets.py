@@ -25,6 +25,7 @@ PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
 SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
+SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words
     "off": "The painting's",
     "match": "The photograph's, by mean and covariance (match)",
@@ -129,7 +130,13 @@ def keep(image: Image.Image, name: str) -> str:
 
 def drawn(method: Method) -> dict[str, FieldInfo]:
     """Return the parameters of a method that the page draws: the seed only where it changes the picture."""
-    return {name: info for name, info in method.params.model_fields.items() if name != "seed" or method.random}
+    hidden = {*SERVER, *(() if method.random else ("seed",))}
+    return {name: info for name, info in method.params.model_fields.items() if name not in hidden}
+
+
+def served(method: Method) -> dict[str, Any]:
+    """Return the parameters of a method that the page sets by itself."""
+    return {name: value for name, value in SERVER.items() if name in method.params.model_fields}
 
 
 def draw(method: Method) -> dict[str, gr.components.Component]:
@@ -246,7 +253,8 @@ def outcome(prefix: str, before: str | None, after: str | None, words: str) -> d
 def show(result: Result) -> dict[str, Any]:
     """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is."""
     if result.image is None:
-        return {"status": sentence(f"Tile pass {result.iteration} of {result.iterations}.")}
+        kind = "Step" if result.record["losses"] else "Tile pass"
+        return {"status": sentence(f"{kind} {result.iteration} of {result.iterations}.")}
     steps = [f"Step {result.iteration} of {result.iterations}."] if result.iteration < result.iterations else []
     full = keep(result.image, "stylized.png")
     before = keep(_small(result.content), "photograph.jpg")
@@ -256,6 +264,11 @@ def show(result: Result) -> dict[str, Any]:
         f"{width}x{height} pixels, {result.record['model']}, {result.record['device']}."
         f" Color shift {result.record['color_shift']:.1f} (Delta E, from the photograph's colors)."
     )
+    if (found := result.record.get("reconstruction")) is not None:
+        steps.append(
+            f"Nothing was stylized: this is what the networks make of the photograph itself. They are no identity: SSIM"
+            f" {found['ssim']:.2f}, mean difference {found['difference']:.1f} of 255."
+        )
     return {
         "compare": (before, picture),
         "before": before,
@@ -311,6 +324,7 @@ def sentences(texts: Sequence[str]) -> str:
 def stage_times(seconds: Mapping[str, float]) -> str:
     """Return a bar of the stages' shares, and their times in words."""
     total = sum(seconds.values()) or 1e-9
+    seconds = {stage: value for stage, value in seconds.items() if value >= 0.0005}  # shorter ones would read 0 ms
     paints = {stage: PAINTS[number % len(PAINTS)] for number, stage in enumerate(seconds)}
     bar = "".join(
         f'<span style="width:{100 * value / total:.1f}%;background:{paints[stage]}"></span>'

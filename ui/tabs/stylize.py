@@ -27,6 +27,7 @@ from ui.widgets import (
     outcome,
     pick,
     sentence,
+    served,
     show,
     strip,
 )
@@ -65,7 +66,7 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(style_note=sentence("Choose a painting first.", refused=True))
         return
     method = methods.get(values["method"])
-    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)}
+    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)} | served(method)
     options |= {name: values[name] for name in ("model", "size", *CONTROLS)}
     if len(slots) > 1:
         options["weights"] = tuple(values[SHARES[SLOTS.index(slot)]] for slot in slots)
