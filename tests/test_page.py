@@ -229,6 +229,22 @@ class TestInABrowser:
         finished(tab, "256x188 pixels")
         assert tab.locator("#compare img").last.get_attribute("src") != before
 
+    def test_an_optimization_shows_its_steps_and_stops(self, tab):
+        tab.locator("#advanced button").first.click()
+        tab.get_by_label("Gatys", exact=True).click()
+        tab.locator("#gatys-steps").wait_for()
+        assert tab.locator("#gatys-seconds").count() == 0 and not tab.locator("#adain-alpha").is_visible()
+        tab.get_by_label("256 px").click()
+        before = tab.locator("#compare img").last.get_attribute("src")
+        tab.locator("#run").click()
+        tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 150")).first.wait_for()
+        tab.wait_for_function(f"document.querySelectorAll('#compare img')[1].src !== {json.dumps(before)}")
+        tab.locator("#stop").click()
+        tab.locator("#status").get_by_text("Stopped. The last picture stays.").first.wait_for()
+        tab.get_by_label("AdaIN", exact=True).click()
+        tab.locator("#run").click()  # the worker is free again
+        finished(tab, "256x188 pixels, compact")
+
     def test_a_stored_result_is_shown_at_once(self, tab):
         tab.locator("#pairs button.thumbnail-item").nth(3).click()
         tab.locator("#status").get_by_text("Cat in the style of Woodcut, a stored result.").first.wait_for()
