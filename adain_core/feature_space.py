@@ -26,7 +26,7 @@ def transfer(
     styles: Sequence[Style],
     params: Params,
     networks: Networks,
-    transform: Callable[[Tensor, Tensor], Tensor],
+    transform: Callable[[Tensor, Tensor, str], Tensor],
 ) -> Generator[Step, None, None]:
     """Stylize in one pass: g((1 - alpha) f(c) + alpha sum_k w_k transform(f(c), f(s_k))) (Eqs. 14, 15, any transform).
 
@@ -35,8 +35,8 @@ def transfer(
         styles: their weights sum to 1.
         params: the strength.
         networks: the encoder and its decoder.
-        transform: of the content's features [N,C,h,w] and a style's [1,C,y,x], in float32, to [N,C,h,w]; called for
-            each layer that the decoder takes.
+        transform: of the content's features [N,C,h,w], a style's [1,C,y,x], both in float32, and the layer's name, to
+            [N,C,h,w]; called for each layer that the decoder takes.
 
     Yields:
         One Step, its seconds by stage.
@@ -51,7 +51,7 @@ def transfer(
             stylized = {}
             for layer, x in encoded.features.items():
                 parts = [torch.zeros_like(x, dtype=torch.float32)] + [
-                    style.weight * transform(x.float(), look[layer].float())
+                    style.weight * transform(x.float(), look[layer].float(), layer)
                     for style, look in zip(styles, looks, strict=True)
                 ]
                 stylized[layer] = blend(x, torch.stack(parts).sum(0).to(x.dtype), params.alpha)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adain_core import images, run, stylize
 from adain_core.contracts import Style
-from adain_core.methods import adain, adamean, adastd, histogram_match, identity, wct
+from adain_core.methods import adain, adamean, adastd, histogram_match, identity, style_swap, wct
 
 X = torch.tensor([[1.0, 3.0], [0.0, 8.0]]).view(1, 2, 1, 2)
 S = torch.tensor([[5.0, 5.0, 11.0], [2.0, 4.0, 6.0]]).view(1, 2, 1, 3)
@@ -83,7 +83,30 @@ def test_identity_is_adain_at_strength_zero(photo, painting, tiny):
     assert result.record["reconstruction"]["ssim"] > 0
 
 
-@pytest.mark.parametrize("method", [adamean, adastd, histogram_match, wct])
+def test_swapping_a_picture_with_itself_changes_nothing():
+    x = torch.randn(2, 5, 8, 7)
+    torch.testing.assert_close(style_swap.swap(x[:1], x[:1]), x[:1])
+    torch.testing.assert_close(style_swap.swap(x, x[:1])[:1], x[:1])
+
+
+def test_swapping_by_hand():
+    """Patches of one pixel: each takes the style's pixel of the nearest direction, whatever its length."""
+    x = torch.tensor([[1.0, 0.1], [0.1, 9.0]]).view(1, 2, 1, 2)  # pixels (1, .1) and (.1, 9)
+    style = torch.tensor([[5.0, 0.0, 3.0], [0.0, 2.0, 3.0]]).view(1, 2, 1, 3)  # (5, 0), (0, 2), (3, 3)
+    assert style_swap.swap(x, style, size=1).flatten().tolist() == [5, 0, 0, 2]
+
+
+def test_overlaps_are_averaged_and_what_no_patch_reaches_stays():
+    style = torch.cat([torch.full((1, 1, 3, 3), 2.0), torch.full((1, 1, 3, 3), 6.0)], 3)
+    style[..., 2:4] = torch.tensor([2.0, 6.0])
+    x = torch.rand(1, 1, 3, 8) + 1
+    found = style_swap.swap(x, style, size=3, stride=3)
+    assert torch.equal(found[..., 6:], x[..., 6:]) and not torch.equal(found[..., :6], x[..., :6])
+    assert style_swap.swap(x, style, size=3).min() >= 2 - 1e-6 and style_swap.swap(x, style, size=3).max() <= 6 + 1e-6
+    assert style_swap.swap(x, style[..., :1, :1]).unique().tolist() == [2]  # a patch of one pixel
+
+
+@pytest.mark.parametrize("method", [adamean, adastd, histogram_match, style_swap, wct])
 def test_styles_are_mixed_by_their_weights_and_strength(method):
     content, one, other = (images.to_tensor(picture(40, 32, n)) for n in (1, 2, 3))
     networks, given = make_networks(), {}

@@ -17,18 +17,18 @@ SIZE = 3
 CHUNK = 2**24  # similarities computed at once, which bounds memory: 64 MiB
 
 
-def patches(x: Tensor) -> Tensor:
-    """Lay out every patch, [1,C,H,W] -> [P,9C].
+def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
+    """Lay out every patch, [1,C,H,W] -> [P,C size size].
 
     Raises:
         ValueError: the features are smaller than a patch.
     """
-    if min(x.shape[2:]) < SIZE:
+    if min(x.shape[2:]) < size:
         raise ValueError(
-            f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {SIZE}x{SIZE};"
+            f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {size}x{size};"
             " choose a larger picture or a shallower layer."
         )
-    return F.unfold(x, SIZE)[0].T
+    return F.unfold(x, size, stride=stride)[0].T
 
 
 def nearest(x: Tensor, style: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def shift(x: Tensor, style: Tensor) -> Tensor:
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Stylize in one pass; yields one Step."""
-    return transfer(content, styles, params, networks, shift)
+    return transfer(content, styles, params, networks, lambda x, style, _: shift(x, style))
 
 
 METHOD = Method(

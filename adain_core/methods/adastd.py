@@ -20,7 +20,7 @@ def stretch(x: Tensor, style: Tensor) -> Tensor:
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Stylize in one pass; yields one Step."""
-    return transfer(content, styles, params, networks, stretch)
+    return transfer(content, styles, params, networks, lambda x, style, _: stretch(x, style))
 
 
 METHOD = Method(

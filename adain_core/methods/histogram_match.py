@@ -18,7 +18,7 @@ from adain_core.networks import Networks
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Stylize in one pass; yields one Step."""
-    return transfer(content, styles, params, networks, remap)
+    return transfer(content, styles, params, networks, lambda x, style, _: remap(x, style))
 
 
 METHOD = Method(

@@ -16,7 +16,7 @@ def run(
 ) -> Generator[Step, None, None]:
     """Encode and decode; yields one Step."""
     del styles
-    return transfer(content, [], Params(seed=params.seed, alpha=0), networks, lambda x, _: x)
+    return transfer(content, [], Params(seed=params.seed, alpha=0), networks, lambda x, *_: x)
 
 
 METHOD = Method(

@@ -53,7 +53,7 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Stylize in one pass; yields one Step."""
-    return transfer(content, styles, params, networks, recolor)
+    return transfer(content, styles, params, networks, lambda x, style, _: recolor(x, style))
 
 
 METHOD = Method(
