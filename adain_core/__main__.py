@@ -49,7 +49,7 @@ class Job:
 class Places:
     """What differs from place to place, as `pipeline.run` takes it."""
 
-    regions: Path | None
+    regions: Path | dict[int, Path] | None
     style_for: dict[int, list[Path] | None]
     region_strength: dict[int, float]
     mask: Path | None
@@ -98,6 +98,10 @@ def stylize(
         ),
     ] = None,
     regions: Annotated[Path | None, typer.Option(help="A label map: each value of its pixels is a region.")] = None,
+    region_mask: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of a label map: a region's grey mask, as in 1=mask.png; white is inside."),
+    ] = None,
     style_for: Annotated[
         list[str] | None,
         typer.Option(help="A region's style, as in 1=a.png; given twice they are mixed; 1=none leaves it as it is."),
@@ -123,8 +127,11 @@ def stylize(
     settings, _ = pipeline.parse_options(values)
     looks = _by_region(style_for, "style-for", lambda text: None if text == "none" else Path(text))
     strengths = _by_region(region_strength, "region-strength", float)
+    if regions is not None and region_mask:
+        raise ValueError("Give a label map with --regions or masks with --region-mask, not both.")
+    masks = {label: found[-1] for label, found in _by_region(region_mask, "region-mask", Path).items()}
     places = Places(
-        regions,
+        masks or regions,
         {label: None if None in found else found for label, found in looks.items()},
         {label: found[-1] for label, found in strengths.items()},
         mask,

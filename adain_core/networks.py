@@ -210,8 +210,8 @@ class Networks:
 
     @property
     def tile(self) -> int:
-        """Side of a tile, in pixels, that a machine with little memory can take."""
-        return int(2048 * (16 / self.encoder.widths[0]) ** 0.5)
+        """Side of a tile, in pixels: larger ones see less twice, but caches hold less of them (benchmarks/controls.py)."""
+        return 1024
 
     @property
     def bytes_per_pixel(self) -> float:

@@ -23,6 +23,7 @@ from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
 
 MAX_SIZE = 8192  # pixels of the longer side
+MANY = 16  # tiles beyond which they are made larger: many allocations leave memory in fragments
 WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
 T = TypeVar("T")
 
@@ -399,7 +400,7 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
     """Return the side of tiles, or None to take the picture whole."""
     pixels = size[0] * size[1]
     if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
-        return networks.tile
+        return networks.tile * (1 if pixels <= MANY * networks.tile**2 else 2)
     if pixels > networks.max_pixels:
         side = int(max(size) * (networks.max_pixels / pixels) ** 0.5)
         raise ValueError(

@@ -83,6 +83,21 @@ def test_regions_from_a_label_map(files, monkeypatch, capsys):
         assert before.crop(box).tobytes() == after.crop(box).tobytes() and before.tobytes() != after.tobytes()
 
 
+def test_regions_from_masks(files, monkeypatch, capsys):
+    halves(files / "labels.png", 1, 2)
+    halves(files / "left.png", 255, 0)
+    halves(files / "right.png", 0, 255)
+    options = "--style-for 1=paintings/x.png --style-for 2=paintings/y.png --feather 0"
+    given = {"a": "--regions labels.png", "b": "--region-mask 1=left.png --region-mask 2=right.png"}
+    for name, regions in given.items():
+        code, _, err = call(f"stylize photos/a.png -o {name}.png {regions} {options}", monkeypatch, capsys)
+        assert (code, err) == (0, [])
+    with Image.open("a.png") as one, Image.open("b.png") as other:
+        assert one.tobytes() == other.tobytes()
+    code, _, err = call(f"stylize photos/a.png -o c.png {' '.join(given.values())} {options}", monkeypatch, capsys)
+    assert (code, err) == (2, ["adain: Give a label map with --regions or masks with --region-mask, not both."])
+
+
 def test_masks_colors_scale_and_tiles(files, monkeypatch, capsys):
     halves(files / "mask.png", 0, 255)
     line = f"{ONE} -o out.png --mask mask.png --style-mask mask.png --strength-map mask.png --color match-cholesky"

@@ -16,7 +16,7 @@ from adain_core.networks import Networks
 class Params(optimize.Params):
     """Which loss."""
 
-    loss: Literal["mean_std", "gram", "mmd", "coral", "histogram", "mrf"] = Field(
+    loss: Literal["mean_std", "gram", "mmd", "coral", "histogram"] = Field(
         "mean_std", title="Style loss", description="What of the painting's features the picture is to have."
     )
 

@@ -11,8 +11,9 @@ settings, logs and figures):
 1. `distill` (distill.py): the compact encoder learns to predict the teacher's features at relu1_1, 2_1, 3_1 and 4_1,
    each through a 1x1 convolution.
 2. `pair` (pair.py): encoder and decoder together. The teacher looks at every picture that they make: the paper's
-   content and style losses in its features, each divided by what the full-size pair reaches; in the beginning also the
-   distance to the full-size pair's own picture; reconstruction; and the distillation goes on.
+   content and style losses in its features, each divided by what the full-size pair reaches; reconstruction; and the
+   distillation goes on, also on stylized pictures and on probes: pictures under optimization in the predicted features,
+   which find what the encoder doesn't see.
 
 And for the full-size networks, the paper's recipe:
 
