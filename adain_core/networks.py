@@ -210,7 +210,7 @@ class Networks:
 
     @property
     def tile(self) -> int:
-        """Side of a tile, in pixels: larger ones see less twice, but caches hold less of them (benchmarks/controls.py)."""
+        """Side of a tile, in pixels: larger ones see less twice, but caches hold less of them."""
         return 1024
 
     @property

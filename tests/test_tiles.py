@@ -96,7 +96,9 @@ def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
     assert large.seconds == pytest.approx(100 * one.seconds, rel=0.01) and large.bytes > 20 * one.bytes
     monkeypatch.setattr(type(tiny), "tile", 512)
     tiled = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000)
-    assert tiled.tiles == 6 * 4 and tiled.bytes < large.bytes and tiled.seconds > large.seconds
+    assert tiled.tiles == 3 * 2  # beyond 16 they are twice as large
+    assert pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=2000).tiles == 4 * 3
+    assert tiled.bytes < large.bytes and tiled.seconds > large.seconds
     slow = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, method="gatys", steps=1000, seconds=3600)
     assert slow.seconds == pytest.approx(1500 * one.seconds, rel=0.01)
     assert pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, method="gatys", seconds=1e-6).seconds == 1e-6
