@@ -106,6 +106,7 @@ def tab(page, url):
 def choose(tab, field: str, value: str) -> None:
     tab.locator(f"#{field} input").click()
     tab.get_by_role("option", name=value).click()
+    tab.get_by_role("option").first.wait_for(state="detached")  # the list closes with an animation
 
 
 def saved(tab, button: str) -> Image.Image:
