@@ -8,26 +8,23 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
-import torch
 from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import images, machine, methods, metrics, weights
+from adain_core import images, machine, methods, metrics, places, weights
 from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
 from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
+from adain_core.places import PictureError as PictureError
 
 MAX_SIZE = 8192  # pixels of the longer side
 MANY = 16  # tiles beyond which they are made larger: many allocations leave memory in fragments
 WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
-T = TypeVar("T")
-
-
 CONTROLS = (color.Params, scale.Params, regions.Params, tiles.Params)
 
 
@@ -92,14 +89,6 @@ class Forecast(NamedTuple):
     size: tuple[int, int]
 
 
-class PictureError(ValueError):
-    """A picture was refused. `role` is "content" or "style", `index` which style, from 0."""
-
-    def __init__(self, role: str, index: int, sentence: str) -> None:
-        super().__init__(f"{role.capitalize()}{f' {index + 1}' if index else ''}: {sentence}")
-        self.role, self.index, self.sentence = role, index, sentence
-
-
 def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
     """Sort options into those of every run and those of its method, and check them.
 
@@ -160,12 +149,14 @@ def run(
     shares = mixing.normalize(settings.weights, len(styles)) if styles else ()
     clock = Stopwatch()
     with clock("read"):
-        picture = _load("content", content, settings.size)
+        picture = places.load("content", content, settings.size)
         longest = scale.longest(settings)
-        looks = [_load("style", style, longest, index) for index, style in enumerate(styles)]
-        cuts = _style_masks(style_masks, looks)
-        parts = _parts(picture.size, settings, looks, shares, regions, style_for, region_strength, mask)
-        paint = None if strength_map is None else _mask("strength map", strength_map, picture.size)
+        looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
+        cuts = places.read_style_masks(style_masks, looks)
+        parts = places.read_parts(
+            picture.size, settings.feather, longest, looks, shares, regions, style_for, region_strength, mask
+        )
+        paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size)
     if settings.color == "palette" and (parts or paint is not None or style_masks):
         raise ValueError("The color mode palette paints the whole picture; leave out regions and masks.")
     with clock("load model"):
@@ -215,7 +206,7 @@ def run(
     else:
         raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
     itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
-    untouched = _untouched(space, bool(tensors))
+    untouched = places.untouched(painted, bool(tensors))
     finished = -math.inf
     with contextlib.closing(steps):
         for step in steps:
@@ -255,7 +246,7 @@ def forecast(
     """
     settings, params = parse_options(options)
     method = methods.get(settings.method)
-    size = _refusing("content", 0, lambda: images.measure(content, settings.size))
+    size = places.refusing("content", 0, lambda: images.measure(content, settings.size))
     networks = networks or weights.load(settings.model, settings.device, weights_dir, download=False)
     plan = tiles.plan(size[1], size[0], _side(size, settings, method, networks), networks.reach)
     areas = [tile.area for tile in plan]
@@ -298,81 +289,6 @@ def stylize_all(
         picture = deque(run(content, styles, **options), maxlen=1).pop().image
         assert picture is not None  # progress comes before
         yield picture
-
-
-class _Part(NamedTuple):
-    """A region before its colors are prepared."""
-
-    name: str
-    mask: Tensor
-    looks: Sequence[images.Picture]
-    shares: Sequence[float]
-    strength: float
-
-
-def _parts(
-    size: tuple[int, int],
-    settings: Settings,
-    looks: Sequence[images.Picture],
-    shares: Sequence[float],
-    given: images.Source | Mapping[int, images.Source] | None,
-    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None,
-    strengths: Mapping[int, float] | None,
-    mask: images.Source | None,
-) -> list[_Part]:
-    style_for, strengths = dict(style_for or {}), dict(strengths or {})
-    masks: Mapping[int, Image.Image] = {}
-    if isinstance(given, Mapping):
-        masks = {label: _grey(f"mask of region {label}", source) for label, source in given.items()}
-    elif given is not None:
-        masks = regions.split(_refusing("label map", 0, lambda: images.load_labels(given)))
-    for label in (*style_for, *strengths):
-        if label not in masks:
-            raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
-    for label, value in strengths.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
-    open_ = None if mask is None else _mask("mask", mask, size, settings.feather)
-    found = []
-    for label in [label for label in masks if label in style_for or label in strengths]:
-        area = regions.fit(masks[label], size, settings.feather)
-        own, part = looks, shares
-        if label in style_for:
-            sources: Any = style_for[label]
-            several = isinstance(sources, Sequence) and not isinstance(sources, str)
-            sources = [] if sources is None else sources if several else [sources]
-            longest = scale.longest(settings)
-            own = [_load(f"style of region {label}", source, longest) for source in sources]
-            part = [1 / len(own) for _ in own]
-        area = area if open_ is None else area * open_
-        found.append(_Part(str(label), area, own, part, strengths.get(label, 1.0)))
-    if open_ is not None:
-        found.append(_Part("mask", 1 - open_, [], [], 1.0))
-    return found
-
-
-def _style_masks(given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture]) -> list[Tensor | None]:
-    given = [None] * len(looks) if given is None else list(given)
-    if len(given) != len(looks):
-        raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
-    found = [
-        None if each is None else _mask("style mask", each, look.size, 0, index)
-        for index, (each, look) in enumerate(zip(given, looks, strict=True))
-    ]
-    for number, each in enumerate(found, start=1):
-        if each is not None and not each.any():
-            raise ValueError(f"The mask of style {number} is black; leave some of the style white.")
-    return found
-
-
-def _untouched(space: Space, styles: bool) -> Image.Image | None:
-    """Return a mask of what stays as it is, 255 for wholly; None where that is nothing."""
-    chosen = [not each.styles for each in space.regions] + [not styles]
-    if not any(chosen):
-        return None
-    masks = [each.mask for each in space.regions]
-    shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
-    return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
 
 
 def _reconstruction(content: Image.Image, image: Image.Image) -> dict[str, float]:
@@ -420,22 +336,3 @@ def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Network
             " GB are free; choose a smaller size."
         )
     return needed
-
-
-def _load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:
-    return _refusing(role, index, lambda: images.load(source, longest))
-
-
-def _grey(role: str, source: images.Source, index: int = 0) -> Image.Image:
-    return _load(role, source, None, index).rgb.convert("L")
-
-
-def _mask(role: str, source: images.Source, size: tuple[int, int], feather: float = 0, index: int = 0) -> Tensor:
-    return regions.fit(_grey(role, source, index), size, feather)
-
-
-def _refusing(role: str, index: int, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except ValueError as error:
-        raise PictureError(role, index, str(error)) from None

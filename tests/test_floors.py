@@ -23,6 +23,7 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.methods": 3,
     "adain_core.metrics": 3,
     "adain_core.weights": 3,
+    "adain_core.places": 3,
     "adain_core.pipeline": 4,
     "adain_core.compare": 5,
     "adain_core.training": 5,  # its recipe; the steps of its staircase follow

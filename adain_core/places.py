@@ -1,0 +1,141 @@
+"""What differs from place to place in a run, read and checked: regions with their styles, masks, style masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from adain_core import images
+from adain_core.contracts import Region
+from adain_core.controls import regions
+
+T = TypeVar("T")
+
+
+class PictureError(ValueError):
+    """A picture was refused. `role` is "content" or "style", `index` which style, from 0."""
+
+    def __init__(self, role: str, index: int, sentence: str) -> None:
+        super().__init__(f"{role.capitalize()}{f' {index + 1}' if index else ''}: {sentence}")
+        self.role, self.index, self.sentence = role, index, sentence
+
+
+class Part(NamedTuple):
+    """A region before its colors are prepared."""
+
+    name: str
+    mask: Tensor
+    looks: Sequence[images.Picture]
+    shares: Sequence[float]
+    strength: float
+
+
+def read_parts(
+    size: tuple[int, int],
+    feather: float,
+    longest: int,
+    looks: Sequence[images.Picture],
+    shares: Sequence[float],
+    given: images.Source | Mapping[int, images.Source] | None,
+    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None,
+    strengths: Mapping[int, float] | None,
+    mask: images.Source | None,
+) -> list[Part]:
+    """Read the regions that `pipeline.run` is given, at the content's size.
+
+    Args:
+        size: of the content, width and height.
+        feather: of the masks, in pixels.
+        longest: side of a style, in pixels.
+        looks: the run's styles, which a region without its own takes, and their shares.
+        shares: as above.
+        given: label map or masks, `style_for`, `strengths` and `mask` as in `run`.
+        style_for: as above.
+        strengths: as above.
+        mask: as above.
+
+    Raises:
+        PictureError: a picture is refused.
+        ValueError: a label isn't there, or a strength is out of bounds.
+    """
+    style_for, strengths = dict(style_for or {}), dict(strengths or {})
+    masks: Mapping[int, Image.Image] = {}
+    if isinstance(given, Mapping):
+        masks = {label: _grey(f"mask of region {label}", source) for label, source in given.items()}
+    elif given is not None:
+        masks = regions.split(refusing("label map", 0, lambda: images.load_labels(given)))
+    for label in (*style_for, *strengths):
+        if label not in masks:
+            raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
+    for label, value in strengths.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
+    open_ = None if mask is None else read_mask("mask", mask, size, feather)
+    found = []
+    for label in [label for label in masks if label in style_for or label in strengths]:
+        area = regions.fit(masks[label], size, feather)
+        own, part = looks, shares
+        if label in style_for:
+            sources: Any = style_for[label]
+            several = isinstance(sources, Sequence) and not isinstance(sources, str)
+            sources = [] if sources is None else sources if several else [sources]
+            own = [load(f"style of region {label}", source, longest) for source in sources]
+            part = [1 / len(own) for _ in own]
+        area = area if open_ is None else area * open_
+        found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))
+    if open_ is not None:
+        found.append(Part("mask", 1 - open_, [], [], 1.0))
+    return found
+
+
+def read_style_masks(
+    given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture]
+) -> list[Tensor | None]:
+    """Read each style's mask at its size, where it has one; raises as `read_parts`."""
+    given = [None] * len(looks) if given is None else list(given)
+    if len(given) != len(looks):
+        raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
+    found = [
+        None if each is None else read_mask("style mask", each, look.size, 0, index)
+        for index, (each, look) in enumerate(zip(given, looks, strict=True))
+    ]
+    for number, each in enumerate(found, start=1):
+        if each is not None and not each.any():
+            raise ValueError(f"The mask of style {number} is black; leave some of the style white.")
+    return found
+
+
+def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
+    """Return a mask of what stays as it is, 255 for wholly; None where that is nothing."""
+    chosen = [not each.styles for each in painted] + [not styles]
+    if not any(chosen):
+        return None
+    masks = [each.mask for each in painted]
+    shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
+    return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
+
+
+def load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:
+    """Load a picture for a role, or say which was refused."""
+    return refusing(role, index, lambda: images.load(source, longest))
+
+
+def _grey(role: str, source: images.Source, index: int = 0) -> Image.Image:
+    return load(role, source, None, index).rgb.convert("L")
+
+
+def read_mask(role: str, source: images.Source, size: tuple[int, int], feather: float = 0, index: int = 0) -> Tensor:
+    """Load a grey picture as a mask."""
+    return regions.fit(_grey(role, source, index), size, feather)
+
+
+def refusing(role: str, index: int, read: Callable[[], T]) -> T:
+    """Read a picture; what is refused becomes a PictureError that says which picture it was."""
+    try:
+        return read()
+    except ValueError as error:
+        raise PictureError(role, index, str(error)) from None
