@@ -120,6 +120,7 @@ def test_the_histogram_loss_by_hand():
 
 def test_mrf_finds_planted_patches():
     style, x = features(1, height=9, width=9), 0.01 * features(2, height=3, width=8)
+    style[..., 6:9, 0:3] *= 50  # a long patch must not draw the others
     x[..., 0:3] += 3 * style[..., 4:7, 5:8]  # longer, but in the same direction
     x[..., 5:8] += style[..., 0:3, 2:5]
     chosen = mrf.nearest(mrf.patches(x), mrf.patches(style))

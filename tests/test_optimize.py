@@ -37,6 +37,10 @@ def test_the_total_is_the_weighted_sum():
         torch.testing.assert_close(value, expected)
         _, here = total(CONTENT)
         assert float(here["content"]) == 0 and float(here["style"]) == pytest.approx(1, rel=1e-4)
+        own, near = (networks.perceptual(x, ["relu4_1"])["relu4_1"] for x in (CONTENT, CONTENT + 0.05))
+        _, moved = total(CONTENT + 0.05)
+        share = (near - own).square().mean() / own.var((2, 3), correction=0).mean()
+        torch.testing.assert_close(moved["content"], share)
         halves = [
             objective(CONTENT, [Style(STYLE)], params, networks, {loss: 1.0}, None, torch.Generator())(CONTENT + 0.05)
             for loss in losses

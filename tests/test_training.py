@@ -211,6 +211,10 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     assert terms["distillation"] == terms["probing"] == 0  # VGG predicts itself
     expected = 2.5 * terms["style"] + terms["content"] + 0.1 * terms["reconstruction"]
     assert float(found["total"]) == pytest.approx(expected, rel=1e-3)
+    stage.reference = {name: value / 4 for name, value in yardstick.items()}
+    for power, expected in ((0.5, 2), (1, 4)):
+        stage.weights = pair_stage.Weights(power=power)
+        assert float(stage.losses(batch, 1)["style"].detach()) == pytest.approx(expected, rel=1e-3)
     stage.weights = pair_stage.Weights(imitation=1)
     assert float(stage.losses(batch, 1)["imitation"].detach()) == pytest.approx(0, abs=1e-5)
     sheet = stage.sheet(stage.student)
