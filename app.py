@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import gradio as gr
+import logging
+import os
+from typing import Annotated, Any
 
-from ui import examples, tabs
+import gradio as gr
+import typer
+from starlette.middleware import Middleware
+
+from adain_core import load, pipeline
+from ui import examples, server, tabs
 from ui.theme import CSS, HEADER, SCRIPT, theme
 
 DAY = 86_400  # seconds
-LAUNCH = {
+LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css_paths": CSS,
     "js": SCRIPT.read_text(encoding="utf-8"),
@@ -21,8 +28,8 @@ LAUNCH = {
 }
 
 
-def build() -> gr.Blocks:
-    """Build the page with every tab that ui/tabs holds."""
+def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
+    """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
     with gr.Blocks(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
         gr.HTML(HEADER)
         found = tabs.find()
@@ -32,8 +39,59 @@ def build() -> gr.Blocks:
             else:
                 with gr.Tab(tab.TITLE):
                     tab.build()
-    return page.queue(max_size=32, default_concurrency_limit=1)
+        if fetch:
+            server.show_fetching(server.Fetching(fetch), page)
+    return page.queue(max_size=queue_size, default_concurrency_limit=1)
+
+
+def main(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all.", envvar=["ADAIN_HOST", "GRADIO_SERVER_NAME"])
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(help="7860 or the next that is free.", envvar=["ADAIN_PORT", "GRADIO_SERVER_PORT"], max=65535),
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Also by a public address of Gradio's.")] = False,
+    auth: Annotated[
+        Any,
+        typer.Option(
+            help="name:password, several with commas; for everybody if left out.",
+            envvar="ADAIN_AUTH",
+            parser=server.pairs,
+        ),
+    ] = None,
+    queue_size: Annotated[int, typer.Option(help="Runs that may wait.", envvar="ADAIN_QUEUE_SIZE", min=1)] = 32,
+    runs_per_minute: Annotated[
+        int, typer.Option(help="From each visitor; 0 for any number.", envvar="ADAIN_RUNS_PER_MINUTE", min=0)
+    ] = 300,
+    max_size: Annotated[
+        int, typer.Option(help="Pixels of a picture's longer side.", envvar="ADAIN_MAX_SIZE", min=64)
+    ] = pipeline.MAX_SIZE,
+    max_steps: Annotated[int, typer.Option(help="Of an optimization.", envvar="ADAIN_MAX_STEPS", min=1)] = 2000,
+    max_seconds: Annotated[float, typer.Option(help="Of an optimization.", envvar="ADAIN_MAX_SECONDS", min=1)] = 120.0,
+    fetch: Annotated[
+        Any,
+        typer.Option(
+            help="Models to fetch meanwhile, with commas between, as in vgg19.",
+            envvar="ADAIN_FETCH",
+            parser=server.names,
+        ),
+    ] = None,
+) -> None:
+    """Serve the page."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("adain_core").setLevel(logging.INFO)
+    server.limit(max_size, max_steps, max_seconds)
+    load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
+    if "SPACE_ID" in os.environ:  # its proxy says who a visitor is
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
+    limited = [Middleware(server.RateLimit, runs=runs_per_minute)] if runs_per_minute else []
+    page = build(queue_size, fetch)
+    page.launch(
+        **LAUNCH, server_name=host, server_port=port, share=share, auth=auth, app_kwargs={"middleware": limited}
+    )
 
 
 if __name__ == "__main__":
-    build().launch(**LAUNCH)
+    typer.run(main)

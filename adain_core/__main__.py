@@ -21,7 +21,8 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from adain_core import images, methods, pipeline, weights
+from adain_core import commands, images, methods, pipeline, report, weights
+from adain_core.compare import FIRST, compare
 from adain_core.contracts import describe
 from adain_core.controls import mixing
 
@@ -34,6 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+commands.add_to(app)
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,46 @@ def stylize(
     if len(jobs) > 1:
         print(f"{made} made, {kept} kept, {len(jobs) - made - kept} not made.", file=sys.stderr)
     return 1 if bad or (kept and len(jobs) == 1) else 0
+
+
+@app.command("compare")
+def compare_methods(
+    content: Annotated[Path, typer.Argument(help="A photograph.")],
+    style: Annotated[list[Path], typer.Argument(help="A painting; several are mixed in equal shares.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A folder for pictures, table and sheet.")],
+    chosen: Annotated[str, typer.Option("--methods", help="Names, with commas between.")] = ",".join(FIRST),
+    size: Annotated[int, typer.Option(help="Longer side of the photograph in pixels.")] = 256,
+    seconds: Annotated[float, typer.Option(help="Bound on each optimization.")] = 30.0,
+    mode: Annotated[
+        str, typer.Option(help="each: steps as set; equal-time: all the seconds; equal-loss: until AdaIN's loss.")
+    ] = "each",
+    option: Annotated[list[str] | None, typer.Option(help="A method's parameter, as in gatys.steps=300.")] = None,
+    model: Annotated[str, typer.Option(help="Which networks the methods use.")] = "compact",
+    judge: Annotated[str, typer.Option(help="Which model's encoder measures.")] = "compact",
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Folder of weights, looked into before the Hub.", envvar=weights.FOLDER_VARIABLE)
+    ] = None,
+) -> int:
+    """Run several methods on one pair and write their pictures, results.json, table.csv and sheet.png."""
+    from tqdm import tqdm
+
+    names = [name.strip() for name in chosen.split(",")]
+    options: Any = {"mode": mode, "options": _by_method(option), "model": model, "judge": judge, "device": device}
+    with tqdm(unit="step", leave=False, disable=None) as bar:
+        for now in compare(content, style, names, size=size, seconds=seconds, weights_dir=weights_dir, **options):
+            made = now.outputs.get(now.changed or "")
+            if made is None:
+                continue
+            bar.set_description(made.title)
+            bar.total, bar.n = made.iterations, made.iteration
+            bar.refresh()
+            if made.state != "running":
+                tqdm.write(" ".join(filter(None, [report.caption(made), f"({made.state})", made.sentence])), sys.stderr)
+    found = report.save(now, output)
+    print("\n".join("\t".join(row) for row in report.write_table(found["rows"])))
+    print("\n".join(found["found"]))
+    return 1 if any(each.state == "failed" for each in now.outputs.values()) else 0
 
 
 @app.command("methods")
@@ -322,6 +364,17 @@ def _by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) -
             found.setdefault(int(label), []).append(read(value))
         except ValueError:
             raise ValueError(f"--{name} is {text}; give a region's number and its value, as in 1=...") from None
+    return found
+
+
+def _by_method(given: list[str] | None) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for text in given or []:
+        place, _, value = text.partition("=")
+        method, _, name = place.partition(".")
+        if not (value and name):
+            raise ValueError(f"--option is {text}; give a method, its parameter and the value, as in gatys.steps=300.")
+        found.setdefault(method, {})[name] = value
     return found
 
 

@@ -89,21 +89,18 @@ class CompactEncoder(nn.Module):
         return {layer: self.heads[layer](x) for layer, x in features.items()}
 
 
-class CompactDecoder(nn.Module):
-    """The way up: features at three levels, those from below up-sampled and added to the next level's.
+class CompactInverse(nn.Module):
+    """The way up from relu3_1 alone: an inverse network for features that were changed there, as style swap does.
 
     Args:
         widths: as the encoder's.
     """
 
-    levels = LEVELS
+    levels: tuple[str, ...] = ("relu3_1",)
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        _, b, c, d = widths
-        self.conv4_3 = _convolution(d, d)
-        self.conv4_2 = _convolution(d, d)
-        self.conv4_1 = _convolution(d, c)
+        _, b, c, _ = widths
         self.conv3_6 = _convolution(c, c)
         self.conv3_5 = _convolution(c, c)
         self.conv3_4 = _convolution(c, c)
@@ -126,25 +123,50 @@ class CompactDecoder(nn.Module):
             features: at every one of `levels`, [N,C,h,w].
 
         Returns:
-            [N,3,H,W], not yet clamped; one pixel larger than the encoded image where that has odd sides.
+            [N,3,H,W], not yet clamped; up to three pixels larger than the encoded image, at the right and the bottom.
         """
-        x = _residual(features["relu4_1"], self.conv4_3, self.conv4_2)
-        x = self.conv4_1(x).relu_()
-        x = _up(x, features["relu3_1"])
+        return self.climb(features["relu3_1"])
+
+    def climb(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
         x = _residual(x, self.conv3_6, self.conv3_5)
         x = _residual(x, self.conv3_4, self.conv3_3)
         x = self.conv3_2(x).relu_()
-        x = self.conv3_1(x).relu_()
-        x = _up(x, features["relu2_1"])
+        x = _up(self.conv3_1(x), beside)
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
+
+
+class CompactDecoder(CompactInverse):
+    """The way up: features at three levels, those from below up-sampled and added to the next level's.
+
+    Args:
+        widths: as the encoder's.
+    """
+
+    levels = LEVELS
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__(widths)
+        c, d = widths[2:]
+        self.conv4_3 = _convolution(d, d)
+        self.conv4_2 = _convolution(d, d)
+        self.conv4_1 = _convolution(d, c)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
+        x = _residual(features["relu4_1"], self.conv4_3, self.conv4_2)
+        x = _up(self.conv4_1(x), features["relu3_1"])
+        return self.climb(x, features["relu2_1"])
 
 
 def _residual(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
     return (x + second(first(x).relu_())).relu_()
 
 
-def _up(x: Tensor, beside: Tensor) -> Tensor:
+def _up(x: Tensor, beside: Tensor | None) -> Tensor:
     x = F.interpolate(x, scale_factor=2, mode="nearest")
-    return x[..., : beside.shape[2], : beside.shape[3]] + beside
+    if beside is None:
+        return x.relu_()
+    return x[..., : beside.shape[2], : beside.shape[3]] + beside  # uncut: AdaIN's go below 0, too, and none can die

@@ -45,14 +45,22 @@ def describe(info: FieldInfo) -> str:
     return f"{info.description} [{'; '.join(parts)}]" if parts else str(info.description)
 
 
+LIMITS: dict[str, float] = {}  # a public server's own bounds on parameters, by name
+
+
 def parse(model: type[P], values: Mapping[str, Any]) -> P:
-    """Build parameters from values.
+    """Build parameters from values; of LIMITS, `seconds` only ends a run earlier, and others are refused.
 
     Raises:
         ValueError: one sentence that holds the first value out of bounds and what it may be.
     """
     try:
-        return model(**values)
+        found = model(**values)
+        most = {name: each for name, each in LIMITS.items() if (getattr(found, name, None) or 0) > each}
+        for name, each in most.items():
+            if name in values and name != "seconds":
+                raise ValueError(f"{name} is {getattr(found, name)}, but this server takes at most {each:g}.")
+        return found.model_copy(update=most)
     except ValidationError as error:
         first = error.errors()[0]
     name = str(first["loc"][0])
@@ -119,6 +127,7 @@ class Step:
         losses: by name, as the method minimizes them; empty where it minimizes nothing.
         seconds: by stage, since the run began.
         note: a sentence for the user, such as why the run stopped early.
+        used: a sentence on what it takes of the networks, such as layers.
     """
 
     image: Tensor | None
@@ -127,6 +136,7 @@ class Step:
     losses: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    used: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,7 @@ class Method:
         random: whether the seed changes the picture.
         spatial: whether it knows regions and tiles.
         styled: whether the styles change the picture.
+        presets: by name, values of parameters that go together, such as a paper's own.
     """
 
     name: str
@@ -156,6 +167,7 @@ class Method:
     random: bool = False
     spatial: bool = False
     styled: bool = True
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,19 +179,21 @@ class StyleLoss:
         title: how the page names it.
         paper: authors and year.
         summary: what it compares, in one line of plain words.
-        make: `make(style, generator)` takes a style's features, [1,C,h,w] in float32, keeps what it needs of them, and
-            returns a function of an image's features, [1,C,H,W], to a scalar through which gradients pass. Random
-            choices come from `generator`, a torch.Generator on the CPU. It raises ValueError for a style that is too
-            small.
+        make: `make(style, generator, reduction)` takes a style's features, [1,C,h,w] in float32, keeps what it needs of
+            them, and returns a function of an image's features, [1,C,H,W], to a scalar through which gradients pass.
+            Random choices come from `generator`, a torch.Generator on the CPU. `reduction` is "mean" or "sum", of
+            squared errors. It raises ValueError for a style that is too small.
         layers: where it is used by default.
+        hold: what the content weight is multiplied by, so that each makes a fair picture at the same weights.
     """
 
     name: str
     title: str
     paper: str
     summary: str
-    make: Callable[[Tensor, torch.Generator], Callable[[Tensor], Tensor]]
+    make: Callable[[Tensor, torch.Generator, str], Callable[[Tensor], Tensor]]
     layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    hold: float = 1.0
 
 
 class Stopwatch:

@@ -66,6 +66,8 @@ class Encoder(nn.Module):
         last: the deepest features, `relu4_1` for AdaIN.
     """
 
+    poolings: Mapping[str, Callable[..., Tensor]] = {"max": F.max_pool2d, "average": F.avg_pool2d}
+
     def __init__(self, widths: Sequence[int] = WIDTHS, last: str = "relu4_1") -> None:
         super().__init__()
         self.widths = tuple(widths)
@@ -79,27 +81,33 @@ class Encoder(nn.Module):
         """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
         return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
-    def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, layers: Collection[str], pooling: str = "max") -> dict[str, Tensor]:
         """Return the features of an image at `layers`.
 
         Args:
             image: [N,3,H,W], RGB in [0,1]; at least 9 pixels on each side for relu4_1.
             layers: names such as `relu4_1`; nothing is computed beyond the deepest.
+            pooling: one of `poolings`.
 
         Returns:
             By name [N,C,h,w], where each pooling halves h and w and rounds up.
 
         Raises:
-            ValueError: a layer that this encoder lacks.
+            ValueError: a layer that this encoder lacks, or a picture that is too small for one.
         """
         known = [each.relu for each in self.plan]
         if missing := [layer for layer in layers if layer not in known]:
             raise ValueError(f"The encoder has no layer {missing[0]}; it has {', '.join(known)}.")
+        least = 2 ** max((each.block - 1 for each in self.plan if each.relu in layers), default=0) + 1
+        if min(image.shape[2:]) < least:
+            width, height = image.shape[3], image.shape[2]
+            raise ValueError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")
         found: dict[str, Tensor] = {}
+        pool = self.poolings[pooling]
         x, block = self.conv0(image), 1
         for each in self.plan:
             if each.block > block:
-                x, block = F.max_pool2d(x, 2, ceil_mode=True), each.block
+                x, block = pool(x, 2, ceil_mode=True), each.block
             x = self.get_submodule(each.name)(x).relu_()
             if each.relu in layers:
                 found[each.relu] = x
@@ -172,30 +180,42 @@ class Networks:
     Args:
         name: the model's.
         encoder: an Encoder, or another module with `widths` that is called alike.
-        decoder: a Decoder, or another module with `levels` that is called alike.
+        decoder: a Decoder, or another module with `levels` that is called alike; None where pictures are only compared.
         device: where they compute.
         dtype: of weights and features; statistics and pictures are float32 always.
+        inverse: a network with `levels` that makes pictures of one layer alone, for `invert`.
     """
 
     def __init__(
         self,
         name: str,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: nn.Module | None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        inverse: nn.Module | None = None,
     ) -> None:
         self.name = name
         self.device = torch.device(device)
         self.dtype = dtype
         self.encoder = self._prepare(encoder)
-        self.decoder = self._prepare(decoder)
+        self.decoder = None if decoder is None else self._prepare(decoder)
+        self.inverse = None if inverse is None else self._prepare(inverse)
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
         self._lock = threading.Lock()
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """Layers whose features the decoder takes."""
+        """Layers whose features the decoder takes.
+
+        Raises:
+            ValueError: there is no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError(
+                f"{self.name} has no decoder, so it serves only methods that optimize the picture; choose gatys or"
+                " optimize, or another model."
+            )
         return self.decoder.levels
 
     @property
@@ -206,7 +226,7 @@ class Networks:
     @property
     def reach(self) -> int:
         """How far, in pixels, a pixel's change can show in the picture at most."""
-        return self.encoder.reach + self.decoder.reach
+        return self.encoder.reach + (0 if self.decoder is None else self.decoder.reach)
 
     @property
     def tile(self) -> int:
@@ -225,7 +245,10 @@ class Networks:
         times = []
         for _ in range(2):  # the first is slower: memory and kernels are got ready
             start = time.perf_counter()
-            self.decode(self.features(image), (256, 256))
+            if self.decoder is None:
+                self.perceptual(torch.cat([image, image]), self.layers[-1:])  # the second in place of decoding
+            else:
+                self.decode(self.features(image), (256, 256))
             times.append(time.perf_counter() - start)
         return min(times) / 256**2
 
@@ -242,23 +265,37 @@ class Networks:
         """Return a picture's statistics at `levels`, computed once a picture; of its features nothing is kept."""
         return self._remember(("statistics", _digest(image)), lambda: self._encode(image).statistics)
 
-    def perceptual(self, image: Tensor, layers: Collection[str]) -> Mapping[str, Tensor]:
+    @property
+    def poolings(self) -> list[str]:
+        """Ways of pooling that `perceptual` may be given; none of an encoder with strides."""
+        return list(getattr(self.encoder, "poolings", ()))
+
+    def perceptual(self, image: Tensor, layers: Collection[str], pooling: str = "own") -> Mapping[str, Tensor]:
         """Return the features in which losses compare pictures, VGG-19's or what the encoder predicts of them.
 
         Args:
             image: [N,3,H,W], RGB in [0,1]; gradients reach it.
             layers: names such as `relu4_1`.
+            pooling: one of `poolings`, or `own` for what the encoder was trained with.
 
         Returns:
             By name [N,C,h,w], float32.
         """
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
-        return {layer: x.float() for layer, x in self.encoder.predict(self.encoder(image, layers)).items()}
+        other = {} if pooling == "own" else {"pooling": pooling}
+        return {layer: x.float() for layer, x in self.encoder.predict(self.encoder(image, layers, **other)).items()}
 
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
         """Turn features into an image, [N,3,H,W] with (H, W) = `size`, RGB clamped to [0,1]."""
+        assert self.decoder is not None  # `levels` says so in words
         return self.decoder(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
+
+    @torch.inference_mode()
+    def invert(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
+        """Turn features at the inverse network's levels into an image, as `decode` does."""
+        assert self.inverse is not None
+        return self.inverse(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
 
     @torch.inference_mode()
     def features(self, image: Tensor) -> dict[str, Tensor]:

@@ -1,16 +1,13 @@
-"""The one loop that optimizes a picture: content, style losses, smoothness; coarse to fine (Gatys et al. 2016, 2017).
+"""The one loop that optimizes a picture, coarse to fine (Gatys et al. 2016, 2017).
 
-    L = w_c |F - P|^2 / |P - mean P|^2 + w_s sum_k share_k mean_l L_k,l / L_k,l(content) + w_tv TV
-
-Departs from the papers in its units: each style loss is divided, at each layer, by what the content itself has, and the
-content loss by the variance of the content's features, both averaged. So weights mean the same for every loss, layer,
-network and size: 1 is "as far from the style as the photograph is".
+What it minimizes is in adain_core/objective.py. Departs from the papers in what Adam moves: by default not pixels but
+the levels of a pyramid that add up to the picture (as Kolkin et al. 2019 do), so that shapes change as fast as grain.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -18,31 +15,32 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core.contracts import MethodParams, Step, Style, StyleLoss
-from adain_core.losses.total_variation import total_variation
+from adain_core import feature_space, objective
+from adain_core.contracts import Step, Style, StyleLoss, parse
 from adain_core.networks import Networks
-from adain_core.normalization import restyle, statistics
+from adain_core.normalization import adain, restyle, statistics
 
-CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
 LEAST = 64  # pixels of the shorter side at the coarsest scale
-TINY = 1e-12
-Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+Moments = list[tuple[float, Tensor, Tensor]]
 
 
-class Params(MethodParams):
+class Params(objective.Params):
     """How to optimize."""
 
-    steps: int = Field(150, ge=1, le=2000, title="Steps", description="How often the picture is improved, in all.")
+    steps: int = Field(120, ge=1, le=2000, title="Steps", description="How often the picture is improved, in all.")
     optimizer: Literal["adam", "lbfgs"] = Field(
         "adam", title="Optimizer", description="Adam is steady; L-BFGS gains more by a step, and a step takes longer."
     )
     rate: float = Field(
-        0.03, gt=0, le=1, title="Step size", description="Of Adam's steps, in brightness; L-BFGS finds its own."
+        0.04, gt=0, le=1, title="Step size", description="Of Adam's steps, in brightness; L-BFGS finds its own."
     )
-    start: Literal["content", "noise", "colors"] = Field(
+    pyramid: int = Field(
+        5, ge=1, le=8, title="Pyramid", description="Levels, each half as large, that are moved; 1 moves pixels alone."
+    )
+    start: Literal["content", "noise", "colors", "adain"] = Field(
         "content",
         title="Start",
-        description="Where to begin: the photograph, noise, or the photograph in the painting's colors.",
+        description="Where to begin: the photograph, noise, the photograph in the painting's colors, AdaIN's result.",
     )
     scales: int = Field(
         1,
@@ -51,11 +49,6 @@ class Params(MethodParams):
         title="Scales",
         description="From coarse to fine, each 1.4 times larger; more give larger shapes.",
     )
-    content_weight: float = Field(
-        0.1, ge=0, le=1000, title="Content weight", description="How firmly to hold on to the photograph."
-    )
-    style_weight: float = Field(1.0, ge=0, le=1000, title="Style weight", description="How much the painting counts.")
-    tv_weight: float = Field(0.05, ge=0, le=1000, title="Smoothness", description="Weight of total variation.")
     average: float = Field(
         0.9,
         ge=0,
@@ -74,134 +67,164 @@ class Params(MethodParams):
 def optimize(
     content: Tensor,
     styles: Sequence[Style],
+    losses: Mapping[StyleLoss, float],
     params: Params,
     networks: Networks,
-    losses: Mapping[StyleLoss, float],
-    layers: Sequence[str] | None = None,
+    anchor: objective.Anchor = objective.PHOTOGRAPH,
+    start: Tensor | None = None,
 ) -> Generator[Step, None, None]:
     """Optimize a picture and yield it with its losses at every step.
 
     Args:
         content: [N,3,H,W], RGB in [0,1]; several are optimized side by side, each by itself.
         styles: their weights sum to 1.
+        losses: style losses with their shares.
         params: how.
         networks: in whose features pictures are compared.
-        losses: style losses with their shares.
-        layers: where to compare styles; each loss's own by default. Those that the networks lack are left out.
+        anchor: what to hold on to, the content by default.
+        start: a picture to begin with, of the content's shape, in place of the parameters' `start`.
 
     Yields:
         Steps; the losses by name, with `total`. Where it stops early the last one has a note.
 
     Raises:
-        ValueError: the networks have none of the layers, or a style is too small for a loss.
+        ValueError: the networks lack the layers, or a style is too small for a loss.
     """
     if len(content) > 1:
-        each = [optimize(one[None], styles, params, networks, losses, layers) for one in content]
-        for steps in zip(*each, strict=True):
-            yield Step(
-                torch.cat([step.image for step in steps]), steps[0].iteration, steps[0].iterations,
-                {name: sum(step.losses[name] for step in steps) / len(steps) for name in steps[0].losses},
-                {name: sum(step.seconds[name] for step in steps) for name in steps[0].seconds}, steps[0].note,
-            )  # fmt: skip
+        starts = [None] * len(content) if start is None else start.split(1)  # type: ignore[no-untyped-call]
+        each = [
+            optimize(one[None], styles, losses, params, networks, anchor, first)
+            for one, first in zip(content, starts, strict=True)
+        ]
+        yield from map(_join, zip(*each, strict=True))
         return
-    start, size = time.perf_counter(), content.shape[2:]
+    began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
-    picture, moments, good = None, None, content
+    chosen = objective.plan(losses, params, networks, anchor)
+    picture, moments, averaged = start, None, content
     done, best, since = 0, float("inf"), 0
-    plan = [factor for factor in _factors(size, params.scales)]
-    for number, factor in enumerate(plan):
+    factors = _factors(size, params.scales)
+    for number, factor in enumerate(factors):
         small = _resize(content, factor)
         looks = [Style(_resize(style.image.to(networks.device), factor), style.weight) for style in styles]
-        loss = objective(small, looks, params, networks, losses, layers, generator)
-        if picture is None:
-            picture = begin(small, looks, params, generator)
-        else:
-            picture = F.interpolate(picture, small.shape[2:], mode="bicubic", align_corners=False).clamp(0, 1)
-        picture = picture.detach().clone(memory_format=torch.contiguous_format).requires_grad_()  # L-BFGS flattens
-        optimizer = _optimizer(picture, params, moments)
-        averaged, weight = torch.zeros_like(picture), 0.0
-        for _ in range(_steps(params.steps, len(plan), number)):
-            values = _improve(picture, optimizer, loss)
-            done += 1
-            note = ""
-            if not (picture.isfinite().all() and all(map(_finite, values.values()))):
+        loss = objective.objective(small, looks, losses, params, networks, generator, anchor)
+        picture = begin(small, looks, params, networks, generator) if picture is None else _fit(picture, small)
+        moving = Moving(picture, params, moments)
+        average = Average(params.average)
+        for _ in range(_share(params.steps, len(factors), number)):
+            values, done, note = moving.improve(loss), done + 1, ""
+            if not (moving.finite() and all(map(_finite, values.values()))):
                 note = "The optimization diverged; the last good picture is kept. Try a smaller step size."
-                yield Step(_resize_to(good, size), done, params.steps, {}, _seconds(start), note)
+                yield Step(_fit(averaged, content), done, params.steps, {}, _seconds(began), note, chosen.words)
                 return
-            with torch.no_grad():
-                picture.clamp_(0, 1)
-                averaged.lerp_(picture, 1 - params.average)
-                weight = weight * params.average + (1 - params.average)
-                good = averaged / weight
+            averaged = average(moving.picture())
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
             if params.patience and since >= params.patience:
                 note = f"No gain in {since} steps, so it stopped."
-            elif time.perf_counter() - start > params.seconds:
+            elif time.perf_counter() - began > params.seconds:
                 note = f"The time limit of {params.seconds:g} s was reached after {done} steps."
-            yield Step(_resize_to(good, size), done, params.steps, values, _seconds(start), note)
+            yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
             if note:
                 return
-        moments = _moments(optimizer, picture)
+        picture, moments = moving.picture(), moving.moments()
 
 
-def objective(
-    content: Tensor,
-    styles: Sequence[Style],
-    params: Params,
-    networks: Networks,
-    losses: Mapping[StyleLoss, float],
-    layers: Sequence[str] | None,
-    generator: torch.Generator,
-) -> Loss:
-    """Make the function to minimize from the content, [1,3,H,W], and the styles; see the equation above."""
-    wanted = {loss: [layer for layer in layers or loss.layers if layer in networks.layers] for loss in losses}
-    for loss, found in wanted.items():
-        if not found:
-            raise ValueError(
-                f"{networks.name} has none of the layers {', '.join(layers or loss.layers)}; it has"
-                f" {', '.join(networks.layers)}."
-            )
-    subject = next(layer for layer in CONTENT if layer in networks.layers)
-    every = sorted({subject, *(layer for found in wanted.values() for layer in found)})
-    with torch.no_grad():
-        own = networks.perceptual(content, every)
-        targets = [networks.perceptual(style.image, every) for style in styles]
-        spread = (own[subject] - own[subject].mean((2, 3), keepdim=True)).square().mean().clamp_min(TINY)
-    terms = []
-    for loss, share in losses.items():
-        for layer in wanted[loss]:
-            parts = [
-                (style.weight, loss.make(target[layer], generator))
-                for style, target in zip(styles, targets, strict=True)
-            ]
-            with torch.no_grad():
-                unit = sum(weight * part(own[layer]) for weight, part in parts)
-            scale = share / (len(wanted[loss]) * max(float(unit), TINY))
-            terms.append((layer, scale, parts))
+class Moving:
+    """A picture that an optimizer moves, as levels of a pyramid that add up to it.
 
-    def total(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        features = networks.perceptual(image, every)
-        style = torch.stack([
-            scale * weight * part(features[layer]) for layer, scale, parts in terms for weight, part in parts
-        ]).sum()  # fmt: skip
-        found = {"style": style, "content": (features[subject] - own[subject]).square().mean() / spread}
-        found["smoothness"] = total_variation(image).sum()
-        weighted = params.style_weight * style + params.content_weight * found["content"]
-        found["total"] = weighted + params.tv_weight * found["smoothness"]
-        return found["total"], found
+    Args:
+        picture: [1,3,H,W], where it begins.
+        params: levels, optimizer, rate.
+        moments: Adam's at a coarser scale, to go on with.
+    """
 
-    return total
+    def __init__(self, picture: Tensor, params: Params, moments: Moments | None) -> None:
+        coarse = [picture.detach().clone(memory_format=torch.contiguous_format)]  # L-BFGS flattens
+        while len(coarse) < params.pyramid and min(coarse[-1].shape[2:]) >= 8:
+            coarse.append(_resize(coarse[-1], 0.5, least=1))
+        rest = [fine - _enlarge(small, fine) for fine, small in zip(coarse, coarse[1:], strict=False)]
+        self.levels = [each.requires_grad_() for each in (*rest, coarse[-1])]
+        self.optimizer: torch.optim.Optimizer
+        if params.optimizer == "lbfgs":
+            self.optimizer = torch.optim.LBFGS(self.levels, max_iter=1, history_size=10)
+        else:
+            self.optimizer = torch.optim.Adam(self.levels, params.rate, betas=(0.9, 0.99), fused=True)
+            for level, (step, *each) in zip(self.levels, moments or [], strict=False):
+                first, second = (_enlarge(x, level) for x in each)
+                self.optimizer.state[level] = {
+                    "step": torch.tensor(step, device=level.device),
+                    "exp_avg": first,
+                    "exp_avg_sq": second,
+                }
+
+    def assemble(self) -> Tensor:
+        """Add the levels up, [1,3,H,W]; gradients reach them."""
+        image = self.levels[-1]
+        for level in reversed(self.levels[:-1]):
+            image = _enlarge(image, level) + level
+        return image
+
+    @torch.no_grad()
+    def picture(self) -> Tensor:
+        """Return the picture, within [0,1]."""
+        return self.assemble().clamp(0, 1)
+
+    def improve(self, loss: objective.Loss) -> dict[str, float]:
+        """Take a step and return the losses of the picture before it; what leaves [0,1] is brought back."""
+        found: dict[str, float] = {}
+
+        def closure() -> float:
+            self.optimizer.zero_grad()
+            total, terms = loss(self.assemble())
+            total.backward()  # type: ignore[no-untyped-call]
+            if not found:
+                found.update({name: float(value.detach()) for name, value in terms.items()})
+            return float(total.detach())
+
+        self.optimizer.step(closure)
+        with torch.no_grad():
+            image = self.assemble()
+            self.levels[0] += image.clamp(0, 1) - image
+        return found
+
+    def finite(self) -> bool:
+        """Tell whether the picture has numbers only."""
+        return all(bool(level.isfinite().all()) for level in self.levels)
+
+    def moments(self) -> Moments:
+        """Return Adam's moments of each level; none of L-BFGS."""
+        states = [self.optimizer.state[level] for level in self.levels]
+        return [(float(state["step"]), state["exp_avg"], state["exp_avg_sq"]) for state in states if "exp_avg" in state]
 
 
-def begin(content: Tensor, styles: Sequence[Style], params: Params, generator: torch.Generator) -> Tensor:
-    """Return the picture to begin with."""
+class Average:
+    """The exponentially weighted mean of pictures, `share` of the former in each."""
+
+    def __init__(self, share: float) -> None:
+        self.share, self.sum, self.weight = share, torch.zeros(()), 0.0
+
+    def __call__(self, picture: Tensor) -> Tensor:
+        """Take a picture in and return the mean, [1,3,H,W]."""
+        self.sum = torch.lerp(self.sum.to(picture.device), picture, 1 - self.share)
+        self.weight = self.weight * self.share + (1 - self.share)
+        return self.sum / self.weight
+
+
+def begin(
+    content: Tensor, styles: Sequence[Style], params: Params, networks: Networks, generator: torch.Generator
+) -> Tensor:
+    """Return the picture to begin with, [1,3,H,W]."""
     if params.start == "noise":
         return torch.rand(content.shape, generator=generator).to(content.device)
     if params.start == "colors":
-        colors = statistics(styles[0].image)
-        return restyle(content, statistics(content), colors).clamp(0, 1)
+        return restyle(content, statistics(content), statistics(styles[0].image)).clamp(0, 1)
+    if params.start == "adain":
+        whole = parse(feature_space.Params, {})
+        (step,) = feature_space.transfer(content, styles, whole, networks, lambda x, style, _: adain(x, style))
+        assert step.image is not None
+        return step.image.clone()  # no inference tensor
     return content
 
 
@@ -210,53 +233,35 @@ def _factors(size: Sequence[int], scales: int) -> list[float]:
     return [each for each in factors if each == 1 or each * min(size) >= LEAST]
 
 
-def _steps(steps: int, scales: int, number: int) -> int:
+def _share(steps: int, scales: int, number: int) -> int:
     return (number + 1) * steps // scales - number * steps // scales
 
 
-def _resize(image: Tensor, factor: float) -> Tensor:
+def _resize(image: Tensor, factor: float, least: int = 16) -> Tensor:
     if factor == 1:
         return image
-    size = [max(16, round(side * factor)) for side in image.shape[2:]]
+    size = [max(least, round(side * factor)) for side in image.shape[2:]]
     return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def _resize_to(image: Tensor, size: Sequence[int]) -> Tensor:
-    image = image.detach()
-    if image.shape[2:] != torch.Size(size):
-        image = F.interpolate(image, tuple(size), mode="bicubic", align_corners=False)
-    return image.clamp(0, 1).clone()
+def _enlarge(image: Tensor, to: Tensor) -> Tensor:
+    return F.interpolate(image, to.shape[2:], mode="bilinear", align_corners=False)
 
 
-def _optimizer(picture: Tensor, params: Params, moments: tuple[float, Tensor, Tensor] | None) -> torch.optim.Optimizer:
-    if params.optimizer == "lbfgs":
-        return torch.optim.LBFGS([picture], max_iter=1, history_size=10, line_search_fn=None)
-    optimizer = torch.optim.Adam([picture], params.rate, betas=(0.9, 0.99))
-    if moments is not None:  # carried over from the coarser scale
-        step, *each = moments
-        first, second = (F.interpolate(x, picture.shape[2:], mode="bilinear", align_corners=False) for x in each)
-        optimizer.state[picture] = {"step": torch.tensor(step), "exp_avg": first, "exp_avg_sq": second}
-    return optimizer
+def _fit(image: Tensor, to: Tensor) -> Tensor:
+    if image.shape[2:] != to.shape[2:]:
+        image = F.interpolate(image, to.shape[2:], mode="bicubic", align_corners=False).clamp(0, 1)
+    return image.detach()
 
 
-def _moments(optimizer: torch.optim.Optimizer, picture: Tensor) -> tuple[float, Tensor, Tensor] | None:
-    state = optimizer.state[picture]
-    return (float(state["step"]), state["exp_avg"], state["exp_avg_sq"]) if "exp_avg" in state else None
-
-
-def _improve(picture: Tensor, optimizer: torch.optim.Optimizer, loss: Loss) -> dict[str, float]:
-    found: dict[str, float] = {}
-
-    def closure() -> float:
-        optimizer.zero_grad()
-        total, terms = loss(picture)
-        total.backward()  # type: ignore[no-untyped-call]
-        if not found:  # those of the picture before the step
-            found.update({name: float(value.detach()) for name, value in terms.items()})
-        return float(total.detach())
-
-    optimizer.step(closure)
-    return found
+def _join(steps: Sequence[Step]) -> Step:
+    """Lay steps of several pictures together: losses are averaged, seconds added."""
+    first = steps[0]
+    return Step(
+        torch.cat([step.image for step in steps if step.image is not None]), first.iteration, first.iterations,
+        {name: sum(step.losses[name] for step in steps) / len(steps) for name in first.losses},
+        {name: sum(step.seconds[name] for step in steps) for name in first.seconds}, first.note, first.used,
+    )  # fmt: skip
 
 
 def _finite(value: float) -> bool:

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import images, machine, methods, metrics, places, weights
-from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
+from adain_core.contracts import LIMITS, Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
 from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
 from adain_core.places import PictureError as PictureError
@@ -32,6 +32,7 @@ class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
     """What every run has, whatever the method: its own, and those of the controls."""
 
     method: str = Field("adain", description="How to stylize.")
+    preset: str | None = Field(None, description="A method's parameters that go together, such as paper of gatys.")
     model: str = Field("compact", description="Which networks: compact is fast and here, vgg19 is the paper's.")
     size: int | None = Field(
         None,
@@ -96,12 +97,18 @@ def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
         ValueError: an option is unknown or out of bounds, or there is no such method or model.
     """
     settings = parse(Settings, {name: value for name, value in options.items() if name in Settings.model_fields})
-    known = methods.get(settings.method).params
+    method = methods.get(settings.method)
+    known = method.params
+    if settings.preset is not None and settings.preset not in method.presets:
+        names = ", ".join(method.presets) or "none"
+        raise ValueError(f"{method.name} has no preset {settings.preset}; there are {names}.")
     if unknown := [name for name in options if name not in {**Settings.model_fields, **known.model_fields}]:
         names = ", ".join({**Settings.model_fields, **known.model_fields})
         raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
     weights.get(settings.model)
-    return settings, parse(known, {name: value for name, value in options.items() if name in known.model_fields})
+    preset = {} if settings.preset is None else method.presets[settings.preset]
+    given = {name: value for name, value in options.items() if name in known.model_fields}
+    return settings, parse(known, {**preset, **given})
 
 
 def run(
@@ -150,6 +157,13 @@ def run(
     clock = Stopwatch()
     with clock("read"):
         picture = places.load("content", content, settings.size)
+    with clock("load model"):
+        networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
+    side = _side(picture.size, settings, method, networks)
+    plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
+    masks = len({*(style_for or ()), *(region_strength or ())}) + sum(each is not None for each in (mask, strength_map))
+    _check_memory(picture.size, [tile.area for tile in plan], networks, masks)
+    with clock("read"):
         longest = scale.longest(settings)
         looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
         cuts = places.read_style_masks(style_masks, looks)
@@ -157,13 +171,10 @@ def run(
             picture.size, settings.feather, longest, looks, shares, regions, style_for, region_strength, mask
         )
         paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size)
+    if any(cut is not None for cut in cuts) and not method.spatial:
+        raise ValueError(f"{method.title} knows no style masks; leave them out, or choose adain.")
     if settings.color == "palette" and (parts or paint is not None or style_masks):
         raise ValueError("The color mode palette paints the whole picture; leave out regions and masks.")
-    with clock("load model"):
-        networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
-    side = _side(picture.size, settings, method, networks)
-    plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
-    _check_memory(picture.size, [tile.area for tile in plan], networks)
     notes = (
         *picture.notes,
         *(f"Style {n}: {note}" for n, look in enumerate(looks, 1) for note in look.notes),
@@ -171,6 +182,7 @@ def run(
     )
     record = {
         "method": method.name,
+        "preset": settings.preset,
         "model": networks.name,
         "device": networks.device.type,
         "content_size": list(picture.size),
@@ -218,7 +230,13 @@ def run(
                 if untouched is not None:
                     image.paste(picture.rgb, mask=untouched)
             seconds = {name: round(value, 4) for name, value in {**clock.seconds, **step.seconds}.items()}
-            full = {**record, "iteration": step.iteration, "losses": dict(step.losses), "seconds": seconds}
+            full = {
+                **record,
+                "used": step.used,
+                "iteration": step.iteration,
+                "losses": dict(step.losses),
+                "seconds": seconds,
+            }
             if image is not None:
                 full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
                 if itself:
@@ -226,7 +244,7 @@ def run(
                 if picture.alpha is not None:
                     image.putalpha(picture.alpha)
                 image.info[images.RECORD] = json.dumps(full)
-            told = (*notes, step.note) if step.note else notes
+            told = (*notes, *filter(None, (step.used, step.note)))
             yield Result(image, picture.rgb, full, step.iteration, step.iterations, told)
 
 
@@ -314,6 +332,8 @@ def _repaint(
 
 def _side(size: tuple[int, int], settings: Settings, method: Method, networks: Networks) -> int | None:
     """Return the side of tiles, or None to take the picture whole."""
+    if max(size) > (most := LIMITS.get("size", MAX_SIZE**2)):
+        raise ValueError(f"The picture has {size[0]}x{size[1]} pixels; this server takes a size of at most {most:g}.")
     pixels = size[0] * size[1]
     if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
         return networks.tile * (1 if pixels <= MANY * networks.tile**2 else 2)
@@ -326,10 +346,11 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
     return None
 
 
-def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks) -> int:
+def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks, masks: int = 0) -> int:
     """Return the bytes that a picture takes, and refuse it if they aren't free."""
     pixels = size[0] * size[1]
     needed = int(max(areas) * networks.bytes_per_pixel + 16 * pixels)  # and the picture itself, before and after
+    needed += masks * (4 * pixels + 8 * max(areas))  # float32; a tile's are shared out in two copies
     if needed > (free := machine.free_memory()):
         raise ValueError(
             f"A picture of {size[0]}x{size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f}"

@@ -14,6 +14,7 @@ from adain_core.contracts import Region
 from adain_core.controls import regions
 
 T = TypeVar("T")
+ROWS = 512  # taken at a time, to bound memory
 
 
 class PictureError(ValueError):
@@ -114,9 +115,13 @@ def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
     chosen = [not each.styles for each in painted] + [not styles]
     if not any(chosen):
         return None
-    masks = [each.mask for each in painted]
-    shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
-    return Image.fromarray(shares[0].mul(255).round().to(torch.uint8).numpy())
+    height, width = painted[0].mask.shape[2:]
+    found = torch.empty(height, width, dtype=torch.uint8)
+    for rows in (slice(top, top + ROWS) for top in range(0, height, ROWS)):
+        masks = [each.mask[:, :, rows] for each in painted]
+        shares = regions.cover(masks, masks[0].shape[2:])[chosen].sum(0)
+        found[rows] = shares[0].mul(255).round().to(torch.uint8)
+    return Image.fromarray(found.numpy())
 
 
 def load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:

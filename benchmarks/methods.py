@@ -4,7 +4,9 @@
 
 Everything runs in one process, on one photograph and one painting, both square; methods take turns and the best of each
 counts. Style encoding is included. Optimizations are timed over a few steps, the first left out, and scaled to 500
-iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19.
+iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19; there style swap has an
+inverse network, which for `vgg19` we lack, so that row swaps at relu4_1 and uses AdaIN's decoder. Then: how a step of
+Gatys divides into the network's forward and backward, the loss, and the loop; and what patches and MMD take of memory.
 """
 
 from __future__ import annotations
@@ -18,14 +20,19 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import images, methods, weights
+from adain_core import images, losses, methods, metrics, weights
 from adain_core.contracts import Style
+from adain_core.methods.gatys import GRAM
 from adain_core.networks import Networks
+from adain_core.objective import objective
+from adain_core.optimize import Params, optimize
 from ui import examples
 
 ITERATIONS = 500
-ROWS = ("adain", "wct", "histogram_match", "style_swap", "gatys")
+ROWS = ("adain", "wct", "histogram_match", "style_swap", "gatys", "mrf", "adversarial")
 PAPER = {"gatys": {256: 14.19 / 0.027, 512: 46.79 / 0.098}, "style_swap": {256: 0.407 / 0.027, 512: 4.144 / 0.098}}
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+Way = Callable[[], tuple[float, str]]
 
 
 def square(name: str, size: int) -> torch.Tensor:
@@ -34,21 +41,89 @@ def square(name: str, size: int) -> torch.Tensor:
     return images.to_tensor(picture.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def way(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> Callable[[], float]:
-    """Return a function that runs a method and gives its seconds, of an optimization those of ITERATIONS."""
+def way(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> Way:
+    """Return a function that runs a method and gives its seconds, of an optimization of ITERATIONS, and a note."""
     method = methods.get(name)
     many = "steps" in method.params.model_fields
     options: dict[str, Any] = {"steps": steps} if many else {}
+    if name == "style_swap" and networks.inverse is None:
+        options = {"layer": "relu4_1"}
 
-    def once() -> float:
+    def once() -> tuple[float, str]:
         networks.memory.clear()
         start = time.perf_counter()
-        seconds = []
-        for _ in method.run(content, [Style(style)], method.params(**options), networks):
+        seconds, stages = [], dict[str, float]()
+        for step in method.run(content, [Style(style)], method.params(**options), networks):
             seconds.append(time.perf_counter() - start)
-        return (seconds[-1] - seconds[0]) / (steps - 1) * ITERATIONS if many else seconds[-1]
+            stages = dict(step.seconds)
+        if many:
+            return (seconds[-1] - seconds[0]) / (steps - 1) * ITERATIONS, f"{ITERATIONS} iterations, scaled"
+        swap = stages.get("swap", stages.get("transform", 0)) / sum(stages.values())
+        return seconds[-1], f"{100 * swap:.0f}% in the swap" if name == "style_swap" else ""
 
     return once
+
+
+def best(work: Callable[[], Any], repeats: int) -> float:
+    """Return the seconds of the quickest of some runs."""
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> dict[str, float]:
+    """Return the seconds of the network's forward and backward, of the loss on top, and of the loop on top of these."""
+    layers = [layer for layer in LAYERS if layer in networks.layers]
+    loss = objective(content, [Style(style)], {GRAM: 1.0}, Params(), networks, torch.Generator())
+
+    def network() -> None:
+        image = content.clone().requires_grad_()
+        found = list(networks.perceptual(image, layers).values())
+        torch.autograd.backward(found, [torch.ones_like(x) for x in found])
+
+    def whole() -> None:
+        loss(content.clone().requires_grad_())[0].backward()  # type: ignore[no-untyped-call]
+
+    times = []
+    for _ in optimize(content, [Style(style)], {GRAM: 1.0}, Params(steps=steps + 2), networks):
+        times.append(time.perf_counter())
+    network(), whole()
+    seconds = [best(network, steps), best(whole, steps), min(b - a for a, b in zip(times[1:], times[2:], strict=False))]
+    return {"network": seconds[0], "loss": seconds[1] - seconds[0], "loop": seconds[2] - seconds[1]}
+
+
+def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor) -> float:
+    """Return the MiB that two steps under a loss take above rest, at their peak."""
+    meter = metrics.Meter(networks.device)
+    with meter():
+        list(optimize(content, [Style(style)], {losses.find()[name]: 1.0}, Params(steps=2), networks))
+    return meter.bytes / 2**20
+
+
+def table(models: list[Networks], size: int, steps: int, repeats: int) -> None:
+    """Print the rows of a size."""
+    content, style = square("photos/tiger.jpg", size), square("styles/night_river.jpg", size)
+    ways = {(networks.name, name): way(name, networks, content, style, steps) for networks in models for name in ROWS}
+    found = {key: once() for key, once in ways.items()}
+    for _ in range(repeats - 1):
+        for key, once in ways.items():
+            found[key] = min(found[key], once())
+    for (model, name), (seconds, words) in found.items():
+        ratio, paper = seconds / found[model, "adain"][0], PAPER.get(name, {}).get(size)
+        there = "" if paper is None or model != "vgg19" else f"{paper:.0f}"
+        print(f"| {model} | {name} | {size} | {seconds:.3g} | {ratio:.3g} | {there} | {words} |", flush=True)
+    if len(models) > 1:
+        gap = found["vgg19", "gatys"][0] / found["compact", "adain"][0]
+        print(f"Gatys on vgg19 takes {gap:,.0f} times AdaIN on compact at {size} px.\n")
+    for networks in models:
+        parts = divide(networks, content, style, steps)
+        words = ", ".join(f"{part} {100 * value / sum(parts.values()):.1f}%" for part, value in parts.items())
+        print(f"A step of Gatys on {networks.name} at {size} px, {1000 * sum(parts.values()):.0f} ms: {words}")
+    for name in ("gram", "mmd", "mrf"):
+        print(f"Memory of {name} on compact at {size} px: {memory(name, models[0], content, style):.0f} MiB above rest")
 
 
 def main(
@@ -63,26 +138,10 @@ def main(
         models.append(weights.load("vgg19", folder=weights_dir, download=False))
     except weights.WeightsError as error:
         print(error)
-    print("| model | method | px | seconds | over AdaIN | the paper's |")
-    print("|---|---|---|---|---|---|")
     for size in [int(each) for each in sizes.split(",")]:
-        content, style = square("photos/tiger.jpg", size), square("styles/night_river.jpg", size)
-        ways = {
-            (networks.name, name): way(name, networks, content, style, steps) for networks in models for name in ROWS
-        }
-        best = dict.fromkeys(ways, float("inf"))
-        for _ in range(repeats):
-            for key, once in ways.items():
-                best[key] = min(best[key], once())
-        for (model, name), seconds in best.items():
-            scaled = f" ({ITERATIONS} iterations)" if "steps" in methods.get(name).params.model_fields else ""
-            ratio = seconds / best[model, "adain"]
-            paper = PAPER.get(name, {}).get(size)
-            print(
-                f"| {model} | {name}{scaled} | {size} | {seconds:.3g} | {ratio:.3g} |"
-                f" {'' if paper is None or model != 'vgg19' else f'{paper:.0f}'} |",
-                flush=True,
-            )
+        print("| model | method | px | seconds | over AdaIN | the paper's | |")
+        print("|---|---|---|---|---|---|---|")
+        table(models, size, steps, repeats)
 
 
 if __name__ == "__main__":

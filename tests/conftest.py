@@ -3,14 +3,19 @@
 import os
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from hub import Hub, make, rows
+from huggingface_hub import constants
 from hypothesis import settings
 from PIL import Image
 
+from adain_core import weights
 from adain_core.compact import CompactDecoder, CompactEncoder
 from adain_core.networks import Decoder, Encoder, Networks
+from adain_core.weights import hub as client
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("repeatable")
@@ -24,7 +29,8 @@ def make_networks(paper=False, seed=0) -> Networks:
     """Random networks, the compact ones or the paper's, that vary enough to tell one input from another."""
     torch.manual_seed(seed)
     encoder, decoder = (Encoder(WIDTHS), Decoder(WIDTHS)) if paper else (CompactEncoder(WIDTHS), CompactDecoder(WIDTHS))
-    for each in (*encoder.modules(), *decoder.modules()):
+    deepest_first = [each for _, each in sorted(decoder.named_modules(), reverse=True)]
+    for each in (*encoder.modules(), *deepest_first):
         if isinstance(each, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(each.weight)
     decoder.conv1_1.weight.data *= 0.2
@@ -79,3 +85,61 @@ def shared() -> Path:
 def shipped_pair() -> tuple[Path, Path]:
     examples = Path(__file__).parents[1] / "examples"
     return examples / "photos" / "tiger.jpg", examples / "styles" / "night_river.jpg"
+
+
+def settle(home: Path, patch: pytest.MonkeyPatch) -> None:
+    """Make a folder the HF_HOME of this process and those that it starts, without any of the user's settings."""
+    patch.setenv("HF_HOME", str(home))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "ADAIN_WEIGHTS"):
+        patch.delenv(name, raising=False)
+    places = {"HF_ASSETS_CACHE": "assets", "HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}
+    for name, place in {**places, "AGENT_HARNESSES_PATH": "harnesses"}.items():
+        patch.setattr(constants, name, str(home / place))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_cache(tmp_path_factory):
+    """What the machine's user has fetched or set changes no test, and no test changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        settle(tmp_path_factory.mktemp("nobodys"), patch)
+        yield
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """An HF_HOME that isn't there yet."""
+    settle(tmp_path / "home", monkeypatch)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def served(tmp_path) -> Path:
+    (tmp_path / "served").mkdir()
+    return tmp_path / "served"
+
+
+@pytest.fixture
+def states(served) -> dict[str, dict]:
+    """What the files of the small Hub hold."""
+    return make(served)
+
+
+@pytest.fixture
+def hub(home, served, states, monkeypatch):
+    """The small Hub, and a table of weights that knows its files; time-outs and waits are short."""
+    assert not home.exists() and states
+    server = Hub(served)
+    monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+    template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1.0)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(client, "WAIT", 0)
+    monkeypatch.setattr(client, "RETRIES", 2)
+    for name, row in rows(served, server.other).items():
+        monkeypatch.setitem(weights.MODELS, name, row)
+    weights._loaded.clear()
+    yield server
+    weights._loaded.clear()
+    huggingface_hub.close_session()
+    server.close()

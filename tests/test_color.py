@@ -91,6 +91,19 @@ def test_delta_e_of_known_colors():
     assert color.color_shift(Image.new("RGB", (9, 9)), Image.new("RGB", (9, 9), "white")) == pytest.approx(100, abs=0.1)
 
 
+def test_lightness_from_tables_is_cielabs_and_its_grey_has_it():
+    """OpenCV's conversion is the oracle, itself good to 0.2."""
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    known = color.cv2.cvtColor(np.asarray(image, np.float32) / 255, color.cv2.COLOR_RGB2Lab)[..., 0]
+    np.testing.assert_allclose(color._lightness(image, slice(None)), known, atol=0.25)
+    grey = color._grey(image)
+    assert grey.getpixel((0, 0))[0] == grey.getpixel((0, 0))[2]
+    np.testing.assert_allclose(color._lightness(grey, slice(None)), known, atol=0.6)  # of one level of 255
+    ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
+    assert np.array_equal(np.asarray(color._grey(ramp)), np.asarray(ramp))
+
+
 def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):
     grey = picture(*photo.size, 9).convert("L").convert("RGB").point(lambda level: 100 + level // 5)
     params = color.Params(color="luminance")

@@ -4,7 +4,7 @@ from conftest import LEVELS, WIDTHS, make_networks
 from torch import nn
 
 from adain_core import images, weights
-from adain_core.compact import CompactDecoder, CompactEncoder
+from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
 from adain_core.contracts import Style
 from adain_core.methods import adain
 from adain_core.networks import Networks
@@ -28,15 +28,22 @@ def decode(state, features):
     def up(x, beside):
         return x.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, : beside.shape[2], : beside.shape[3]] + beside
 
-    deep = features["relu4_1"]
-    deep = (deep + conv(state, "conv4_2", conv(state, "conv4_3", deep).relu())).relu()
-    x = conv(state, "conv4_1", deep).relu()
-    x = up(x, features["relu3_1"])
+    if "relu4_1" in features:
+        deep = features["relu4_1"]
+        deep = (deep + conv(state, "conv4_2", conv(state, "conv4_3", deep).relu())).relu()
+        x = up(conv(state, "conv4_1", deep), features["relu3_1"])
+    else:
+        x = features["relu3_1"]
     x = (x + conv(state, "conv3_5", conv(state, "conv3_6", x).relu())).relu()
     x = (x + conv(state, "conv3_3", conv(state, "conv3_4", x).relu())).relu()
     x = conv(state, "conv3_2", x).relu()
-    x = conv(state, "conv3_1", x).relu()
-    x = conv(state, "conv2_1", conv(state, "conv2_2", up(x, features["relu2_1"])).relu()).relu()
+    x = conv(state, "conv3_1", x)
+    x = (
+        up(x, features["relu2_1"])
+        if "relu2_1" in features
+        else x.relu().repeat_interleave(2, 2).repeat_interleave(2, 3)
+    )
+    x = conv(state, "conv2_1", conv(state, "conv2_2", x).relu()).relu()
     wide = torch.zeros(len(x), x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
     for row in range(2):
         for column in range(2):
@@ -58,6 +65,14 @@ def test_both_networks_typed_out(tiny, which):
         for layer, features in expected.items():
             torch.testing.assert_close(found[layer], features, msg=lambda text, layer=layer: f"{layer}: {text}")
         torch.testing.assert_close(decoder(found), decode(decoder.state_dict(), expected), atol=1e-4, rtol=1e-4)
+
+
+def test_the_inverse_network_typed_out():
+    torch.manual_seed(0)
+    inverse, x = CompactInverse(WIDTHS), {"relu3_1": torch.rand(2, 8, 6, 7)}
+    with torch.no_grad():
+        torch.testing.assert_close(inverse(x), decode(inverse.state_dict(), x), atol=1e-4, rtol=1e-4)
+    assert inverse(x).shape == (2, 3, 24, 28)
 
 
 def test_an_unknown_layer_is_named(tiny):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adain_core import losses
-from adain_core.losses import coral, gram, histogram, mmd, mrf
+from adain_core.losses import adversarial, coral, gram, histogram, mean_std, mmd, mrf
 from adain_core.losses.total_variation import total_variation
 
 ALL = losses.find()
@@ -16,15 +16,16 @@ def features(seed, channels=4, height=6, width=5):
     return torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def made(name, style):
-    return ALL[name].make(style, torch.Generator().manual_seed(0))
+def made(name, style, reduction="mean"):
+    return ALL[name].make(style, torch.Generator().manual_seed(0), reduction)
 
 
 def test_all_are_found():
-    assert sorted(ALL) == ["coral", "gram", "histogram", "mean_std", "mmd", "mrf"]
+    kinds = ["mmd", "mmd_linear", "mmd_polynomial", "mrf"]
+    assert sorted(ALL) == ["adversarial", "coral", "gram", "histogram", "mean_std", *kinds]
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"adversarial"}))  # whose target learns
 class TestContract:
     def test_nothing_for_the_style_itself_and_more_farther_away(self, name):
         style = features(1)
@@ -52,12 +53,75 @@ class TestContract:
     def test_sizes_may_differ(self, name):
         assert float(made(name, features(1, height=9, width=4))(features(2))) > 0
 
-    def test_it_says_what_it_is(self, name):
-        loss = ALL[name]
-        assert loss.name == name and loss.title and loss.paper and loss.summary.endswith(".") and loss.layers
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_it_says_what_it_is(name):
+    loss = ALL[name]
+    assert loss.name == name and loss.title and loss.paper and loss.summary.endswith(".") and loss.layers
 
 
-@pytest.mark.parametrize("name", ["gram", "mean_std", "coral", "mmd", "histogram"])
+@pytest.mark.parametrize(
+    ("name", "entries"), [("coral", 16), ("gram", 0.25), ("mean_std", 4), ("histogram", 120), ("mrf", 432), ("mmd", 1)]
+)
+def test_a_sum_is_the_mean_times_the_entries(name, entries):
+    """Gram's sum is the paper's E, a quarter of the mean; a patch has 36 numbers, and there are 12; MMD has no sum."""
+    mean, total = (float(made(name, features(1), reduction)(features(2))) for reduction in ("mean", "sum"))
+    assert total == pytest.approx(entries * mean)
+
+
+def test_gram_and_its_gradient_against_autograd():
+    x, weights = features(1, height=7).requires_grad_(), features(3, channels=1, height=4, width=4)[0]
+    assert torch.autograd.gradcheck(gram.gram_matrix, x)
+    rows = x.flatten(2)
+    plain = (rows @ rows.mT / 35 * weights).sum()
+    (expected,) = torch.autograd.grad(plain, x)
+    (found,) = torch.autograd.grad((gram.gram_matrix(x) * weights).sum(), x)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_pixel_of_gram_by_hand():
+    x, s = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1), torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    assert float(made("gram", s)(x)) == (0 + 2 * 2**2 + 4**2) / 4
+
+
+def test_mean_and_deviation_by_hand():
+    x, s = torch.tensor([0.0, 4.0]).view(1, 1, 1, 2), torch.tensor([1.0, 1.0]).view(1, 1, 1, 2)
+    assert float(made("mean_std", s)(x)) == pytest.approx(1 + (2 - mean_std.statistics(s).std.item()) ** 2, rel=1e-4)
+
+
+class TestAdversarial:
+    def test_it_learns_to_tell_and_the_image_learns_to_pass(self, monkeypatch):
+        """While the image stands still its loss rises; an image that follows the gradient takes on the style."""
+        style = 0.2 * features(1, height=16, width=16).float() + torch.tensor([2.0, 0, 0, -2]).view(1, 4, 1, 1)
+        style[..., ::2] += 1.5  # stripes
+        x = features(2, height=16, width=16).float()
+        monkeypatch.setattr(adversarial, "FIRST", 0)
+        loss = made("adversarial", style)
+        values = [float(loss(x)) for _ in range(30)]
+        assert values[-1] > values[0] + 0.2 and values[-1] > 1.2  # above 1 it is told from the style
+        moving, fresh = x.clone().requires_grad_(), made("adversarial", style)
+        optimizer = torch.optim.Adam([moving], 0.05)
+        for _ in range(150):
+            optimizer.zero_grad()
+            fresh(moving).backward()
+            optimizer.step()
+        gap = (moving.detach() - style).mean((2, 3)).abs().max()
+        assert gap < 0.5 * (x - style).mean((2, 3)).abs().max()
+
+    def test_same_seed_same_loss_and_gradients_reach_the_image_alone(self):
+        style, x = features(1, height=8, width=8).float(), features(2, height=8, width=8).float().requires_grad_()
+        one, other = (made("adversarial", style)(x) for _ in range(2))
+        assert torch.equal(one, other)
+        other.backward()
+        assert x.grad.abs().max() > 0
+
+    def test_spectral_norms_are_kept(self):
+        network = adversarial.discriminator(3, torch.Generator().manual_seed(0)).eval()
+        for each in (network[0], network[2], network[4]):
+            assert torch.linalg.matrix_norm(each.weight.flatten(1), 2) < 1.3
+
+
+@pytest.mark.parametrize("name", ["gram", "mean_std", "coral", "mmd", "mmd_linear", "mmd_polynomial", "histogram"])
 def test_the_order_of_pixels_does_not_matter(name):
     loss, x = made(name, features(1)), features(2)
     shuffled = x.flatten(2)[..., torch.randperm(30)].view_as(x)
@@ -123,13 +187,18 @@ def test_mrf_finds_planted_patches():
     style[..., 6:9, 0:3] *= 50  # a long patch must not draw the others
     x[..., 0:3] += 3 * style[..., 4:7, 5:8]  # longer, but in the same direction
     x[..., 5:8] += style[..., 0:3, 2:5]
-    chosen = mrf.nearest(mrf.patches(x), mrf.patches(style))
+    chosen = mrf.nearest(x, style)
     assert chosen[0] == 4 * 7 + 5 and chosen[5] == 0 * 7 + 2
-    whole, mrf.CHUNK = mrf.CHUNK, 60
-    try:
-        assert torch.equal(mrf.nearest(mrf.patches(x), mrf.patches(style)), chosen)
-    finally:
-        mrf.CHUNK = whole
+
+
+@pytest.mark.parametrize("chunk", [1, 500, 2000, 2**24])
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (2, 1), (3, 1), (3, 2), (5, 3)])
+def test_matches_are_those_of_whole_patches(size, stride, chunk, monkeypatch):
+    """The oracle lays every patch out, and normalizes it by torch's cosine."""
+    monkeypatch.setattr(mrf, "CHUNK", chunk)
+    x, style = features(1, height=11, width=14), features(2, height=9, width=10)
+    cosines = torch.cosine_similarity(mrf.patches(x, size, stride)[:, None], mrf.patches(style, size)[None], dim=2)
+    assert torch.equal(mrf.nearest(x, style, size, stride), cosines.argmax(1))
 
 
 def test_mrf_refuses_what_is_smaller_than_a_patch():

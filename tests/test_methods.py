@@ -24,10 +24,16 @@ def quick(method, **params):
     return method.params(**({"steps": 3} if "steps" in method.params.model_fields else {}), **params)
 
 
+def tolerance(name: str) -> float:
+    """Where two features are nearly equal, a sort may swap them; Adam divides a gradient by its size, however small."""
+    return 2e-3 if name == "histogram_match" or "steps" in methods.get(name).params.model_fields else 1e-5
+
+
 @pytest.mark.parametrize("name", ALL)
 class TestContract:
     def test_shape_and_range(self, name):
-        for size in ((33, 45), (16, 16), (17, 24)):
+        least = 17 if name == "mrf" else 16  # of relu4_1's features a patch takes 3x3
+        for size in ((33, 45), (least, least), (17, 24)):
             content = tensor(size[1], size[0], 1)
             image = last(name, content, [Style(tensor(31, 20, 2))])
             assert image.shape == content.shape
@@ -45,15 +51,16 @@ class TestContract:
     def test_a_batch_equals_its_singles(self, name):
         singles, styles = [tensor(30, 22, seed) for seed in (1, 2)], [Style(tensor(31, 20, 3))]
         batch = last(name, torch.cat(singles), styles)
-        atol = 2e-3 if name == "histogram_match" else 1e-5  # where two features are nearly equal, a sort may swap them
         expected = torch.cat([last(name, each, styles) for each in singles])
-        torch.testing.assert_close(batch, expected, atol=atol, rtol=1e-4)
+        torch.testing.assert_close(batch, expected, atol=tolerance(name), rtol=1e-4)
 
     def test_several_styles(self, name):
         styles = [tensor(31, 20, 2), tensor(24, 40, 3)]
         mixed = last(name, tensor(30, 22, 1), [Style(styles[0], 0.5), Style(styles[1], 0.5)])
         same = last(name, tensor(30, 22, 1), [Style(styles[0], 0.5), Style(styles[0], 0.5)])
-        torch.testing.assert_close(same, last(name, tensor(30, 22, 1), [Style(styles[0], 1.0)]), atol=1e-5, rtol=1e-4)
+        single = last(name, tensor(30, 22, 1), [Style(styles[0], 1.0)])
+        if not methods.get(name).random:  # such a one draws anew for each style
+            torch.testing.assert_close(same, single, atol=tolerance(name), rtol=1e-4)
         assert torch.allclose(mixed, same, atol=1e-4) != methods.get(name).styled
 
     def test_steps_count_and_leave_nothing_behind(self, name):

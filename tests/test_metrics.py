@@ -1,8 +1,14 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from adain_core.metrics import ssim
+from adain_core import metrics
+from adain_core.controls.color import color_shift
+from adain_core.metrics import Meter, difference, heat, ssim
 
 
 def test_ssim_of_equal_flat_and_opposite_pictures_by_hand():
@@ -37,3 +43,63 @@ def test_ssim_falls_with_noise_and_passes_gradients():
     x.requires_grad_()
     ssim(x, x.detach() + 0.1 * noise).sum().backward()
     assert x.grad.abs().sum() > 0
+
+
+def by_formula() -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of 56x40 pixels that anyone can make again."""
+    y, x = np.mgrid[0:40, 0:56]
+    one = np.stack([(3 * x + 2 * y) % 256, (x * y) % 256, (5 * x + 160 - 4 * y) % 256], -1)
+    other = np.stack([(3 * x + 2 * y + 20) % 256, (x * y + 7 * x) % 256, (5 * x + 130 - 3 * y) % 256], -1)
+    return one.astype(np.uint8), other.astype(np.uint8)
+
+
+def test_ssim_as_scikit_image_and_torchmetrics_have_it():
+    """skimage 0.26.0: structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    data_range=1.0, channel_axis=-1); torchmetrics 1.9.0: its map without the border of 5 pixels, averaged.
+    """
+    one, other = (torch.from_numpy(x / 255.0).permute(2, 0, 1)[None] for x in by_formula())
+    assert float(ssim(one, other)) == pytest.approx(0.6120213636863666, abs=1e-9)
+    assert float(ssim(one, other)) == pytest.approx(0.6120213636863727, abs=1e-9)
+
+
+def test_color_differences_as_colour_science_has_them():
+    """colour-science 0.4.7: sRGB_to_XYZ, XYZ_to_Lab under D65, delta_E of CIE 1976."""
+    one, other = map(Image.fromarray, by_formula())
+    found = difference(one, other)
+    assert found.shape == (40, 56)
+    assert found.mean() == pytest.approx(59.7059707147, rel=3e-3)
+    known = {(0, 0): 14.8553447131, (20, 30): 22.3548820859, (39, 55): 132.464114485}
+    for place, expected in known.items():
+        assert found[place] == pytest.approx(expected, rel=1e-2)
+    assert color_shift(one, other) == pytest.approx(59.7059707147, rel=3e-3)
+
+
+def test_heat_goes_from_black_to_pale_yellow():
+    shown = heat(np.array([[-1.0, 0.0, 1.0, 2.0, 9.0]], np.float32), 2.0)
+    levels = np.asarray(shown.convert("L"), int)[0]
+    assert shown.size == (5, 1) and levels[0] == levels[1] < 10 < levels[2] < 200 < levels[3] == levels[4]
+    red, _, blue = shown.getpixel((2, 0))
+    assert red > blue
+
+
+def test_a_meter_adds_up_and_sees_the_peak(monkeypatch):
+    meter = Meter()
+    with meter():
+        held = bytearray(64 * 2**20)
+        held[:: 2**12] = bytes(len(held) // 2**12)
+    assert 60 * 2**20 < meter.bytes < 100 * 2**20
+    del held
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=iter([1.0, 3.0, 10.0, 10.5]).__next__))
+    meter = Meter()
+    for _ in range(2):
+        with meter():
+            pass
+    assert meter.seconds == 2.5 and meter.bytes < 8 * 2**20
+
+
+def test_a_meter_counts_what_fails(monkeypatch):
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=iter([1.0, 4.0]).__next__))
+    meter = Meter()
+    with pytest.raises(ValueError), meter():
+        raise ValueError
+    assert meter.seconds == 3.0

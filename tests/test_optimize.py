@@ -2,25 +2,36 @@
 
 import pytest
 import torch
-from conftest import make_networks, picture
+import torch.nn.functional as F
+from conftest import WIDTHS, make_networks, picture
 
 from adain_core import images, run, stylize
 from adain_core.contracts import Style, StyleLoss
 from adain_core.losses import find
-from adain_core.optimize import Params, objective, optimize
+from adain_core.methods import adain, gatys
+from adain_core.networks import Encoder, Networks
+from adain_core.objective import objective, shares
+from adain_core.optimize import Moving, Params, optimize
 
 CONTENT, STYLE = images.to_tensor(picture(40, 36, 1)), images.to_tensor(picture(44, 40, 2))
 GRAM = {find()["gram"]: 1.0}
 
 
-def go(networks=None, losses=GRAM, content=CONTENT, layers=None, **params):
-    return list(optimize(content, [Style(STYLE)], Params(**params), networks or make_networks(), losses, layers))
+def go(networks=None, losses=GRAM, content=CONTENT, start_with=None, **params):
+    settings = Params(**{"rate": 0.03, "tv_weight": 0.05, **params})
+    return list(optimize(content, [Style(STYLE)], losses, settings, networks or make_networks(), start=start_with))
+
+
+def minimized(params, losses, networks):
+    return objective(CONTENT, [Style(STYLE)], losses, params, networks, torch.Generator())
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-@pytest.mark.parametrize("name", sorted(find()))
-def test_every_loss_falls(name, optimizer):
-    steps = go(losses={find()[name]: 1.0}, steps=25, optimizer=optimizer, content_weight=0.0, tv_weight=0.0)
+@pytest.mark.parametrize("pyramid", [1, 4])
+@pytest.mark.parametrize("name", sorted(set(find()) - {"adversarial"}))
+def test_every_loss_falls(name, pyramid, optimizer):
+    weights = {"content_weight": 0.0, "tv_weight": 0.0}
+    steps = go(losses={find()[name]: 1.0}, steps=25, optimizer=optimizer, pyramid=pyramid, **weights)
     assert steps[-1].losses["style"] < (0.9 if name == "mrf" else 0.7) * steps[0].losses["style"]
     assert steps[0].losses["style"] == pytest.approx(1, abs=0.05)  # the unit: what the content has
     assert [step.iteration for step in steps] == list(range(1, 26)) and steps[0].iterations == 25
@@ -30,7 +41,7 @@ def test_the_total_is_the_weighted_sum():
     params = Params(content_weight=0.3, style_weight=2.0, tv_weight=0.7)
     losses = {find()["gram"]: 0.25, find()["mean_std"]: 0.75}
     networks = make_networks()
-    total = objective(CONTENT, [Style(STYLE)], params, networks, losses, None, torch.Generator())
+    total = minimized(params, losses, networks)
     with torch.no_grad():
         value, terms = total((CONTENT + 0.1).clamp(0, 1))
         expected = 2 * terms["style"] + 0.3 * terms["content"] + 0.7 * terms["smoothness"]
@@ -41,17 +52,120 @@ def test_the_total_is_the_weighted_sum():
         _, moved = total(CONTENT + 0.05)
         share = (near - own).square().mean() / own.var((2, 3), correction=0).mean()
         torch.testing.assert_close(moved["content"], share)
-        halves = [
-            objective(CONTENT, [Style(STYLE)], params, networks, {loss: 1.0}, None, torch.Generator())(CONTENT + 0.05)
-            for loss in losses
-        ]
+        halves = [minimized(params, {loss: 1.0}, networks)(CONTENT + 0.05) for loss in losses]
         _, both = total(CONTENT + 0.05)
         mixed = 0.25 * halves[0][1]["style"] + 0.75 * halves[1][1]["style"]
         torch.testing.assert_close(both["style"], mixed)
 
 
+def test_absolute_units_are_the_papers():
+    """At one layer: E = |G - A|^2 / (4 N^2) and 1/2 |F - P|^2, against matrices written out."""
+    networks, there = make_networks(), CONTENT + 0.05
+    params = Params(units="absolute", reduction="sum", layers="relu2_1")
+    with torch.no_grad():
+        _, terms = minimized(params, GRAM, networks)(there)
+        x, s = (networks.perceptual(each, ["relu2_1"])["relu2_1"][0].flatten(1) for each in (there, STYLE))
+        gap = x @ x.T / x.shape[1] - s @ s.T / s.shape[1]
+        torch.testing.assert_close(terms["style"], gap.square().sum() / (4 * len(x) ** 2))
+        deep, own = (networks.perceptual(each, ["relu4_1"])["relu4_1"] for each in (there, CONTENT))
+        torch.testing.assert_close(terms["content"], 0.5 * (deep - own).square().sum())
+        _, means = minimized(params.model_copy(update={"reduction": "mean"}), GRAM, networks)(there)
+        torch.testing.assert_close(means["style"], gap.square().mean())
+        torch.testing.assert_close(means["content"], (deep - own).square().mean())
+
+
+def test_layers_have_shares():
+    networks, there = make_networks(), CONTENT + 0.05
+    with torch.no_grad():
+        one, other, both = (
+            minimized(Params(layers=layers), GRAM, networks)(there)[1]["style"]
+            for layers in ("relu1_1", "relu3_1", "relu1_1=1, relu3_1=3")
+        )
+    torch.testing.assert_close(both, (one + 3 * other) / 4)
+
+
+def test_a_loss_may_hold_on_more_firmly():
+    params, networks = Params(), make_networks()
+    with torch.no_grad():
+        for name in ("mrf", "gram"):
+            total, terms = minimized(params, {find()[name]: 1.0}, networks)(CONTENT + 0.05)
+            weight = 6 if name == "mrf" else 1
+            expected = terms["style"] + weight * 0.03 * terms["content"] + 0.4 * terms["smoothness"]
+            torch.testing.assert_close(total, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", {}), ("relu1_1", {"relu1_1": 1.0}), (" a=2 ,b, c=0.5,", {"a": 2.0, "b": 1.0, "c": 0.5}), ("a=0", {"a": 0.0})],
+)
+def test_shares_are_read(text, found):
+    assert shares(text, "layers") == found
+
+
+@pytest.mark.parametrize("text", ["a=x", "a=-1", "b, a=nan", "a=inf"])
+def test_shares_that_are_no_numbers_are_refused(text):
+    with pytest.raises(ValueError, match=r"^In layers, the share of a is [^ ]+; give a number of at least 0\.$"):
+        shares(text, "layers")
+
+
+def test_average_pooling_is_another_network_and_where_there_is_none_it_is_said():
+    paper, compact = make_networks(paper=True), make_networks()
+    own, mean = (paper.perceptual(CONTENT, ["relu2_1"], pooling)["relu2_1"] for pooling in ("own", "average"))
+    pooled = F.avg_pool2d(paper.perceptual(CONTENT, ["relu1_2"])["relu1_2"], 2, ceil_mode=True)
+    torch.testing.assert_close(mean, paper.encoder.conv2_1(pooled).relu())
+    assert not torch.allclose(own, mean)
+    one, other = (go(paper, steps=2, pooling=pooling)[-1] for pooling in ("own", "average"))
+    assert not torch.equal(one.image, other.image) and "pooling" not in other.used
+    (step,) = go(compact, steps=1, pooling="average")
+    assert step.used.endswith("tiny has strides, no pooling to change.")
+
+
+def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
+    torch.manual_seed(0)
+    networks = Networks("deep", Encoder((*WIDTHS, 10), "relu5_1"), None)
+    params = Params(**{**gatys.PAPER, "steps": 1})
+    (step,) = gatys.run(CONTENT, [Style(STYLE)], params, networks)
+    assert step.used == "Holds on to relu4_2; compares styles at relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."
+    (less,) = gatys.run(CONTENT, [Style(STYLE)], params, make_networks())
+    assert "Holds on to relu4_1" in less.used and "tiny has no relu5_1" in less.used
+
+
+@pytest.mark.parametrize("size", [(40, 36), (17, 33), (8, 9)])
+@pytest.mark.parametrize("levels", [1, 2, 5])
+def test_a_pyramid_is_the_picture(size, levels):
+    image = images.to_tensor(picture(*size, 1))
+    moving = Moving(image, Params(pyramid=levels), None)
+    torch.testing.assert_close(moving.picture(), image)
+    assert len(moving.levels) == min(levels, 1 + sum(min(size) >= 8 * 2**n for n in range(8)))
+
+
+def test_what_leaves_the_range_is_brought_back():
+    moving = Moving(CONTENT, Params(pyramid=3, rate=1.0), None)
+    for _ in range(3):
+        moving.improve(lambda image: (-image.sum(), {"total": -image.sum()}))
+    with torch.no_grad():
+        torch.testing.assert_close(moving.assemble(), torch.ones_like(CONTENT))
+
+
+def test_adams_moments_are_carried_over():
+    coarse = Moving(CONTENT[..., :18, :20], Params(pyramid=2), None)
+    for _ in range(3):
+        coarse.improve(lambda image: ((image * 0.5).sum(), {"total": image.sum()}))
+    fine = Moving(CONTENT, Params(pyramid=2), coarse.moments())
+    for level in fine.levels:
+        state = fine.optimizer.state[level]
+        assert float(state["step"]) == 3 and state["exp_avg"].shape == level.shape
+    finest = fine.optimizer.state[fine.levels[0]]
+    gradient = 0.5 * (1 - 0.9**3)  # of a constant slope, after three steps
+    torch.testing.assert_close(finest["exp_avg"], torch.full_like(CONTENT, gradient), rtol=1e-4, atol=1e-5)
+    fresh = Moving(CONTENT, Params(pyramid=2), None)
+    for each in (fresh, fine):
+        each.improve(lambda image: (-(image * 0.5).sum(), {"total": image.sum()}))
+    assert (fine.picture() < fresh.picture()).float().mean() > 0.9  # it still goes on a little
+
+
 def test_content_alone_brings_the_content_back():
-    steps = go(start="noise", steps=300, style_weight=0.0, tv_weight=0.0, content_weight=1.0, rate=0.05)
+    steps = go(start="noise", steps=300, style_weight=0.0, tv_weight=0.0, content_weight=1.0, rate=0.05, pyramid=1)
     assert steps[-1].losses["content"] < 0.15 * steps[0].losses["content"]
 
 
@@ -63,6 +177,12 @@ def test_starts():
     assert (content - CONTENT).abs().max() < 1e-4
     assert not torch.equal(noise, other) and noise.std() == pytest.approx((1 / 12) ** 0.5, abs=0.02)
     torch.testing.assert_close(colors.mean((2, 3)), STYLE.mean((2, 3)), atol=0.03, rtol=0)
+    networks = make_networks()
+    found = go(networks, steps=1, rate=1e-6, start="adain")[0].image
+    (stylized,) = adain.run(CONTENT, [Style(STYLE)], adain.Params(), networks)
+    assert (found - stylized.image).abs().max() < 1e-4
+    given = go(steps=1, rate=1e-6, start_with=1 - CONTENT)[0].image
+    assert (given - (1 - CONTENT)).abs().max() < 1e-4
 
 
 def test_scales_share_the_steps_and_end_at_full_size():
@@ -80,7 +200,7 @@ def test_scales_share_the_steps_and_end_at_full_size():
 
 
 def test_averaging_lags_behind():
-    plain, averaged = (go(steps=4, average=average)[-1].image for average in (0.0, 0.9))
+    plain, averaged = (go(steps=4, average=average, pyramid=1)[-1].image for average in (0.0, 0.9))
     assert (averaged - CONTENT).abs().mean() < (plain - CONTENT).abs().mean()
 
 
@@ -109,10 +229,10 @@ def test_divergence_keeps_the_last_good_picture():
 
 
 def test_layers_that_the_networks_lack_are_left_out_or_refused():
-    steps = go(layers=("relu2_1", "relu5_1"), steps=1)
-    assert len(steps) == 1
+    (step,) = go(layers="relu2_1, relu5_1=3", steps=1)
+    assert step.used == "Holds on to relu4_1; compares styles at relu2_1; tiny has no relu5_1."
     with pytest.raises(ValueError, match=r"^tiny has none of the layers relu5_1; it has relu1_1, relu2_1, relu3_1, re"):
-        go(layers=("relu5_1",), steps=1)
+        go(layers="relu5_1", steps=1)
 
 
 def test_same_seed_same_picture():
@@ -129,7 +249,29 @@ def test_from_the_pipeline(photo, painting, tiny, method):
     assert rare[-1].image.tobytes() == results[-1].image.tobytes() and rare[1].record["losses"]
     assert set(results[-1].record["losses"]) == {"style", "content", "smoothness", "total"}
     assert results[-1].record["steps"] == 3 and results[-1].image.size == photo.size
+    assert results[-1].record["used"].startswith("Holds on to relu4_1; compares styles at relu1_1, relu2_1")
+    assert results[-1].record["used"] in results[-1].notes
     other = stylize(photo, painting, networks=tiny, method="optimize", loss="coral", steps=3)
     assert other.tobytes() != results[-1].image.tobytes()
     (last,) = list(run(photo, [painting], networks=tiny, method=method, steps=9, seconds=1e-9))
     assert last.notes[-1].startswith("The time limit of 1e-09 s was reached after 1 steps")
+
+
+def test_losses_are_mixed(photo, painting, tiny):
+    options = {"networks": tiny, "method": "optimize", "steps": 2, "loss": "gram"}
+    plain, mixed, same = (
+        list(run(photo, [painting], mix=mix, **options))[-1] for mix in ("", "coral=0.5, mmd_linear", "coral=0")
+    )
+    assert mixed.image.tobytes() != plain.image.tobytes() == same.image.tobytes()
+    with pytest.raises(ValueError, match=r"^There is no loss grim; there are adversarial, coral, gram"):
+        stylize(photo, painting, mix="grim", **options)
+
+
+def test_a_preset_is_where_options_begin(photo, painting, tiny):
+    options = {"networks": tiny, "method": "gatys", "preset": "paper", "steps": 2}
+    record = list(run(photo, [painting], **options))[-1].record
+    assert (record["optimizer"], record["start"], record["steps"], record["preset"]) == ("lbfgs", "noise", 2, "paper")
+    with pytest.raises(ValueError, match=r"^gatys has no preset fast; there are paper\.$"):
+        stylize(photo, painting, **{**options, "preset": "fast"})
+    with pytest.raises(ValueError, match=r"^adain has no preset paper; there are none\.$"):
+        stylize(photo, painting, networks=tiny, preset="paper")

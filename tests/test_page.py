@@ -205,7 +205,7 @@ class TestInABrowser:
     def test_a_wrong_file_gets_a_sentence_beside_its_field(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
         upload(tab, "content", tmp_path / "bad.png")
-        note = tab.locator("#content_note [role=alert]").first
+        note = tab.locator("#content-note [role=alert]").first
         note.wait_for()
         assert note.inner_text().startswith("This file is not a picture")
         tab.locator("#run").click()
@@ -215,7 +215,7 @@ class TestInABrowser:
     def test_a_missing_photograph_is_asked_for(self, tab):
         tab.locator("#content button[aria-label='Remove Image']").click()
         tab.locator("#run").click()
-        tab.locator("#content_note").get_by_text("Choose a photograph first.").first.wait_for()
+        tab.locator("#content-note").get_by_text("Choose a photograph first.").first.wait_for()
 
     def test_stop_stops(self, tab):
         before = tab.locator("#compare img").last.get_attribute("src")
@@ -237,7 +237,7 @@ class TestInABrowser:
         tab.get_by_label("256 px").click()
         before = tab.locator("#compare img").last.get_attribute("src")
         tab.locator("#run").click()
-        tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 150")).first.wait_for()
+        tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 120")).first.wait_for()
         tab.wait_for_function(f"document.querySelectorAll('#compare img')[1].src !== {json.dumps(before)}")
         tab.locator("#stop").click()
         tab.locator("#status").get_by_text("Stopped. The last picture stays.").first.wait_for()

@@ -19,7 +19,7 @@ from adain_core.contracts import Method, MethodParams, Step
         ({"size": 0}, "size is 0, but it must be from 64 to 8192."),
         ({"size": 100000}, "size is 100000, but it must be from 64 to 8192."),
         ({"style_size": 1}, "style size is 1, but it must be from 64 to 2048."),
-        ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19."),
+        ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19, vgg19-imagenet."),
         (
             {"method": "gatsy"},
             f"There is no method gatsy; there are {', '.join(methods.find())}.",
@@ -28,7 +28,7 @@ from adain_core.contracts import Method, MethodParams, Step
         (
             {"beta": 1},
             "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
-            " model, size, interval, weights, device, seed, alpha.",
+            " preset, model, size, interval, weights, device, seed, alpha.",
         ),
         ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),

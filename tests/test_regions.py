@@ -204,6 +204,10 @@ def test_tiny_and_empty_regions(photo, painting, tiny):
             "The mask of style 1 is black; leave some of the style white.",
         ),
         (
+            {"method": "wct", "style_masks": [Image.new("L", (20, 20), 255)]},
+            "Whitening and coloring (WCT) knows no style masks; leave them out, or choose adain.",
+        ),
+        (
             {"color": "palette", "mask": Image.new("L", (20, 20), 255)},
             "The color mode palette paints the whole picture; leave out regions and masks.",
         ),

@@ -113,6 +113,18 @@ def test_too_little_memory_is_refused_before_anything_is_computed(photo, paintin
         stylize(photo, painting, networks=tiny)
 
 
+def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monkeypatch):
+    """45x37 pixels: the networks' own share, 16 bytes of the picture before and after, and 12 for each mask."""
+    plain = int(45 * 37 * (tiny.bytes_per_pixel + 16))
+    assert pipeline.forecast(photo, networks=tiny).bytes == plain
+    ramp = Image.linear_gradient("L")
+    monkeypatch.setattr(machine, "free_memory", lambda: plain + 3 * 12 * 45 * 37 - 1)
+    options = {"regions": {1: ramp, 2: ramp}, "style_for": {1: painting, 2: None}, "networks": tiny}
+    stylize(photo, painting, **options)
+    with pytest.raises(ValueError, match="needs about"):
+        stylize(photo, painting, strength_map=ramp, **options)
+
+
 def test_free_memory_is_the_containers_where_that_is_less(tmp_path):
     plain = machine.free_memory(tmp_path / "no container")
     assert plain > 2**20

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import random
 
@@ -6,20 +7,23 @@ import pytest
 import torch
 from conftest import WIDTHS, make_networks, picture
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 from typer.testing import CliRunner
 
-from adain_core import weights
-from adain_core.compact import CompactEncoder
+from adain_core import images, weights
+from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
 from adain_core.losses.gram import gram, gram_matrix
 from adain_core.losses.mean_std import mean_std
 from adain_core.networks import Decoder
 from adain_core.normalization import Statistics, statistics
+from adain_core.training import inverse as inverse_stage
 from adain_core.training import loop, pictures
 from adain_core.training import pair as pair_stage
-from adain_core.training.__main__ import app
+from adain_core.training.__main__ import app, begin
 from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
+from adain_core.training.inverse import Inverse
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, Probes, reference
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
@@ -332,10 +336,12 @@ def test_rates_follow_their_schedule(tmp_path, monkeypatch, decay):
         assert max(rates) == pytest.approx(0.1, rel=0.05) and rates.index(max(rates)) in (3, 4) and rates[-1] < 0.001
 
 
-@pytest.mark.parametrize("stage", ["distill", "pair", "decoder"])
+@pytest.mark.parametrize("stage", ["distill", "pair", "decoder", "inverse"])
 def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     full = make_networks(paper=True)
-    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
+    small = make_networks()
+    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
+    monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
     monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
     before = {name: x.clone() for name, x in full.encoder.state_dict().items()}
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--steps", "3"]
@@ -352,8 +358,65 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
-    assert names == {"distill": {"encoder"}, "pair": {"encoder", "decoder"}, "decoder": {"decoder"}}[stage]
+    assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
     assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
+
+
+def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
+    tensors = {"inverse.conv1_1.weight": torch.randn(4, 3), "inverse.conv1_1.bias": torch.randn(4)}
+    save_file(tensors, tmp_path / "run.safetensors")
+    result = CliRunner().invoke(app, ["ship", str(tmp_path / "run.safetensors"), str(tmp_path / "out.safetensors")])
+    written = (tmp_path / "out.safetensors").read_bytes()
+    assert result.output.strip() == hashlib.sha256(written).hexdigest()
+    found = weights.load_file(tmp_path / "out.safetensors")
+    assert set(found) == {"conv1_1.weight", "conv1_1.bias"}
+    for name, each in found.items():
+        assert each.dtype == torch.bfloat16
+        torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"], rtol=2**-8, atol=0)
+
+
+def test_tensors_may_begin_anew(tmp_path, capsys):
+    one, other = CompactDecoder(WIDTHS), CompactDecoder(WIDTHS)
+    save_file({f"decoder.{name}": each for name, each in one.state_dict().items()}, tmp_path / "w.safetensors")
+    begin(torch.nn.ModuleDict({"decoder": other}), tmp_path / "w.safetensors", ("decoder.conv3", "decoder.conv4_1"))
+    assert "w.safetensors: 14 tensors begin anew" in capsys.readouterr().out
+    for name, each in other.state_dict().items():
+        assert torch.equal(each, one.state_dict()[name]) != name.startswith(("conv3", "conv4_1")), name
+
+
+def test_an_inverse_network_learns_pictures_and_swapped_features():
+    torch.manual_seed(0)
+    encoder, inverse = CompactEncoder(WIDTHS), CompactInverse(WIDTHS)
+    batch = tuple(images.to_tensor(picture(32, 32, seed)).expand(2, -1, -1, -1) for seed in (1, 2))
+    stage = Inverse(encoder, inverse, inverse_stage.Weights(features=2.0, smoothness=0.5), batch)
+    found = stage.losses(batch, 0)
+    made = inverse({"relu3_1": encoder(torch.cat(batch), ["relu3_1"])["relu3_1"]})
+    torch.testing.assert_close(found["pixels"], (made - torch.cat(batch)).square().mean() / 10**-2.4)
+    total = found["pixels"] + 2 * found["features"] + 0.5 * found["smoothness"]
+    torch.testing.assert_close(found["total"], total)
+    optimizer = torch.optim.Adam(inverse.parameters(), 0.01)
+    for step in range(60):
+        optimizer.zero_grad()
+        losses = stage.losses(batch, step)
+        losses["total"].backward()
+        optimizer.step()
+    assert float(losses["total"].detach()) < 0.5 * float(total.detach())
+    assert all(each.grad is None for each in encoder.parameters())
+
+
+def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
+    full = make_networks(paper=True)
+    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    common += ["--size", "32", "--steps", "3"]
+    for command in (["distill", "-o", str(folders / "a")], ["pair", "-o", str(folders / "b"), "--encoder", "0"]):
+        start = ["--start", str(folders / "a" / "weights.safetensors")] if command[0] == "pair" else []
+        CliRunner().invoke(app, [*command, *common, *start], catch_exceptions=False)
+    one, two = (weights.load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
+    kernels = [name for name in one if name.startswith("encoder.conv")]
+    assert len(kernels) == 14 and all(torch.equal(one[name], two[name]) for name in kernels)
+    last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
+    assert "probing" not in last and last["style"] > 0
 
 
 def test_statistics_gradients_against_autograd():

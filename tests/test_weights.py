@@ -2,10 +2,11 @@ import dataclasses
 import hashlib
 import pickle
 
-import huggingface_hub
 import pytest
 import torch
-from conftest import WIDTHS
+from conftest import WIDTHS, settle
+from hub import numbered, torchvisions
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from adain_core import weights
@@ -13,12 +14,14 @@ from adain_core.networks import Decoder, Encoder
 from adain_core.weights import WeightsError
 
 
-def numbered(state: dict, step: int = 3) -> dict:
-    """The layout of nn.Sequential files: layers go by numbers with gaps."""
-    layers = list(dict.fromkeys(name.partition(".")[0] for name in state))
-    return {
-        f"{layers.index(name.partition('.')[0]) * step}.{name.partition('.')[2]}": each for name, each in state.items()
-    }
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """An empty cache, and no network."""
+    settle(tmp_path_factory.mktemp("home"), monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    weights._loaded.clear()
+    yield
+    weights._loaded.clear()
 
 
 @pytest.fixture
@@ -37,9 +40,7 @@ def folder(tmp_path, state, monkeypatch):
         files[role] = dataclasses.replace(getattr(weights.MODELS["vgg19"], role), sha256=digest)
     row = dataclasses.replace(weights.MODELS["vgg19"], build=lambda: (Encoder(WIDTHS), Decoder(WIDTHS)), **files)
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
-    weights._load.cache_clear()
-    yield tmp_path
-    weights._load.cache_clear()
+    return tmp_path
 
 
 def same(networks, state) -> bool:
@@ -49,10 +50,6 @@ def same(networks, state) -> bool:
         for role, module in roles.items()
         for name, value in module.state_dict().items()
     )
-
-
-def refuse(*_given, **_named):
-    pytest.fail("the network was asked")
 
 
 def test_the_shipped_weights_verify():
@@ -68,16 +65,37 @@ def test_a_flipped_bit_is_refused(tmp_path, monkeypatch):
     data[-100] ^= 1
     (tmp_path / "compact.safetensors").write_bytes(data)
     monkeypatch.setattr(weights, "PRETRAINED", tmp_path)
-    weights._load.cache_clear()
     with pytest.raises(WeightsError, match="compact.safetensors is not the file that it should be: its SHA-256 begins"):
         weights.load("compact")
 
 
 def test_the_papers_layout_from_a_folder(folder, state, monkeypatch):
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     assert same(weights.load("vgg19", folder=folder), state)
     monkeypatch.setenv("ADAIN_WEIGHTS", str(folder))
     assert same(weights.load("vgg19"), state)
+    assert weights.load("vgg19", download=False) is weights.load("vgg19", folder=folder)  # one copy
+
+
+def test_a_pickle_is_read_once(folder, state, monkeypatch):
+    weights.load("vgg19", folder=folder)
+    weights.release("vgg19")
+    monkeypatch.setattr(torch, "load", lambda *_given, **_named: pytest.fail("the pickle was read again"))
+    assert same(weights.load("vgg19", folder=folder), state)
+
+
+def test_one_file_in_place_of_a_folder(tmp_path, state):
+    pair = tmp_path / "pair.safetensors"
+    save_file({f"{r}.{n}": value for r in state for n, value in state[r].items()}, pair)
+    with pytest.raises(WeightsError, match="vgg19 are not on this machine and have not been fetched"):
+        weights.load("vgg19", folder=pair, download=False)  # a small network is not the full-size one
+    assert weights.load("compact", folder=pair).name == "compact"
+
+
+@pytest.mark.usefixtures("folder")
+def test_one_file_that_fits(tmp_path_factory, state):
+    pair = tmp_path_factory.mktemp("other") / "pair.safetensors"
+    save_file({f"{r}.{n}": value for r in state for n, value in state[r].items()}, pair)
+    assert same(weights.load("vgg19", folder=pair), state)
 
 
 @pytest.mark.parametrize("layout", ["named", "numbered", "prefixed", "one file", "half precision"])
@@ -114,7 +132,7 @@ def test_a_wrong_hash_is_refused_before_it_is_read(folder, monkeypatch):
     row = weights.MODELS["vgg19"]
     row = dataclasses.replace(row, decoder=dataclasses.replace(row.decoder, sha256=digest))
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
-    with pytest.raises(pickle.UnpicklingError):  # even with a matching hash no code of a pickle runs
+    with pytest.raises(WeightsError, match="decoder.pth can't be read as weights"):  # no code of a pickle runs
         weights.load("vgg19", folder=folder)
 
 
@@ -135,69 +153,40 @@ def test_misshapen_and_ambiguous_files_are_named(folder, state):
         weights.load("vgg19", folder=folder)
 
 
-def test_the_next_source_is_tried_after_a_wrong_file(folder, tmp_path_factory, state, monkeypatch):
-    wrong = tmp_path_factory.mktemp("wrong") / "file"
-    wrong.write_bytes(b"<html>not the weights</html>")
-    asked, kinds = [], []
-
-    def download(repo, filename, repo_type, local_files_only):
-        assert not local_files_only
-        asked.append(repo)
-        kinds.append(repo_type)
-        if repo == "Curise/FreestyleRet":
-            return str(wrong)
-        if repo == "HanzhouLiu/Stylos":
-            raise OSError("truncated")
-        return str(folder / filename)
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    assert same(weights.load("vgg19"), state)
-    assert asked == ["Curise/FreestyleRet", "HanzhouLiu/Stylos", "vkganesan/AdaIN", "tidalove/adain"]
-    assert kinds == ["model", "dataset", "space", "space"]
-
-
-@pytest.mark.usefixtures("folder")
-def test_sources_that_all_hold_another_file_are_not_used(tmp_path_factory, monkeypatch):
-    wrong = tmp_path_factory.mktemp("wrong") / "file"
-    wrong.write_bytes(b"<html>not the weights</html>")
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_given, **_named: str(wrong))
-    with pytest.raises(WeightsError, match=r"from the Hub \(wrong SHA-256, wrong SHA-256, wrong SHA-256\)\. Put vgg_n"):
-        weights.load("vgg19")
-    with pytest.raises(WeightsError):  # a failure isn't remembered as a success
-        weights.load("vgg19")
-
-
-@pytest.mark.usefixtures("folder")
-def test_no_server_is_said_once_and_what_to_do(monkeypatch):
-    asked = []
-
-    def download(*given, **_named):
-        asked.append(given)
-        raise huggingface_hub.errors.LocalEntryNotFoundError("no server")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+def test_an_encoder_and_a_decoder_that_dont_belong_together(folder, state):
+    for old in folder.glob("*.pth"):
+        old.unlink()
+    save_file(state["encoder"], folder / "a.safetensors")
+    with pytest.raises(WeightsError, match="holds a.safetensors, an encoder for vgg19, but not the decoder"):
+        weights.load("vgg19", folder=folder, download=False)
+    own = weights.layouts.checksum(state["encoder"])
+    other = weights.layouts.checksum({name: value + 1 for name, value in state["encoder"].items()})
+    save_file(state["decoder"], folder / "b.safetensors", {"encoder": other})
     with pytest.raises(WeightsError) as error:
-        weights.load("vgg19")
-    assert len(asked) == 1
+        weights.load("vgg19", folder=folder)
     assert str(error.value) == (
-        "The weights of vgg19 are not on this machine and could not be fetched from the Hub (it can't be reached). Put"
-        " vgg_normalised.pth and decoder.pth into a folder and name it with --weights-dir or ADAIN_WEIGHTS, or use the"
-        " model compact, which is here."
+        f"b.safetensors was trained for another encoder than a.safetensors (its checksum begins with {other[:12]}, not"
+        f" with {own[:12]}); take both from one run."
     )
+    save_file(state["decoder"], folder / "b.safetensors", {"encoder": own})
+    assert same(weights.load("vgg19", folder=folder), state)
 
 
-@pytest.mark.usefixtures("folder")
-def test_without_download_the_hub_is_not_asked(monkeypatch):
-    given = []
-
-    def download(*_given, local_files_only, **_named):
-        given.append(local_files_only)
-        raise huggingface_hub.errors.LocalEntryNotFoundError("not cached")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    with pytest.raises(WeightsError, match="have not been fetched yet"):
-        weights.load("vgg19", download=False)
-    assert given == [True, True, True]
+def test_torchvisions_layout_serves_its_own_model_only(tmp_path, folder, monkeypatch):
+    deep = (*WIDTHS, 12)
+    torch.manual_seed(5)
+    encoder = Encoder(deep, "relu5_1").state_dict()
+    row = dataclasses.replace(
+        weights.MODELS["vgg19-imagenet"], build=lambda: (Encoder(deep, "relu5_1"), None), imagenet=True
+    )
+    monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", row)
+    save_file(torchvisions(encoder), tmp_path / "model.safetensors")
+    networks = weights.load("vgg19-imagenet", folder=tmp_path)
+    assert torch.equal(networks.encoder.conv5_1.weight, encoder["conv5_1.weight"])
+    for old in folder.glob("*.pth"):
+        old.unlink()
+    with pytest.raises(WeightsError, match="vgg19 are not on this machine"):
+        weights.load("vgg19", folder=tmp_path, download=False)
 
 
 def test_auto_takes_the_fastest_device(monkeypatch):
@@ -211,13 +200,18 @@ def test_auto_takes_the_fastest_device(monkeypatch):
 @pytest.mark.parametrize("name", weights.MODELS)
 def test_rows_are_complete(name):
     row = weights.get(name)
-    assert row.name == name and row.license == "MIT" and row.title and row.summary and row.origin
+    assert row.name == name and row.license and row.title and row.summary and row.origin
+    encoder, decoder = row.build()
+    assert encoder.widths[: len(row.widths)] == row.widths
+    assert set(row.layers) <= {name.replace("conv", "relu") for name, _ in encoder.named_children()}
+    assert (decoder is None) == (row.decoder is None)
     for file in row.files:
-        assert len(file.sha256) == 64 and (file.sources or (weights.PRETRAINED / file.name).is_file())
+        assert file.cut or len(file.sha256) == 64
+        assert file.sources or (weights.PRETRAINED / file.name).is_file()
 
 
 def test_messages_list_what_there_is(tmp_path):
-    with pytest.raises(ValueError, match="There is no model vgg; there are compact, vgg19"):
+    with pytest.raises(ValueError, match="There is no model vgg; there are compact, vgg19, vgg19-imagenet"):
         weights.load("vgg")
     with pytest.raises(ValueError, match="The device tpu is not here; choose auto, .*cpu"):
         weights.load("compact", device="tpu")

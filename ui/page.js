@@ -5,18 +5,56 @@
       const shows = button.querySelector("img")?.alt;
       if (shows && button.getAttribute("aria-label") !== shows) button.setAttribute("aria-label", shows);
     }
+    document.querySelectorAll("#compare-slider img").forEach((image, index) => {
+      const shows = index % 2 ? "The second of the two pictures" : "The first of the two pictures";
+      if (image.alt !== shows) image.alt = shows;
+    });
     for (const slider of document.querySelectorAll("#compare, #regions-compare"))
       slider.querySelectorAll("img").forEach((image, index) => {
         const shows = index % 2 ? "The result" : "The photograph";
         if (image.alt !== shows) image.alt = shows;
       });
+    const brushes = { "regions-canvas": [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `Region ${number}`) };
+    brushes["regions-strength-map-canvas"] = brushes["style-mask-canvas"] = ["White", "Grey", "Black"];
+    for (const [id, names] of Object.entries(brushes))
+      document.querySelectorAll(`#${id} button.color`).forEach((swatch, index) => {
+        if (swatch.title !== names[index]) swatch.title = swatch.ariaLabel = names[index];
+      });
   };
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
+  // Once the brush rests, the page looks at what is painted. The canvas's own event would send it at every touch.
+  let painting, resting;
+  const began = (event) => (painting = event.target.closest("#regions-canvas"));
+  const ended = () => {
+    if (!painting) return;
+    painting = null;
+    clearTimeout(resting);
+    resting = setTimeout(() => document.querySelector("#regions-look").click(), 600);
+  };
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, began, true);
+  for (const kind of ["pointerup", "keyup"]) document.addEventListener(kind, ended, true);
+  // A table's rows are sorted by the column whose head is pressed, and the other way when it is pressed again.
+  document.addEventListener("click", (event) => {
+    const head = event.target.closest(".scores thead button")?.parentElement;
+    if (!head) return;
+    const turn = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    for (const each of head.parentElement.children) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", turn > 0 ? "ascending" : "descending");
+    const value = (row) => row.cells[head.cellIndex].dataset.value;
+    const order = (a, b) => (head.cellIndex ? value(a) - value(b) : value(a).localeCompare(value(b)));
+    const body = head.closest("table").tBodies[0];
+    body.append(...[...body.rows].sort((a, b) => !value(a) - !value(b) || turn * order(a, b)));
+  });
   // Where the result lies below what is seen, as on a phone, a run brings it up.
   document.addEventListener("click", (event) => {
-    const run = event.target.closest("#run, #controls-run, #regions-run");
-    const shown = { run: "#compare", "controls-run": "#controls-gallery", "regions-run": "#regions-status" };
+    const run = event.target.closest("#run, #compare-run, #controls-run, #regions-run");
+    const shown = {
+      run: "#compare",
+      "compare-run": "#compare-status",
+      "controls-run": "#controls-gallery",
+      "regions-run": "#regions-status",
+    };
     const result = run && document.querySelector(shown[run.id]);
     if (result && result.getBoundingClientRect().top > window.innerHeight - 160)
       result.scrollIntoView({ behavior: "smooth", block: "center" });

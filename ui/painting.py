@@ -1,4 +1,4 @@
-"""What is painted, as a label map, and back: each region has a color of the brush."""
+"""What is painted, as labels or in grey, and labels as paint: each region has a color of the brush."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-SIDE = 512  # pixels of the square that is painted on; the photograph lies in its middle
-BRUSHES = {1: ("blue", "#1f5fd6"), 2: ("gold", "#f2b20d"), 3: ("red", "#d42a1e"), 4: ("green", "#149a4c")}
-OPACITY = 0.7  # of the brush: the photograph stays in sight, and the last color wins
-_RGB = np.array([ImageColor.getrgb(value) for _, value in BRUSHES.values()], np.int32)
+SIDE = 512  # pixels of the square that is painted on; the picture lies in its middle
+BRUSHES = {
+    1: ("blue", "#1f5fd6"),
+    2: ("gold", "#f2b20d"),
+    3: ("red", "#d42a1e"),
+    4: ("green", "#149a4c"),
+    5: ("violet", "#8a2be2"),
+    6: ("cyan", "#21d0e0"),
+    7: ("pink", "#ff8fd0"),
+    8: ("brown", "#6b3d10"),
+}
+GREYS = ("#ffffff", "#808080", "#000000")
+OPACITY = 0.8  # of the brush: the picture stays in sight, and over every other color the last one is the nearest
 
 
-def easel(photograph: Image.Image) -> Image.Image:
-    """Lay a photograph, of at most 512 pixels on a side, in the middle of the square; what is around is transparent."""
+def easel(picture: Image.Image) -> Image.Image:
+    """Lay a picture, of at most 512 pixels on a side, in the middle of the square; what is around is transparent."""
     square = Image.new("RGBA", (SIDE, SIDE))
-    square.paste(photograph, _place(photograph.size))
+    square.paste(picture, _place(picture.size))
     return square
 
 
@@ -26,46 +35,57 @@ def to_labels(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Ima
 
     Args:
         layers: RGBA, 512x512; later ones lie on top.
-        size: of the photograph in their middle.
+        size: of the picture in their middle.
 
     Returns:
         Mode L, of that size.
     """
-    found = np.zeros(size[::-1], np.uint8)
+    nearest, painted = _read(layers, size, [color for _, color in BRUSHES.values()])
+    return Image.fromarray(np.where(painted, nearest + 1, 0).astype(np.uint8))
+
+
+def to_grey(layers: Sequence[Image.Image], size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """Read painted layers as greys: the nearest of white, grey and black.
+
+    Args:
+        layers: as for `to_labels`.
+        size: as for `to_labels`.
+
+    Returns:
+        The greys, and 255 where something is painted; mode L, of that size.
+    """
+    nearest, painted = _read(layers, size, GREYS)
+    greys = np.array([ImageColor.getrgb(grey)[0] for grey in GREYS], np.uint8)
+    return Image.fromarray(greys[nearest]), Image.fromarray(np.where(painted, 255, 0).astype(np.uint8))
+
+
+def to_layer(labels: Image.Image) -> Image.Image:
+    """Paint a label map, of at most 512 pixels on a side: RGBA, 512x512, a brush's color where its label is."""
+    palette = np.zeros((len(BRUSHES) + 1, 4), np.uint8)
+    palette[1:, :3], palette[1:, 3] = _colors([color for _, color in BRUSHES.values()]), round(255 * OPACITY)
+    layer = Image.new("RGBA", (SIDE, SIDE))
+    layer.paste(Image.fromarray(palette[np.asarray(labels)]), _place(labels.size))
+    return layer
+
+
+def _read(
+    layers: Sequence[Image.Image], size: tuple[int, int], colors: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return, [H,W] each, which of the colors is the nearest to the paint, and where there is paint."""
+    nearest, painted = np.zeros(size[::-1], np.int64), np.zeros(size[::-1], bool)
     for layer in layers:
         pixels = np.asarray(layer.convert("RGBA").crop(_place(size)), np.int32)  # [H,W,4]
-        distances = np.square(pixels[..., None, :3] - _RGB).sum(-1)  # [H,W,4], one a brush
-        painted = pixels[..., 3] > 127
-        found[painted] = (distances.argmin(-1) + 1)[painted]
-    return Image.fromarray(found)
+        distances = np.square(pixels[..., None, :3] - _colors(colors)).sum(-1)  # [H,W,one a color]
+        covered = pixels[..., 3] > 127
+        nearest[covered] = distances.argmin(-1)[covered]
+        painted |= covered
+    return nearest, painted
 
 
-def to_layer(labels: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Paint a label map over a photograph of a size: RGBA, 512x512, a brush's color where its label is.
-
-    Raises:
-        ValueError: a color picture, or a label above 4.
-    """
-    values = _values(labels.resize(size, Image.Resampling.NEAREST))
-    palette = np.zeros((len(BRUSHES) + 1, 4), np.uint8)
-    palette[1:, :3], palette[1:, 3] = _RGB, round(255 * OPACITY)
-    layer = Image.new("RGBA", (SIDE, SIDE))
-    layer.paste(Image.fromarray(palette[values]), _place(size))
-    return layer
+def _colors(colors: Sequence[str]) -> NDArray[np.int32]:
+    return np.array([ImageColor.getrgb(color) for color in colors], np.int32)
 
 
 def _place(size: tuple[int, int]) -> tuple[int, int, int, int]:
     left, top = ((SIDE - side) // 2 for side in size)
     return left, top, left + size[0], top + size[1]
-
-
-def _values(labels: Image.Image) -> NDArray[np.uint8]:
-    if labels.mode not in ("1", "L", "P"):
-        raise ValueError("A label map has one channel or a palette, in which 0 is the rest and 1 to 4 are the regions.")
-    values = np.asarray(labels.convert("L") if labels.mode == "1" else labels, np.uint8)
-    values = values // 255 if labels.mode == "1" else values
-    if values.max() > len(BRUSHES):
-        raise ValueError(
-            f"This label map has a region {values.max()}, but the page takes 0, the rest, and 1 to {len(BRUSHES)}."
-        )
-    return values

@@ -15,7 +15,7 @@ from gradio.components.image_editor import EditorData
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_http_url_like
-from PIL import Image
+from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
 from adain_core import Result, images, pipeline
@@ -139,9 +139,22 @@ def served(method: Method) -> dict[str, Any]:
     return {name: value for name, value in SERVER.items() if name in method.params.model_fields}
 
 
-def draw(method: Method) -> dict[str, gr.components.Component]:
-    """Draw a method's parameters."""
-    return {name: _widget(name, info, elem_id=f"{method.name}-{name}") for name, info in drawn(method).items()}
+def draw(method: Method, prefix: str = "") -> dict[str, gr.components.Component]:
+    """Draw a method's parameters and its presets, which set them; a prefix keeps ids apart from another tab's."""
+    presets: dict[str, Mapping[str, Any]] = {"The page's own": {}, **method.presets}
+    if method.presets:
+        chosen = gr.Dropdown(
+            list(presets),
+            label="Preset",
+            info="Sets what is below; paper is as its authors had it.",
+            filterable=False,
+            elem_id=f"{prefix}{method.name}-preset",
+        )
+    ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in drawn(method).items()}
+    if method.presets:
+        own = {name: info.default for name, info in drawn(method).items()}
+        chosen.input(lambda name: [*{**own, **presets[name]}.values()], chosen, [*ui.values()], **QUIET)
+    return ui
 
 
 def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
@@ -162,6 +175,8 @@ def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Com
         "info": declared.description,
         **options,
     }
+    if declared.annotation is str:
+        return gr.Textbox(max_lines=1, max_length=200, **options)
     if declared.annotation is bool:
         return gr.Checkbox(**options)
     if typing.get_origin(declared.annotation) is typing.Literal:
@@ -180,9 +195,9 @@ def field(elem_id: str, label: str, alt_text: str, value: str | None, height: in
     return SafeImage(value=value, label=label, alt_text=alt_text, height=height, elem_id=elem_id, **options)
 
 
-def note(elem_id: str) -> gr.HTML:
+def note(elem_id: str, value: str = "") -> gr.HTML:
     """Return the place for a sentence beside a field."""
-    return gr.HTML("", elem_classes="note", elem_id=elem_id)
+    return gr.HTML(value, elem_classes="note", elem_id=elem_id)
 
 
 def strip(offered: Sequence[Offered], label: str, elem_id: str, width: int = 128, height: int = 128) -> gr.Gallery:
@@ -297,11 +312,7 @@ def _rough(seconds: float) -> str:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    if max(image.size) <= SHOWN:
-        return image
-    small = image.copy()
-    small.thumbnail((SHOWN, SHOWN))
-    return small
+    return image if max(image.size) <= SHOWN else ImageOps.contain(image, (SHOWN, SHOWN))
 
 
 def _shown(elem_id: str, label: str, value: str | None, alt_text: str) -> gr.Image:

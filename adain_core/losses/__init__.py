@@ -13,5 +13,5 @@ from adain_core.contracts import StyleLoss
 def find() -> dict[str, StyleLoss]:
     """Return every style loss by name."""
     modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    found = [module.LOSS for module in modules if hasattr(module, "LOSS")]
+    found = [each for module in modules for each in vars(module).values() if isinstance(each, StyleLoss)]
     return {each.name: each for each in sorted(found, key=lambda each: each.name)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from adain_core.contracts import StyleLoss
@@ -17,11 +18,11 @@ def covariance(x: Tensor) -> Tensor:
     return rows @ rows.T / rows.shape[1]
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """Keep a style's covariance and return |Cov(x) - Cov(s)|^2 / 4 C^2; see StyleLoss."""
+def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
+    """Keep a style's covariance and return |Cov(x) - Cov(s)|^2 / 4 C^2, summed without C^2; see StyleLoss."""
     del generator
     target = covariance(style)
-    return lambda x: (covariance(x) - target).square().sum() / (4 * len(target) ** 2)
+    return lambda x: F.mse_loss(covariance(x), target, reduction=reduction) / 4
 
 
 LOSS = StyleLoss(

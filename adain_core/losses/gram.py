@@ -1,23 +1,44 @@
 """The Gram loss at one layer (Gatys, Ecker & Bethge, CVPR 2016), as a mean over the matrix's entries.
 
 The paper writes G_ij = sum_k F_ik F_jk over the M pixels and E = sum (G - A)^2 / (4 N^2 M^2) for N channels. Here G is
-divided by M, so that pictures of different sizes compare, and the loss is the mean of (G - A)^2: 4 E for equal sizes.
+divided by M, so that pictures of different sizes compare, and the loss is the mean of (G - A)^2, or, where losses are
+summed, E itself, a quarter of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from adain_core.contracts import StyleLoss
 
 
 def gram_matrix(x: Tensor) -> Tensor:
     """Return the channels' products averaged over the pixels, [N,C,H,W] -> [N,C,C]."""
-    rows = x.flatten(2)  # [N,C,HW]
-    return rows @ rows.mT / rows.shape[2]
+    return _Gram.apply(x)  # type: ignore[no-untyped-call]
+
+
+class _Gram(torch.autograd.Function):
+    """With one matrix product backward, d L / d x = (g + g') x / M, where autograd would take two and add them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        rows = x.flatten(2)  # [N,C,HW]
+        return rows @ rows.mT / rows.shape[2]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N,HW,C], as channels_last has it
+        slope = rows @ ((grad + grad.mT) / rows.shape[1])
+        return slope.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)  # [N,C,H,W]
 
 
 def gram(own: Tensor, style: Tensor) -> Tensor:
@@ -33,11 +54,12 @@ def gram(own: Tensor, style: Tensor) -> Tensor:
     return (own - style).square().mean((1, 2))
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
     """Keep a style's Gram matrix and return the loss; see StyleLoss."""
     del generator
     target = gram_matrix(style)
-    return lambda x: gram(gram_matrix(x), target).sum()
+    unit = 1.0 if reduction == "mean" else 0.25
+    return lambda x: unit * F.mse_loss(gram_matrix(x), target)
 
 
 LOSS = StyleLoss(

@@ -30,8 +30,8 @@ def remap(x: Tensor, style: Tensor) -> Tensor:
     return _place(x, _values(style, x[0, 0].numel()))
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """Keep a style's sorted values and return the loss, averaged over the features; see StyleLoss."""
+def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
+    """Keep a style's sorted values and return the loss; see StyleLoss."""
     del generator
     known: dict[int, Tensor] = {}
 
@@ -39,7 +39,7 @@ def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor
         count = x[0, 0].numel()
         if count not in known:
             known[count] = _values(style, count)
-        return (x - _place(x.detach(), known[count])).square().mean()
+        return F.mse_loss(x, _place(x.detach(), known[count]), reduction=reduction)
 
     return loss
 

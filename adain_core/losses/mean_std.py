@@ -28,11 +28,12 @@ def mean_std(own: Statistics, style: Statistics) -> Tensor:
     return ((own.mean - style.mean).square() + (own.std - style.std).square()).mean((1, 2, 3))
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
     """Keep a style's mean and standard deviation and return the loss; see StyleLoss."""
     del generator
     target = statistics(style)
-    return lambda x: mean_std(statistics(x), target).sum()
+    count = target.mean.numel() if reduction == "sum" else 1
+    return lambda x: count * mean_std(statistics(x), target).sum()
 
 
 LOSS = StyleLoss(

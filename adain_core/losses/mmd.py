@@ -2,8 +2,9 @@
 
     MMD^2 = E k(x, x') + E k(s, s') - 2 E k(x, s)
 
-Here with a Gaussian kernel, k(x, y) = exp(-|x - y|^2 / 2 sigma^2), sigma^2 the mean squared distance between the
-style's points. With a linear kernel MMD compares means alone; with (x.y)^2 it is the Gram loss, up to its constant.
+Three kernels: linear, x.y, compares means alone; polynomial, (x.y)^2, is the Gram loss, up to its constant; Gaussian,
+exp(-|x - y|^2 / 2 sigma^2) with sigma^2 the mean squared distance between the style's points, sees all moments.
+Expectations are means already, so the reduction changes nothing.
 """
 
 from __future__ import annotations
@@ -47,17 +48,41 @@ def points(x: Tensor, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:SAMPLE].to(rows.device)]
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+def _gaussian(target: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
     """Keep a sample of a style's points and return the Gaussian MMD^2; see StyleLoss."""
-    target = points(style, generator)
-    kernel = gaussian(float(torch.cdist(target, target).square().mean().clamp_min(1e-6)))
-    return lambda x: discrepancy(points(x, generator), target, kernel)
+    sample = points(target, generator)
+    variance = float(torch.cdist(sample, sample).square().mean().clamp_min(1e-6))
+    return _make(gaussian(variance))(target, generator, reduction)
 
 
-LOSS = StyleLoss(
+def _make(kernel: Kernel) -> Callable[[Tensor, torch.Generator, str], Callable[[Tensor], Tensor]]:
+    def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
+        del reduction
+        target = points(style, generator)
+        return lambda x: discrepancy(points(x, generator), target, kernel)
+
+    return make
+
+
+PAPER = "Li, Wang, Liu & Hou 2017"
+GAUSSIAN = StyleLoss(
     name="mmd",
     title="Gaussian MMD",
-    paper="Li, Wang, Liu & Hou 2017",
+    paper=PAPER,
     summary="Whether the features are distributed as the painting's are, all moments at once.",
-    make=make,
+    make=_gaussian,
+)
+LINEAR = StyleLoss(
+    name="mmd_linear",
+    title="Linear MMD",
+    paper=PAPER,
+    summary="How active each channel is on average, and nothing else.",
+    make=_make(linear),
+)
+POLYNOMIAL = StyleLoss(
+    name="mmd_polynomial",
+    title="Polynomial MMD",
+    paper=PAPER,
+    summary="Gram matrices again, from a sample of pixels.",
+    make=_make(polynomial),
 )

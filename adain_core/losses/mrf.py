@@ -14,7 +14,8 @@ from torch import Tensor
 from adain_core.contracts import StyleLoss
 
 SIZE = 3
-CHUNK = 2**24  # similarities computed at once, which bounds memory: 64 MiB
+CHUNK = 2**23  # products computed at once, which bounds memory: 32 MiB
+TINY = 1e-12
 
 
 def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
@@ -31,14 +32,43 @@ def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
     return F.unfold(x, size, stride=stride)[0].T
 
 
-def nearest(x: Tensor, style: Tensor) -> Tensor:
-    """Return for each patch of `x` [P,D] the place of the patch of `style` [S,D] of highest cosine."""
-    normal = F.normalize(style, dim=1)  # x's own length doesn't change the order
-    rows = max(1, CHUNK // len(style))
-    return torch.cat([(part @ normal.T).argmax(1) for part in torch.split(x, rows)])
+def nearest(x: Tensor, style: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
+    """Find for each patch the style's of highest normalized cross-correlation.
+
+    A patch's correlation is the sum of its pixels', so these are multiplied once and added up along diagonals: as many
+    times fewer products as a patch has pixels. Rows are taken in chunks, which bounds memory.
+
+    Args:
+        x: features, [1,C,H,W].
+        style: features, [1,C,h,w].
+        size: of a patch, in pixels.
+        stride: from one patch of `x` to the next.
+
+    Returns:
+        [P] for the patches of `x`, as `patches` has them with that stride: places among those of `style` with stride 1.
+    """
+    height, width = style.shape[2:]
+    pixels = style[0].flatten(1)  # [C,hw]
+    energy = pixels.square().sum(0).view(1, 1, height, width)
+    lengths = F.avg_pool2d(energy, size, 1).flatten().clamp_min(TINY).sqrt()  # of x's patches, the order isn't changed
+    tops = range(0, x.shape[2] - size + 1, stride)
+    rows = max(1, CHUNK // (x.shape[3] * pixels.shape[1]) // stride)
+    found = []
+    for first in range(0, len(tops), rows):
+        part = tops[first : first + rows]
+        seen = x[0, :, part[0] : part[-1] + size]  # [C,r,W]
+        products = (seen.flatten(1).T @ pixels).view(*seen.shape[1:], height, width)
+        for axis in (0, 1):  # rows of both pictures, then columns of both
+            own, other = seen.shape[1 + axis] - size + 1, style.shape[2 + axis] - size + 1
+            products = sum(
+                products.narrow(axis, shift, own).narrow(axis + 2, shift, other) for shift in range(1, size)
+            ) + products.narrow(axis, 0, own).narrow(axis + 2, 0, other)
+        chosen = products[::stride, ::stride].flatten(2).flatten(0, 1) / lengths  # [patches,patches of style]
+        found.append(chosen.argmax(1))
+    return torch.cat(found)
 
 
-def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
     """Keep a style's patches and return the loss; see StyleLoss."""
     del generator
     target = patches(style)
@@ -46,8 +76,8 @@ def make(style: Tensor, generator: torch.Generator) -> Callable[[Tensor], Tensor
     def loss(x: Tensor) -> Tensor:
         own = patches(x)
         with torch.no_grad():
-            chosen = nearest(own, target)
-        return (own - target[chosen]).square().mean()
+            chosen = nearest(x, style)
+        return F.mse_loss(own, target[chosen], reduction=reduction)
 
     return loss
 
@@ -59,4 +89,5 @@ LOSS = StyleLoss(
     summary="Every small patch, to the painting's most similar one.",
     make=make,
     layers=("relu3_1", "relu4_1"),
+    hold=6.0,
 )

@@ -1,12 +1,16 @@
 """Image style transfer by optimization (Gatys, Ecker & Bethge, CVPR 2016; coarse to fine: Gatys et al., CVPR 2017).
 
-Departs from the paper: losses are in the units of adain_core/optimize.py; relu4_1 stands for conv4_2 where the networks
-end there, and relu5_1 is left out; pooling is the networks' own, by maximum or by strides.
+Departs from the paper: relu4_1 stands for conv4_2 where the networks end there, and relu5_1 is left out where they lack
+it. By default Adam moves a pyramid of the picture, from the photograph, under losses in the units of
+adain_core/objective.py, with total variation, and pooling is the networks' own. The preset `paper` has the paper's
+losses, L-BFGS, pixels, noise, average pooling and iterations; only the weight of its content loss is ours, since that
+depends on how a network's weights are scaled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -15,12 +19,25 @@ from adain_core.losses import gram
 from adain_core.networks import Networks
 from adain_core.optimize import Params, optimize
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+GRAM = replace(gram.LOSS, layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"))
+PAPER = {
+    "steps": 500,
+    "optimizer": "lbfgs",
+    "pyramid": 1,
+    "start": "noise",
+    "pooling": "average",
+    "units": "absolute",
+    "reduction": "sum",
+    "content_weight": 1e-5,
+    "style_weight": 1.0,
+    "tv_weight": 0.0,
+    "average": 0.0,
+}
 
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Optimize the picture until its Gram matrices are the style's; yields a Step an iteration."""
-    return optimize(content, styles, params, networks, {gram.LOSS: 1.0}, LAYERS)
+    return optimize(content, styles, {GRAM: 1.0}, params, networks)
 
 
 METHOD = Method(
@@ -30,4 +47,5 @@ METHOD = Method(
     summary="Optimizes the picture itself until the painting's channels are active together in it.",
     params=Params,
     run=run,
+    presets={"paper": PAPER},
 )

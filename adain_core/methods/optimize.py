@@ -1,4 +1,4 @@
-"""Optimization with a style loss of choice, in the loop that Gatys et al. 2016 runs in."""
+"""Optimization with a style loss of choice, or several, in the loop that Gatys et al. 2016 runs in."""
 
 from __future__ import annotations
 
@@ -8,29 +8,40 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import losses, optimize
+from adain_core import losses, objective, optimize
 from adain_core.contracts import Method, Step, Style
 from adain_core.networks import Networks
 
 
 class Params(optimize.Params):
-    """Which loss."""
+    """Which losses."""
 
-    loss: Literal["mean_std", "gram", "mmd", "coral", "histogram"] = Field(
+    loss: Literal[tuple(losses.find())] = Field(  # type: ignore[valid-type]
         "mean_std", title="Style loss", description="What of the painting's features the picture is to have."
+    )
+    mix: str = Field(
+        "",
+        max_length=200,
+        title="Further losses",
+        description="Beside it, with shares where the first has 1, as in histogram=0.5, coral.",
     )
 
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
-    """Optimize the picture under the chosen loss; yields a Step an iteration."""
-    return optimize.optimize(content, styles, params, networks, {losses.find()[params.loss]: 1.0})
+    """Optimize the picture under the chosen losses; yields a Step an iteration."""
+    known = losses.find()
+    mixed = {params.loss: 1.0, **objective.shares(params.mix, "further losses")}
+    if missing := [name for name in mixed if name not in known]:
+        raise ValueError(f"There is no loss {missing[0]}; there are {', '.join(known)}.")
+    chosen = {known[name]: share for name, share in mixed.items()}
+    return optimize.optimize(content, styles, chosen, params, networks)
 
 
 METHOD = Method(
     name="optimize",
     title="Optimization",
     paper="the losses' papers",
-    summary="Optimizes the picture itself under a style loss of your choice.",
+    summary="Optimizes the picture itself under a style loss of your choice, or a mix of them.",
     params=Params,
     run=run,
 )

@@ -1,34 +1,50 @@
 """Style swap: each patch of the photograph's features becomes the painting's most similar one (Chen & Schmidt 2016).
 
-Departs from the paper: it swaps at relu3_1 and makes the picture by optimization or by an inverse network of its own;
-here AdaIN's decoder is the inverse network, so the swap is where that begins, at relu4_1, and with `compact` at relu3_1
-as well; its shallowest level gets AdaIN. Patches are found by matrix products in chunks, not by one convolution, which
-gives the same and bounds memory.
+The swap is at relu3_1, and the picture is made by an inverse network (adain_core/training/inverse.py trains the one of
+`compact`) or by optimization, as the paper has both.
+
+Departs from the paper: patches are found by pixels' products added along diagonals (losses/mrf.py), not by one
+convolution, which gives the same and bounds memory; the optimization is the loop of adain_core/optimize.py. Other
+layers may be swapped as well; then AdaIN's decoder makes the picture, and levels that aren't swapped get AdaIN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space
-from adain_core.contracts import Method, Step, Style
+from adain_core import feature_space, objective, optimize
+from adain_core.contracts import Method, Step, Stopwatch, Style, parse
+from adain_core.controls.strength import blend
 from adain_core.losses.mrf import nearest, patches
 from adain_core.networks import Networks
 from adain_core.normalization import adain
 
-LAYERS = ("relu4_1", "relu3_1")
-
 
 class Params(feature_space.Params):
-    """How strongly to stylize, and by which patches."""
+    """How strongly to stylize, by which patches, and how the picture is made."""
 
     patch: int = Field(3, ge=1, le=7, title="Patch size", description="Side of a patch, in pixels of the features.")
     stride: int = Field(1, ge=1, le=7, title="Stride", description="From one patch to the next; more is faster.")
+    layer: Literal["relu3_1", "relu4_1", "relu3_1+relu4_1"] = Field(
+        "relu3_1", title="Swapped layer", description="Where patches are swapped; deeper ones show larger."
+    )
+    by: Literal["auto", "network", "optimization"] = Field(
+        "auto",
+        title="Made by",
+        description="An inverse network, in one pass, or an optimization; auto takes a network where there is one.",
+    )
+    iterations: int = Field(
+        100, ge=1, le=2000, title="Iterations", description="Of the optimization, where one makes the picture."
+    )
+    seconds: float = Field(
+        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which an optimization ends."
+    )
 
 
 def swap(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
@@ -45,21 +61,80 @@ def swap(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
     """
     size = min(size, *x.shape[2:], *style.shape[2:])
     stride, target = min(stride, size), patches(style, size)
-    covered = F.fold(torch.ones_like(patches(x[:1], size, stride)).T[None], x.shape[2:], size, stride=stride)
+    ones = torch.ones(1, size * size, nearest_count(x, size, stride), device=x.device, dtype=x.dtype)
+    covered = F.fold(ones, x.shape[2:], size, stride=stride)  # [1,1,H,W]
     found = []
     for each in x.split(1):  # type: ignore[no-untyped-call]
-        chosen = target[nearest(patches(each, size, stride), target)]
+        chosen = target[nearest(each, style, size, stride)]
         found.append(F.fold(chosen.T[None], x.shape[2:], size, stride=stride) / covered.clamp_min(1))
     return torch.where(covered > 0, torch.cat(found), x)
 
 
+def nearest_count(x: Tensor, size: int, stride: int) -> int:
+    """Count the patches of features."""
+    height, width = ((side - size) // stride + 1 for side in x.shape[2:])
+    return height * width
+
+
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
-    """Stylize in one pass; yields one Step."""
+    """Stylize: one Step by a network, one an iteration by an optimization.
+
+    Raises:
+        ValueError: no network makes a picture of the swapped layer.
+    """
+    layers = tuple(params.layer.split("+"))
+
+    def mixed(own: Tensor, each: Sequence[Tensor]) -> Tensor:
+        swapped = [swap(own, x, params.patch, params.stride) for x in each]
+        parts = [style.weight * x for style, x in zip(styles, swapped, strict=True)]
+        return blend(own, torch.stack(parts).sum(0), params.alpha)
+
+    inverse = networks.inverse is not None and layers == networks.inverse.levels
+    levels = networks.levels if networks.decoder is not None else ()
+    decoded = inverse or all(layer in levels for layer in layers)
+    if params.by == "network" and not decoded:
+        raise ValueError(
+            f"{networks.name} has no network that makes a picture of {params.layer}, only of"
+            f" {', '.join(levels) or 'none'}; choose another layer, or optimization."
+        )
+    if params.by == "optimization" or not decoded:
+
+        def make(own: Mapping[str, Tensor], each: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+            return {layer: mixed(own[layer], [one[layer] for one in each]) for layer in layers}
+
+        return optimize.optimize(content, styles, {}, _loop(params), networks, objective.Anchor([layers], make))
+    if inverse:
+        return _invert(content, styles, layers[0], mixed, networks)
 
     def transform(x: Tensor, style: Tensor, layer: str) -> Tensor:
-        return swap(x, style, params.patch, params.stride) if layer in LAYERS else adain(x, style)
+        return swap(x, style, params.patch, params.stride) if layer in layers else adain(x, style)
 
     return feature_space.transfer(content, styles, params, networks, transform)
+
+
+def _invert(
+    content: Tensor,
+    styles: Sequence[Style],
+    layer: str,
+    mixed: Callable[[Tensor, Sequence[Tensor]], Tensor],
+    networks: Networks,
+) -> Generator[Step, None, None]:
+    clock = Stopwatch(networks.device)
+    with torch.inference_mode():
+        with clock("encode content"):
+            own = networks.encode(content).features[layer]
+        with clock("encode style"):
+            each = [networks.encode(style.image).features[layer].float() for style in styles]
+        with clock("swap"):
+            swapped = mixed(own.float(), each).to(own.dtype)
+        with clock("decode"):
+            image = networks.invert({layer: swapped}, content.shape[2:])
+    yield Step(image, seconds=clock.seconds, used=f"Swapped at {layer}; an inverse network made the picture.")
+
+
+def _loop(params: Params) -> optimize.Params:
+    given = {"steps": params.iterations, "seconds": params.seconds, "seed": params.seed}
+    return parse(optimize.Params, {**given, "content_weight": 1.0, "tv_weight": 1.0})
 
 
 METHOD = Method(

@@ -1,7 +1,7 @@
 """Training: the compact pair, from the full-size networks as teacher, and the full-size decoder by the paper's recipe.
 
 Needs two folders of pictures, contents and styles, the full-size weights (from the Hub, or a folder), and what
-requirements-dev.txt installs. The shipped compact model was made by these two commands (the model card has their
+requirements-dev.txt installs. The shipped compact model was made by the first two (the model card has their
 settings, logs and figures):
 
     python -m adain_core.training distill --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/distill
@@ -14,6 +14,11 @@ settings, logs and figures):
    content and style losses in its features, each divided by what the full-size pair reaches; reconstruction; and the
    distillation goes on, also on stylized pictures and on probes: pictures under optimization in the predicted features,
    which find what the encoder doesn't see.
+
+For style swap an inverse network, and then all in half the size, as the package has them:
+
+    python -m adain_core.training inverse --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/inverse
+    python -m adain_core.training ship runs/pair/weights.safetensors adain_core/pretrained/compact.safetensors
 
 And for the full-size networks, the paper's recipe:
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,23 +11,26 @@ from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from adain_core import weights
-from adain_core.compact import CompactDecoder, CompactEncoder
+from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
 from adain_core.contracts import Params, describe, parse
 from adain_core.networks import Decoder
 from adain_core.training import loop, pictures
 from adain_core.training.decoder import PaperDecoder, PaperSettings
 from adain_core.training.decoder import Weights as DecoderWeights
 from adain_core.training.distill import Distill, fit
+from adain_core.training.inverse import Inverse
+from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, reference
 from adain_core.training.pair import Weights as PairWeights
 from adain_core.training.teacher import LAYERS, Teacher
 
 M = TypeVar("M", bound=nn.Module)
+C = TypeVar("C", bound=CompactInverse)
 P = TypeVar("P", bound=Params)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -83,18 +88,14 @@ def pair(
     output: Output,
     teacher: TeacherFolder = None,
     start: Start = None,
+    renew: Annotated[str, typer.Option(help="Tensors to begin anew all the same: their names' first letters.")] = "",
     options: Any = None,
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
     run = Run(Settings, options, photos, paintings, teacher)
-    encoder, decoder = run.encoder(), run.new(CompactDecoder())
-    with torch.no_grad():
-        for last in (decoder.conv4_2, decoder.conv3_5, decoder.conv3_3):  # each shortcut begins alone
-            last.weight.zero_()
-        decoder.conv1_1.weight.mul_(0.1)  # begins near grey
-        nn.init.constant_(decoder.conv1_1.bias, 0.5)  # type: ignore[arg-type]
+    encoder, decoder = run.encoder(), run.climber(CompactDecoder())
     if start is not None:
-        begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start)
+        begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
     with torch.no_grad():
         crops = torch.cat([each for batch in run.batches(range(-28, -12)) for each in run.move(batch)])
         fit(encoder.heads, encoder(crops, LAYERS), run.teacher.features(crops))
@@ -106,6 +107,17 @@ def pair(
 
 
 @app.command()
+@declared(Settings, InverseWeights)
+def inverse(
+    photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
+) -> None:
+    """Train an inverse network for style swap with the shipped compact encoder."""
+    run = Run(Settings, options, photos, paintings, teacher)
+    encoder = copy.deepcopy(weights.load("compact").encoder).to(run.device, torch.float32)
+    run.train(Inverse(encoder, run.climber(CompactInverse()), run.weights(InverseWeights), run.samples), output)
+
+
+@app.command()
 @declared(PaperSettings, DecoderWeights)
 def decoder(
     photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
@@ -113,6 +125,19 @@ def decoder(
     """Train a full-size decoder for VGG-19 by the paper's recipe."""
     run = Run(PaperSettings, options, photos, paintings, teacher)
     run.train(PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples), output)
+
+
+@app.command()
+def ship(
+    run: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
+    output: Annotated[Path, typer.Argument(help="The file to write.")],
+) -> None:
+    """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
+    tensors = load_file(run)
+    prefix = "inverse." if all(name.startswith("inverse.") for name in tensors) else ""
+    save_file({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()}, output)
+    with output.open("rb") as stream:
+        print(hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 class Run:
@@ -148,6 +173,20 @@ class Run:
                 nn.init.constant_(each.bias, 0)  # type: ignore[arg-type]
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def climber(self, module: C) -> C:
+        """Initialize a way up: each shortcut begins alone, and the picture near grey."""
+        module = self.new(module)
+        with torch.no_grad():
+            for name in ("conv4_2", "conv3_5", "conv3_3"):
+                if hasattr(module, name):
+                    module.get_submodule(name).weight.zero_()  # type: ignore[operator]
+            for name in ("conv4_1", "conv3_1"):  # so do the ways up to the next level
+                if hasattr(module, name) and hasattr(module, "conv4_1"):
+                    module.get_submodule(name).weight.mul_(0.1)  # type: ignore[operator]
+            module.conv1_1.weight.mul_(0.1)
+            nn.init.constant_(module.conv1_1.bias, 0.5)  # type: ignore[arg-type]
+        return module
+
     def encoder(self) -> CompactEncoder:
         """Build a compact encoder whose heads predict the teacher's features."""
         return self.new(CompactEncoder(predicted=self.teacher.widths))
@@ -165,9 +204,10 @@ class Run:
         loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16)
 
 
-def begin(module: nn.Module, path: Path) -> None:
-    """Load what a file holds for a module."""
-    found = module.load_state_dict(load_file(path), strict=False)
+def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
+    """Load what a file holds for a module, but for names that begin as given."""
+    kept = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(without)}
+    found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")
 
 

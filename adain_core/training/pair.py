@@ -28,7 +28,6 @@ from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
-SLOW = 0.3  # the encoder's learning rate, over the decoder's
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
@@ -41,6 +40,7 @@ class Weights(Params):
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Of reconstructing a photograph from itself.")
     distillation: float = Field(2.0, ge=0, le=1000, description="Of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Of predicting them for stylized and optimized pictures.")
+    encoder: float = Field(0.3, ge=0, le=1, description="The encoder's learning rate, over the decoder's; 0 keeps it.")
     power: float = Field(0.5, gt=0, le=1, description="Of each picture's style and content losses.")
 
 
@@ -117,11 +117,13 @@ class Pair:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """The encoder, distilled already, learns slower."""
+        """The encoder, distilled already, learns slower, or not at all."""
         named = [*self.student.named_parameters()]
         slow = [each for name, each in named if name.startswith("encoder.conv")]
         rest = [each for name, each in named if not name.startswith("encoder.conv")]
-        return [{"params": slow, "lr": SLOW * rate}, {"params": rest, "lr": rate}]
+        if not self.weights.encoder:
+            return [{"params": [*self.student["decoder"].parameters()], "lr": rate}]
+        return [{"params": slow, "lr": self.weights.encoder * rate}, {"params": rest, "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:
         """Each content crop meets two styles, and one of them itself."""
@@ -129,8 +131,9 @@ class Pair:
         count = len(contents)
         with torch.no_grad():
             truth = self.teacher.features(torch.cat([contents, paintings]))
-        encoder, unexplained, power = self.student["encoder"], self.helpers["unexplained"], self.weights.power
-        own = encoder(torch.cat([contents, paintings]), LAYERS)
+        encoder, power = self.student["encoder"], self.weights.power
+        with torch.set_grad_enabled(self.weights.encoder > 0):
+            own = encoder(torch.cat([contents, paintings]), LAYERS)
         first = [*range(count)] * 2  # indices of contents, and of the styles that they meet
         second = [*range(count, 2 * count), *range(count + 1, 2 * count), count]
         itself = step % count
@@ -140,24 +143,34 @@ class Pair:
             content, style = _pick(truth, first), _pick(truth, second)
             target, goal = self.teacher.target(content, style), all_statistics(style)
         found = self.teacher.features(stylized)
-        probes = self.helpers["probes"].advance(encoder, batch, step)
-        hard = torch.cat([stylized[:count].detach(), probes])
-        with torch.no_grad():
-            seen = self.teacher.features(probes)
-            hard_truth = {layer: torch.cat([found[layer][:count], seen[layer]]) for layer in LAYERS}
         terms = {
             "style": (style_loss(all_statistics(found), goal) / self.reference["style"]).pow(power).mean(),
             "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
-            "distillation": torch.stack(list(unexplained(encoder, own, truth).values())).mean(),
-            "probing": torch.stack(list(unexplained(encoder, encoder(hard, LAYERS), hard_truth).values())).mean(),
         }
+        if self.weights.encoder:
+            terms |= self.distill(own, truth, stylized[:count].detach(), found, batch, step)
         if self.weights.imitation:
             with torch.no_grad():
                 model = self.teacher.features(self.teacher.decode(target).clamp(0, 1))
             terms["imitation"] = torch.stack([_gap(found[layer], model[layer]) for layer in IMITATED]).mean()
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
         return {**terms, "total": total}
+
+    def distill(
+        self, own: Features, truth: Features, stylized: Tensor, seen: Features, batch: tuple[Tensor, Tensor], step: int
+    ) -> dict[str, Tensor]:
+        """Return how much of the teacher's features stays unpredicted, of pictures, and of stylized ones and probes."""
+        encoder, unexplained = self.student["encoder"], self.helpers["unexplained"]
+        probes = self.helpers["probes"].advance(encoder, batch, step)
+        with torch.no_grad():
+            more = self.teacher.features(probes)
+            hard_truth = {layer: torch.cat([seen[layer][: len(stylized)], more[layer]]) for layer in LAYERS}
+        hard = encoder(torch.cat([stylized, probes]), LAYERS)
+        return {
+            "distillation": torch.stack(list(unexplained(encoder, own, truth).values())).mean(),
+            "probing": torch.stack(list(unexplained(encoder, hard, hard_truth).values())).mean(),
+        }
 
     def stylize(self, own: Features, contents: list[int], styles: list[int]) -> Tensor:
         """Decode AdaIN of some pictures' features with others', by their places in the batch."""

@@ -29,6 +29,8 @@ class Teacher:
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
         self.dtype = dtype
 
+        assert networks.decoder is not None
+
         def copied(module: nn.Module) -> nn.Module:
             return copy.deepcopy(module).to(device, dtype)
 

@@ -10,9 +10,9 @@ import gradio as gr
 from adain_core import PictureError, images, metrics, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
-from ui import examples
+from ui import examples, fields
 from ui.sheet import sheet, window
-from ui.widgets import COLORS, COMPUTE, QUIET, check, expect, field, keep, note, pick, sentence, strip
+from ui.widgets import COLORS, COMPUTE, QUIET, expect, keep, sentence
 
 TITLE = "Controls"
 ORDER = 2
@@ -72,18 +72,27 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
 def build() -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     first = examples.pairs()[0]
-    ui: dict[str, gr.components.Component] = {}
+    ui: fields.Components = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 with gr.Column(min_width=180):
-                    ui["content"] = field("controls-content", "Photograph", "Your photograph", first.photo.path, 220)
-                    ui["content_note"] = note("controls-content-note")
-                    photo_strip = strip(examples.photos(), "Photographs to try", "controls-photos")
+                    photos = ("Photographs to try", "controls-photos", examples.photos())
+                    fields.picture(
+                        ui,
+                        "content",
+                        "controls-content",
+                        "Photograph",
+                        "Your photograph",
+                        first.photo.path,
+                        220,
+                        photos,
+                    )
                 with gr.Column(min_width=180):
-                    ui["style"] = field("controls-style", "Painting", "The painting", first.style.path, 220)
-                    ui["style_note"] = note("controls-style-note")
-                    style_strip = strip(examples.styles(), "Paintings to try", "controls-styles")
+                    paintings = ("Paintings to try", "controls-styles", examples.styles())
+                    fields.picture(
+                        ui, "style", "controls-style", "Painting", "The painting", first.style.path, 220, paintings
+                    )
             ui["show"] = gr.Radio(
                 list(SHOWN),
                 value="Color modes",
@@ -137,10 +146,6 @@ def build() -> None:
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
     stopped = sentence("Stopped. The pictures that are ready stay.")
     stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **QUIET)
-    photo_strip.select(pick(examples.photos()), None, ui["content"], **QUIET)
-    style_strip.select(pick(examples.styles()), None, ui["style"], **QUIET)
-    for slot in ("content", "style"):
-        ui[slot].change(check, ui[slot], [ui[f"{slot}_note"], ui[slot]], **QUIET)
 
 
 def _caption(name: str, result: Any) -> str:

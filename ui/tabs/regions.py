@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,53 +14,42 @@ from PIL import Image
 from adain_core import PictureError, images, run
 from adain_core.controls.proposals import propose
 from adain_core.pipeline import Settings
-from ui import examples, painting
-from ui.widgets import (
-    COMPUTE,
-    QUIET,
-    Canvas,
-    SafeUpload,
-    check,
-    draw_field,
-    expect,
-    field,
-    keep,
-    note,
-    outcome,
-    pick,
-    sentence,
-    show,
-    strip,
-)
+from ui import examples, fields, masks, painting
+from ui.widgets import COMPUTE, QUIET, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
 
 TITLE = "Regions"
 ORDER = 3
 SIZES = (256, 512, 1024, 2048, 4096)
 REST, LEAVE, OWN = "As the rest", "Leave as it is", "A painting of my own"
-SLOTS = {
-    "rest": "The rest",
-    **{f"region_{label}": f"Region {label}, {name}" for label, (name, _) in painting.BRUSHES.items()},
-}
-OPENING = {"rest": "night_river", "region_1": "stained_glass"}
-SAVE = """() => setTimeout(() => document.querySelector("#regions-map-file").click(), 300)"""
+REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
+SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" for n, slot in REGIONS.items()}}
+OPENING = ("night_river", "stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor")
+OPENING = dict(zip(SLOTS, (*OPENING, "woodcut", "psychedelic"), strict=True))
+FIRST = (1,)  # the regions whose fields the page opens with
+GROUND = 255  # of a strength map: full strength where nothing is painted
+HELP = (
+    "One color a region; the eraser and undo are beside the brush. Foreground and background and By color propose"
+    " regions to correct. Loading is the way without a mouse: a label map is a grey PNG with 0 for the rest and 1 to 8"
+    " for the regions; masks are grey pictures, white inside, and become the free regions in the order of their names."
+    " What was loaded keeps its full resolution, and a mask its softness, wherever you don't paint over it."
+)
+STRENGTHS = (
+    "White is full strength, black none. Take a file, paint on the photograph, or both: paint lies over the file, which"
+    " keeps its full resolution elsewhere."
+)
+_SHOWN = ("compare", "before", "picture", "download", "status", "content_note", "map_note", "strength_map_note")
+_SHOWN = (*_SHOWN, *(f"{slot}_own_note" for slot in SLOTS))
+View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
 
 
-class View(NamedTuple):
-    """What a run shows; what it leaves out stays as it is."""
+class Easel(NamedTuple):
+    """What is put on the canvas, and what goes with it; what is left out stays as it is."""
 
-    compare: Any = gr.skip()
-    before: Any = gr.skip()
-    picture: Any = gr.skip()
-    download: Any = gr.skip()
-    status: Any = gr.skip()
-    content_note: Any = gr.skip()
-    map_note: Any = gr.skip()
-    strength_map_note: Any = gr.skip()
-    rest_note: Any = gr.skip()
-    region_1_note: Any = gr.skip()
-    region_2_note: Any = gr.skip()
-    region_3_note: Any = gr.skip()
-    region_4_note: Any = gr.skip()
+    canvas: Any = gr.skip()
+    map_note: Any = ""
+    loaded: Any = None
+    shown: Any = FIRST
+    painted: Any = gr.skip()
 
 
 def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
@@ -70,99 +61,69 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
     options = {"size": values["size"]}
     yield View(status=sentence(f"Stylizing the regions at {values['size']} pixels…"))
     try:
-        labels = _labels(content, values["canvas"])
-        counts = labels.histogram()
-        present = [label for label in painting.BRUSHES if counts[label]]
-        if not present:
-            words = "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
-            yield View(status=sentence("No picture was made."), map_note=sentence(words, refused=True))
+        regions = masks.compose(values["loaded"], masks.labels(values["canvas"], content), values["size"])
+        if missing := _missing(values, regions):
+            yield View(status=sentence("No picture was made."), **missing)
             return
-        for slot in ("rest", *(f"region_{label}" for label in present)):
-            if values[slot] == OWN and values[f"{slot}_own"] is None:
-                words = sentence(f"{SLOTS[slot]}: choose its painting first.", refused=True)
-                yield View(status=sentence("No picture was made."))._replace(**{f"{slot}_note": words})
-                return
-        style_for = {label: _style(values, f"region_{label}") for label in present if values[f"region_{label}"] != REST}
-        strengths = {label: values[f"region_{label}_strength"] for label in present}
-        rest = _style(values, "rest")
         yield View(
             status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options])}"),
             map_note="",
         )
-        results = run(
-            content,
-            [] if rest is None else [rest],
-            regions=labels,
-            style_for=style_for,
-            region_strength={label: value for label, value in strengths.items() if value < 1},
-            strength_map=values["strength_map"],
-            feather=values["feather"],
-            download=False,
-            **options,
-        )
-        for result in results:
+        for result in run(content, **_inputs(values, regions), **options, download=False):
             yield View(**show(result))
     except PictureError as error:
-        place = {"content": "content_note", "style": "rest_note", "strength map": "strength_map_note"}
-        place |= {f"style of region {label}": f"region_{label}_note" for label in painting.BRUSHES}
-        refusal = sentence(error.sentence, refused=True)
-        shown = place.get(error.role, "map_note")
-        yield View(status=sentence("No picture was made."))._replace(**{shown: refusal})
+        place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
+        place |= {f"style of region {label}": f"{slot}_own_note" for label, slot in REGIONS.items()}
+        refusal = {place.get(error.role, "map_note"): sentence(error.sentence, refused=True)}
+        yield View(status=sentence("No picture was made."), **refusal)
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
 
 
+def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, str]:
+    """Say what a run still lacks, by the place where it is said."""
+    if not regions:
+        words = "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
+        return {"map_note": sentence(words, refused=True)}
+    for slot in ("rest", *(REGIONS[label] for label in regions)):
+        if values[slot] == OWN and values[f"{slot}_own"] is None:
+            return {f"{slot}_own_note": sentence(f"{SLOTS[slot]}: choose its painting first.", refused=True)}
+    return {}
+
+
+def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, Any]:
+    """Return what `run` is given beside the photograph."""
+    rest = _style(values, "rest")
+    slots = {label: REGIONS[label] for label in regions}
+    strengths = {label: values[f"{slot}_strength"] for label, slot in slots.items()}
+    return {
+        "styles": [] if rest is None else [rest],
+        "regions": regions,
+        "style_for": {label: _style(values, slot) for label, slot in slots.items() if values[slot] != REST},
+        "region_strength": {label: value for label, value in strengths.items() if value < 1},
+        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND),
+        "feather": values["feather"],
+    }
+
+
 def build() -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
-    first = examples.pairs()[0]
-    ui: dict[str, gr.components.Component] = {}
+    opening = examples.pairs()[0].photo.path
+    ui: fields.Components = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            with gr.Row():
-                with gr.Column(min_width=200):
-                    ui["content"] = field("regions-content", "Photograph", "Your photograph", first.photo.path, 200)
-                    ui["content_note"] = note("regions-content-note")
-                    photo_strip = strip(examples.photos(), "Photographs to try", "regions-photos")
-            ui["canvas"] = Canvas(
-                _opening(first.photo.path),
-                label="Paint the regions",
-                sources=[],
-                transforms=[],
-                layers=False,
-                buttons=["fullscreen"],
-                brush=gr.Brush(
-                    default_size=30,
-                    colors=[(color, painting.OPACITY) for _, color in painting.BRUSHES.values()],
-                    default_color=(painting.BRUSHES[1][1], painting.OPACITY),
-                    color_mode="fixed",
-                ),
-                eraser=gr.Eraser(default_size=30),
-                canvas_size=(painting.SIDE, painting.SIDE),
-                height=480,
-                format="png",
-                elem_id="regions-canvas",
+            photos = ("Photographs to try", "regions-photos", examples.photos())
+            picked = fields.picture(
+                ui, "content", "regions-content", "Photograph", "Your photograph", opening, 200, photos
             )
-            ui["map_note"] = note("regions-map-note")
-            with gr.Row():
-                foreground = gr.Button("Foreground and background", size="sm", scale=2, elem_id="regions-foreground")
-                colors = gr.Button("By color", size="sm", elem_id="regions-colors")
-                clear = gr.Button("Clear", size="sm", elem_id="regions-clear")
-            with gr.Row():
-                ui["map"] = SafeUpload("Load a label map", file_types=["image"], size="sm", elem_id="regions-map")
-                save = gr.Button("Save the label map", size="sm", elem_id="regions-save")
-                map_file = gr.DownloadButton("Label map", visible="hidden", elem_id="regions-map-file")
-            gr.HTML(
-                sentence(
-                    "One color a region; the eraser and undo are beside the brush. Foreground and background and By"
-                    " color propose regions to correct. A label map is a grey PNG with 0 for the rest and 1 to 4 for"
-                    " the regions: loading one is the way without a mouse."
-                ),
-                elem_classes="note",
-            )
+            buttons = _draw_easel(ui, opening)
         with gr.Column(scale=6, min_width=320):
+            groups = {}
             for slot, title in SLOTS.items():
-                with gr.Group(elem_classes=["region", slot.replace("_", "-")]):
-                    ui |= _slot(slot, title)
+                visible = slot == "rest" or slot in [REGIONS[label] for label in FIRST]
+                with gr.Group(elem_classes=["region", slot.replace("_", "-")], visible=visible) as groups[slot]:
+                    _slot(ui, slot, title)
+            buttons["add"] = gr.Button("Add a region", size="sm", elem_id="regions-add")
             with gr.Row():
                 run_button = gr.Button(
                     "Stylize the regions",
@@ -177,23 +138,10 @@ def build() -> None:
                 "regions-", None, None, "Press Stylize the regions: the tiger in one style and the snow in another."
             )
             with gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
-                feather = Settings.model_fields["feather"]
-                ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
-                ui["size"] = gr.Dropdown(
-                    [(f"{size} pixels", size) for size in SIZES],
-                    value=512,
-                    label="Size of the result",
-                    info="Its longer side. Larger takes longer and gives finer strokes.",
-                    filterable=False,
-                    elem_id="regions-size",
-                )
-                ui["strength_map"] = field(
-                    "regions-strength-map", "Strength map: white for full strength, black for none", "", None, 170
-                )
-                ui["strength_map_note"] = note("regions-strength-map-note")
+                _draw_more(ui, opening)
 
     named = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in View._fields and name != "map"}
+    inputs = {ui[name] for name in ui if name not in View._fields and name not in ("map", "masks", "painted", "shown")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
@@ -204,33 +152,78 @@ def build() -> None:
     )
     stopped = sentence("Stopped. The last picture stays.")
     stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **QUIET)
-    painted = [ui["canvas"], ui["map_note"]]
-    ui["content"].input(_blank, ui["content"], painted, **QUIET)
-    photo_strip.select(pick(examples.photos()), None, ui["content"], **QUIET).then(
-        _blank, ui["content"], painted, **QUIET
-    )
-    clear.click(_blank, ui["content"], painted, **QUIET)
-    foreground.click(_propose_foreground, ui["content"], painted, **COMPUTE)
-    colors.click(_propose_colors, ui["content"], painted, **COMPUTE)
-    ui["map"].upload(_load_map, [ui["content"], ui["map"]], painted, **QUIET)
-    save.click(_save_map, [ui["content"], ui["canvas"]], map_file, **QUIET).then(None, None, None, js=SAVE, **QUIET)
-    for slot in ("content", "strength_map", *(f"{slot}_own" for slot in SLOTS)):
-        place = ui[f"{slot.removesuffix('_own')}_note"]
-        ui[slot].change(check, ui[slot], [place, ui[slot]], **QUIET)
+    for change in _wire_easel(ui, buttons, picked):
+        change.then(_reveal, ui["shown"], [*(groups[slot] for slot in REGIONS.values()), buttons["add"]], **QUIET)
     for slot in SLOTS:
-        ui[slot].change(_choose, ui[slot], [ui[f"{slot}_own"], ui[f"{slot}_note"]], **QUIET)
+        ui[slot].change(_choose, ui[slot], [ui[f"{slot}_own"], ui[f"{slot}_own_note"]], **QUIET)
 
 
-def _slot(slot: str, title: str) -> dict[str, gr.components.Component]:
+def _draw_easel(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
+    """Draw the canvas and its buttons."""
+    colors = [color for _, color in painting.BRUSHES.values()]
+    proposed = propose(images.load(opening, painting.SIDE).rgb, "foreground")
+    ui["loaded"], ui["shown"] = gr.State(None), gr.State(FIRST)
+    ui["canvas"] = fields.canvas("regions-canvas", "Paint the regions", colors, fields.on_easel(opening, proposed))
+    ui["painted"] = note("regions-painted", _told(proposed))
+    ui["map_note"] = note("regions-map-note")
+    buttons = {}
+    with gr.Row():
+        for name, label in (("foreground", "Foreground and background"), ("colors", "By color"), ("clear", "Clear")):
+            scale = 2 if name == "foreground" else 1
+            buttons[name] = gr.Button(label, size="sm", scale=scale, elem_id=f"regions-{name}")
+    with gr.Row():
+        options = {"file_types": ["image"], "size": "sm", "min_width": 120}
+        ui["map"] = SafeUpload("Load a label map", elem_id="regions-map", **options)
+        ui["masks"] = SafeUpload("Load masks", file_count="multiple", elem_id="regions-masks", **options)
+        buttons["save"] = gr.Button("Save the label map", size="sm", min_width=120, elem_id="regions-save")
+        buttons["file"] = gr.DownloadButton(visible="hidden")
+        buttons["look"] = gr.Button(visible="hidden", elem_id="regions-look")  # page.js presses it
+    gr.HTML(sentence(HELP), elem_classes="note")
+    return buttons
+
+
+def _wire_easel(ui: fields.Components, buttons: Mapping[str, gr.Button], picked: Any) -> list[Any]:
+    """Wire what changes the canvas, or takes from it; return the events after which other regions may be shown."""
+    content, outputs = ui["content"], [ui[name] for name in Easel._fields]
+    now = [content, ui["canvas"], ui["loaded"]]
+    fields.download(buttons["save"].click(_save_map, now, [buttons["file"], ui["map_note"]], **QUIET), buttons["file"])
+    return [
+        gr.on([content.input, buttons["clear"].click], _blank, content, outputs, **QUIET),
+        picked.then(_blank, content, outputs, **QUIET),
+        buttons["foreground"].click(_propose_foreground, content, outputs, **COMPUTE),
+        buttons["colors"].click(_propose_colors, content, outputs, **COMPUTE),
+        ui["map"].upload(_load_map, [content, ui["map"]], outputs, **QUIET),
+        ui["masks"].upload(_load_masks, [*now, ui["masks"]], outputs, **QUIET),
+        buttons["look"].click(
+            _look, [*now, ui["shown"]], [ui["shown"], ui["painted"]], trigger_mode="always_last", **QUIET
+        ),
+        buttons["add"].click(_add, ui["shown"], ui["shown"], **QUIET),
+    ]
+
+
+def _draw_more(ui: fields.Components, opening: str) -> None:
+    """Draw what waits in the closed accordion."""
+    feather = Settings.model_fields["feather"]
+    ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
+    ui["size"] = gr.Dropdown(
+        [(f"{size} pixels", size) for size in SIZES],
+        value=512,
+        label="Size of the result",
+        info="Its longer side. Larger takes longer and gives finer strokes.",
+        filterable=False,
+        elem_id="regions-size",
+    )
+    fields.grey_mask(ui, "strength_map", "regions-strength-map", "content", opening, "Strength map", STRENGTHS, GROUND)
+
+
+def _slot(ui: fields.Components, slot: str, title: str) -> None:
     """Draw a region's style, its own painting and its strength."""
-    ui: dict[str, gr.components.Component] = {}
-    known = {style.path: style.title for style in examples.styles()}
-    opening = next((words for path, words in known.items() if OPENING.get(slot) == Path(path).stem), REST)
+    known = {Path(style.path).stem: style.title for style in examples.styles()}
     name = f"regions-{slot.replace('_', '-')}"
     with gr.Row():
         ui[slot] = gr.Dropdown(
             [*([] if slot == "rest" else [REST]), LEAVE, *known.values(), OWN],
-            value=opening,
+            value=known[OPENING[slot]],
             label=title,
             info="What is not painted." if slot == "rest" else "The painting whose style it takes.",
             filterable=False,
@@ -249,9 +242,7 @@ def _slot(slot: str, title: str) -> dict[str, gr.components.Component]:
                 buttons=[],
                 elem_id=f"{name}-strength",
             )
-    ui[f"{slot}_own"] = field(f"{name}-own", f"{title}: its painting", title, None, 150, visible=False)
-    ui[f"{slot}_note"] = note(f"{name}-note")
-    return ui
+    fields.picture(ui, f"{slot}_own", f"{name}-own", f"{title}: its painting", title, None, 150, visible=False)
 
 
 def _style(values: Mapping[str, Any], slot: str) -> str | None:
@@ -261,62 +252,109 @@ def _style(values: Mapping[str, Any], slot: str) -> str | None:
     return {style.title: style.path for style in examples.styles()}.get(values[slot])
 
 
-def _labels(content: str, layers: list[Image.Image]) -> Image.Image:
-    return painting.to_labels(layers, images.measure(content, painting.SIDE))
+def _put(content: str, labels: Image.Image, said: str = "", loaded: masks.Loaded | None = None) -> Easel:
+    """Put labels on the canvas."""
+    there = _there(labels, loaded) or FIRST
+    return Easel(fields.on_easel(content, labels), said and sentence(said), loaded, there, _told(labels))
 
 
-def _editor(content: str, labels: Image.Image | None = None) -> dict[str, Any]:
-    """Return what the canvas shows: the photograph, made small, and regions upon it."""
-    photograph = images.load(content, painting.SIDE).rgb
-    layers = [] if labels is None else [painting.to_layer(labels, photograph.size)]
-    return {"background": painting.easel(photograph), "layers": layers, "composite": None}
+def _refuse(words: str) -> Easel:
+    return Easel(gr.skip(), sentence(words, refused=True), gr.skip(), gr.skip())
 
 
-def _opening(content: str) -> dict[str, Any]:
-    return _editor(content, propose(images.load(content, painting.SIDE).rgb, "foreground"))
+def _answered(change: Callable[..., Easel]) -> Callable[..., Easel]:
+    """Refuse a change without a photograph, and with the sentence of a ValueError."""
+
+    @functools.wraps(change)
+    def answer(content: str | None, *rest: Any) -> Easel:
+        try:
+            return _refuse("Choose a photograph first.") if content is None else change(content, *rest)
+        except ValueError as error:
+            return _refuse(str(error))
+
+    return answer
 
 
-def _blank(content: str | None) -> tuple[Any, str]:
+def _blank(content: str | None) -> Easel:
     try:
-        return (None if content is None else _editor(content)), ""
+        return Easel(None) if content is None else _put(content, Image.new("L", images.measure(content, painting.SIDE)))
     except ValueError:  # the sentence stands beside the photograph
-        return None, ""
+        return Easel(None)
 
 
-def _propose_foreground(content: str | None) -> tuple[Any, str]:
+def _propose_foreground(content: str | None) -> Easel:
     return _propose(content, "foreground", "region 1 is the foreground")
 
 
-def _propose_colors(content: str | None) -> tuple[Any, str]:
+def _propose_colors(content: str | None) -> Easel:
     return _propose(content, "colors", "the largest is the rest, the others are regions")
 
 
-def _propose(content: str | None, kind: str, words: str) -> tuple[Any, str]:
+@_answered
+def _propose(content: str, kind: str, words: str) -> Easel:
+    labels = propose(images.load(content, painting.SIDE).rgb, kind, 4)
+    if labels.getbbox() is None:
+        return _refuse("No foreground stands out here; paint it with the brush.")
+    return _put(content, labels, f"A proposal: {words}. Correct it with brush and eraser.")
+
+
+@_answered
+def _load_map(content: str, path: str) -> Easel:
+    loaded = masks.load_map(path, images.measure(content, painting.SIDE))
+    return _put(content, loaded.shown, "The label map is loaded. Correct it with brush and eraser.", loaded)
+
+
+@_answered
+def _load_masks(content: str, layers: list[Image.Image], before: masks.Loaded | None, paths: list[str]) -> Easel:
+    painted = masks.labels(layers, content)
+    used = _there(painted, before)
+    free = [label for label in painting.BRUSHES if label not in used]
+    paths = sorted(paths, key=lambda path: Path(path).name)
+    loaded = masks.load_masks(paths, before.sources if before else {}, free, painted.size)
+    names = ", ".join(SLOTS[REGIONS[label]] for label in free[: len(paths)])
+    return _put(content, masks.lay(painted, before, loaded), f"Loaded: {names}.", loaded)
+
+
+def _save_map(content: str | None, layers: list[Image.Image], loaded: masks.Loaded | None) -> tuple[Any, Any]:
     if content is None:
-        return gr.skip(), sentence("Choose a photograph first.", refused=True)
+        return None, sentence("Choose a photograph first.", refused=True)
     try:
-        labels = propose(images.load(content, painting.SIDE).rgb, kind, 4)
-        if labels.getextrema() == (0, 0):
-            return gr.skip(), sentence("No foreground stands out here; paint it with the brush.", refused=True)
-        return _editor(content, labels), sentence(f"A proposal: {words}. Correct it with brush and eraser.")
+        painted = masks.labels(layers, content)
+        found = masks.compose(loaded, painted, SIZES[-1])
+        largest = max((painted, *found.values()), key=lambda mask: mask.width * mask.height)
+        return keep(masks.merge(found, largest.size), "labels.png"), gr.skip()
     except ValueError as error:
-        return gr.skip(), sentence(str(error), refused=True)
+        return None, sentence(str(error), refused=True)
 
 
-def _load_map(content: str | None, path: str | None) -> tuple[Any, str]:
-    if content is None:
-        return gr.skip(), sentence("Choose a photograph first.", refused=True)
-    try:
-        labels = images.load_labels(path)
-        return _editor(content, labels), sentence("The label map is loaded. Correct it with brush and eraser.")
-    except ValueError as error:
-        return gr.skip(), sentence(str(error), refused=True)
+def _look(
+    content: str | None, layers: list[Image.Image], loaded: masks.Loaded | None, shown: tuple[int, ...]
+) -> tuple[Any, Any]:
+    """Show the fields of regions that were painted since, and say what is painted."""
+    if content is None or not layers:
+        return gr.skip(), gr.skip()
+    labels = masks.labels(layers, content)
+    return tuple(sorted({*shown, *_there(labels, loaded)})), _told(labels)
 
 
-def _save_map(content: str | None, layers: list[Image.Image]) -> Any:
-    if content is None:
-        return gr.skip()
-    return keep(_labels(content, layers), "labels.png")
+def _there(labels: Image.Image, loaded: masks.Loaded | None = None) -> tuple[int, ...]:
+    """Return the regions that are painted or loaded."""
+    counts = labels.histogram()
+    return tuple(n for n in REGIONS if counts[n] or (loaded is not None and n in loaded.sources))
+
+
+def _told(labels: Image.Image) -> str:
+    counts, area = labels.histogram(), labels.width * labels.height
+    parts = [f"{SLOTS[slot]}, {100 * counts[n] / area:.1f}%" for n, slot in REGIONS.items() if counts[n]]
+    return sentence(f"Painted: {'; '.join(parts) or 'nothing'}.")
+
+
+def _add(shown: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted({*shown, next(label for label in REGIONS if label not in shown)}))
+
+
+def _reveal(shown: tuple[int, ...]) -> list[Any]:
+    return [*(gr.update(visible=label in shown) for label in REGIONS), gr.update(visible=len(shown) < len(REGIONS))]
 
 
 def _choose(chosen: str) -> tuple[Any, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -11,21 +11,17 @@ import gradio as gr
 from adain_core import PictureError, methods, run
 from adain_core.pipeline import Settings
 from adain_core.weights import MODELS
-from ui import examples
+from ui import examples, fields
 from ui.widgets import (
     COMPUTE,
     QUIET,
-    check,
     draw,
     draw_color,
     draw_field,
     drawn,
     expect,
-    field,
     keep,
-    note,
     outcome,
-    pick,
     sentence,
     served,
     show,
@@ -38,6 +34,11 @@ STYLES = 4
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
 CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
+GROUND = 0  # of a style mask: only what is painted gives the style
+PART = (
+    "Only a part of the first painting gives the style: what is white, in a file or painted here. Black cuts a hole;"
+    " the eraser takes paint away. Without a file and paint, all of it does."
+)
 SHARES = tuple(f"share_{number}" for number in range(1, STYLES + 1))
 
 
@@ -54,6 +55,7 @@ class View(NamedTuple):
     style_2_note: Any = gr.skip()
     style_3_note: Any = gr.skip()
     style_4_note: Any = gr.skip()
+    style_mask_note: Any = gr.skip()
 
 
 def stylize(values: Mapping[str, Any]) -> Iterator[View]:
@@ -75,14 +77,24 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
     try:
         options["method"] = method.name
         yield View(status=sentence(f"{start} {expect(values['content'], [options])}"))
-        for result in run(values["content"], [values[slot] for slot in slots], download=False, **options):
+        given = {"styles": [values[slot] for slot in slots], "style_masks": _style_masks(values, slots)}
+        for result in run(values["content"], **given, **options, download=False):
             yield View(**show(result))
     except PictureError as error:
-        place = "content_note" if error.role == "content" else f"{slots[error.index]}_note"
+        place = f"{slots[error.index]}_note" if error.role == "style" else f"{error.role.replace(' ', '_')}_note"
         refusal = sentence(error.sentence, refused=True)
         yield View(status=sentence("No picture was made."))._replace(**{place: refusal})
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
+
+
+def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
+    """Return each painting's mask, of which only the first may have one; None without any."""
+    if slots[0] != SLOTS[0] or (mask := fields.read_grey(values, "style_mask", "style", GROUND)) is None:
+        return None
+    if not methods.get(values["method"]).spatial:
+        raise PictureError("style mask", 0, "This method takes the whole painting; clear the mask, or choose AdaIN.")
+    return [mask, *[None] * (len(slots) - 1)]
 
 
 def stylize_api(
@@ -152,23 +164,25 @@ def stylize_api(
 def build() -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     first = examples.pairs()[0]
-    ui: dict[str, gr.components.Component] = {}
+    ui: fields.Components = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 with gr.Column(min_width=230):
-                    ui["content"] = field("content", "Photograph", "Your photograph", first.photo.path, 250)
-                    ui["content_note"] = note("content_note")
-                    photo_strip = strip(examples.photos(), "Photographs to try", "photos")
+                    offered = ("Photographs to try", "photos", examples.photos())
+                    photo_picked = fields.picture(
+                        ui, "content", "content", "Photograph", "Your photograph", first.photo.path, 250, offered
+                    )
                 with gr.Column(min_width=230):
-                    ui["style"] = field("style", "Painting", "The painting", first.style.path, 250)
-                    ui["style_note"] = note("style_note")
-                    style_strip = strip(examples.styles(), "Paintings to try", "styles")
+                    offered = ("Paintings to try", "styles", examples.styles())
+                    style_picked = fields.picture(
+                        ui, "style", "style", "Painting", "The painting", first.style.path, 250, offered
+                    )
             names = {name: found.title for name, found in methods.find().items()}
             panels = {}
             for name in names:
                 with gr.Group(visible=name == "adain") as panels[name]:
-                    ui |= {f"{name}.{field}": widget for field, widget in draw(methods.get(name)).items()}
+                    ui |= {f"{name}.{option}": widget for option, widget in draw(methods.get(name)).items()}
             with gr.Row():
                 run_button = gr.Button("Stylize", variant="primary", size="lg", scale=3, elem_id="run")
                 stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="stop")
@@ -179,21 +193,21 @@ def build() -> None:
                 info="Longer side of the result. Larger takes longer and gives finer strokes.",
                 elem_id="size",
             )
-            with gr.Accordion("Mix in more paintings", open=False, elem_id="mix"):
+            with gr.Accordion("More paintings, or a part of one", open=False, elem_id="mix"):
                 for number, slot in enumerate(SLOTS[1:], start=2):
                     with gr.Row():
                         with gr.Column(min_width=150):
-                            ui[slot] = field(slot, f"Painting {number}", f"Painting {number}", None, 170)
-                            ui[f"{slot}_note"] = note(f"{slot}_note")
+                            fields.picture(ui, slot, slot, f"Painting {number}", f"Painting {number}")
                         with gr.Column(min_width=150):
                             if number == 2:
                                 ui[SHARES[0]] = _share(1)
                             ui[SHARES[number - 1]] = _share(number)
+                fields.grey_mask(ui, "style_mask", "style-mask", "style", first.style.path, "Style mask", PART, GROUND)
             with gr.Accordion("Colors and stroke size", open=False, elem_id="colors"):
-                fields = Settings.model_fields
-                ui["color"] = draw_color(fields["color"])
-                ui["color_strength"] = draw_field("color_strength", fields["color_strength"], step=0.05)
-                ui["style_scale"] = draw_field("style_scale", fields["style_scale"], step=0.05)
+                declared = Settings.model_fields
+                ui["color"] = draw_color(declared["color"])
+                ui["color_strength"] = draw_field("color_strength", declared["color_strength"], step=0.05)
+                ui["style_scale"] = draw_field("style_scale", declared["style_scale"], step=0.05)
             with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
                 ui["method"] = gr.Radio(
                     [(title, name) for name, title in names.items()],
@@ -233,13 +247,11 @@ def build() -> None:
     runs = [
         run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
         gr.on([each.input for each in (*sliders, ui["color"])], trigger_mode="always_last", **once),
-        photo_strip.select(pick(examples.photos()), None, ui["content"], **QUIET).then(**once),
-        style_strip.select(pick(examples.styles()), None, ui["style"], **QUIET).then(**once),
+        photo_picked.then(**once),
+        style_picked.then(**once),
     ]
     stop_button.click(lambda: sentence("Stopped. The last picture stays."), None, ui["status"], cancels=runs, **QUIET)
     pair_strip.select(_load_pair, None, [ui["content"], ui["style"], *outputs], **QUIET)
-    for slot in ("content", *SLOTS):
-        ui[slot].change(check, ui[slot], [ui[f"{slot}_note"], ui[slot]], **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],
         ui["method"],

@@ -1,0 +1,45 @@
+"""Combining Markov random fields and convolutional networks (CNNMRF; Li & Wand, CVPR 2016), coarse to fine.
+
+Departs from the paper: units and loop are those of adain_core/optimize.py (the paper: L-BFGS, 100 iterations a scale,
+at 384 px); two scales by default; relu4_1 stands for relu4_2 where the networks end there; the style's patches are
+neither rotated nor scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pydantic import Field
+from torch import Tensor
+
+from adain_core import optimize
+from adain_core.contracts import Method, Step, Style
+from adain_core.losses import mrf
+from adain_core.networks import Networks
+
+
+class Params(optimize.Params):
+    """How to optimize."""
+
+    scales: int = Field(
+        2,
+        ge=1,
+        le=6,
+        title="Scales",
+        description="From coarse to fine, each 1.4 times larger; more give larger shapes.",
+    )
+
+
+def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+    """Optimize the picture until every patch of its features is one of the style's; yields a Step an iteration."""
+    return optimize.optimize(content, styles, {mrf.LOSS: 1.0}, params, networks)
+
+
+METHOD = Method(
+    name="mrf",
+    title="Patches (CNNMRF)",
+    paper="Li & Wand 2016",
+    summary="Optimizes the picture until every small patch of its features is like one of the painting's.",
+    params=Params,
+    run=run,
+)

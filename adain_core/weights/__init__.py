@@ -1,0 +1,256 @@
+"""Weights, and the one way to load them: found, verified by SHA-256, checked for shape.
+
+They are looked for in the folder that is named, in the package, in the cache and, only when a program asks, in a file's
+sources, one after the other. `table.py` lists them; only `hub.py` touches the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from cachetools import LRUCache
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from adain_core.networks import Networks
+from adain_core.weights import hub, sources, store
+from adain_core.weights.layouts import (
+    Found,
+    Shapes,
+    assign,
+    checksum,
+    fits,
+    name_tensors,
+    names_in,
+    read,
+    shapes_of,
+)
+from adain_core.weights.layouts import WeightsError as WeightsError
+from adain_core.weights.table import MODELS as MODELS
+from adain_core.weights.table import File, Model
+from adain_core.weights.table import get as get
+
+FOLDER_VARIABLE = "ADAIN_WEIGHTS"
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+
+_loaded: LRUCache[tuple[Model, str, Path | None], Networks] = LRUCache(4)
+_lock = threading.Lock()
+
+
+def load(
+    name: str = "compact", device: str = "cpu", folder: str | os.PathLike[str] | None = None, download: bool = True
+) -> Networks:
+    """Load an encoder and its decoder, once a process.
+
+    Args:
+        name: a row of MODELS.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest that there is.
+        folder: where to look first; the environment's ADAIN_WEIGHTS where not given. A folder or one file. Files are
+            taken in the layout of the table's names, whose hash must match, or as safetensors, whose shapes must.
+        download: whether to fetch what is not here.
+
+    Raises:
+        ValueError: no such model or device.
+        WeightsError: the weights can't be had, or are not what they should be.
+    """
+    folder = folder or os.environ.get(FOLDER_VARIABLE)
+    key = (get(name), pick_device(device), Path(folder).resolve() if folder else None)
+    with _lock:
+        if key in _loaded:
+            return _loaded[key]
+    loaded = _load(*key, download)
+    with _lock:
+        return _loaded.setdefault(key, loaded)
+
+
+def _load(model: Model, device: str, folder: Path | None, download: bool) -> Networks:
+    encoder, decoder = model.build()
+    modules = {"encoder": encoder} if decoder is None else {"encoder": encoder, "decoder": decoder}
+    files = {"encoder": model.encoder, "decoder": model.decoder, "inverse": model.inverse}
+    if model.build_inverse is not None:
+        modules["inverse"] = model.build_inverse()
+    wanted = {
+        file: {role: shapes_of(module) for role, module in modules.items() if files[role] == file}
+        for file in model.files
+    }
+    found: dict[str, Found] = {}
+    if folder is not None:
+        for file, shapes in wanted.items():
+            found |= _from_folder(model, file, shapes, folder)
+        _match(model, found)
+    for file, shapes in wanted.items():
+        if lacking := {role: each for role, each in shapes.items() if role not in found}:
+            found |= _find(model, file, lacking, download)
+    for role, module in modules.items():
+        module.load_state_dict(found[role].tensors)
+    half = model.half and device == "cpu" and has_bfloat16()
+    dtype = torch.bfloat16 if half else torch.float32
+    return Networks(model.name, encoder, decoder, device, dtype, modules.get("inverse"))
+
+
+def has_bfloat16() -> bool:
+    """Tell whether the CPU multiplies bfloat16 itself, which halves the time; elsewhere torch would emulate it."""
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+def pick_device(name: str) -> str:
+    """Resolve `auto` to the fastest device here.
+
+    Raises:
+        ValueError: the device isn't one that torch finds here.
+    """
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here.insert(0, "cuda")
+    if torch.backends.mps.is_available():
+        here.insert(0, "mps")
+    if name == "auto":
+        return here[0]
+    if name not in here:
+        raise ValueError(f"The device {name} is not here; choose auto, {' or '.join(here)}.")
+    return name
+
+
+def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
+    """Say in a few words whether a model's weights are on this machine, without asking the network."""
+    try:
+        load(model.name, folder=folder, download=False)
+    except WeightsError as error:
+        return str(error)
+    return "here, verified"
+
+
+def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:
+    """Hash and check a model's weights anew; say what is known of them.
+
+    Raises:
+        WeightsError: they are not here, or are not what they should be.
+    """
+    store.forget()
+    release(name)
+    encoder = load(name, folder=folder, download=False).encoder
+    if any(file.cut for file in get(name).files):
+        plain = {key: each for key, each in encoder.state_dict().items() if not key.startswith("conv0")}
+        return f"here; shapes fit, the tensors' checksum is {checksum(plain)}"
+    return "here, verified"
+
+
+def remove(name: str) -> int:
+    """Remove a model's weights from the cache; return their bytes. What the package or a folder holds stays."""
+    release(name)
+    return sum(store.remove(file.key) for file in get(name).files)
+
+
+def release(name: str) -> None:
+    """Let go of a model that is loaded."""
+    with _lock:
+        for key in [key for key in _loaded if key[0].name == name]:
+            del _loaded[key]
+
+
+def _find(model: Model, file: File, wanted: Mapping[str, Shapes], download: bool) -> dict[str, Found]:
+    """Return the tensors of the modules that a file holds: from the package, the cache or a source."""
+    if (shipped := PRETRAINED / file.name).is_file() and file.sha256:
+        with shipped.open("rb") as stream:  # 2 MB: quicker than to remember its hash
+            _confirm(file, hashlib.file_digest(stream, "sha256").hexdigest())
+        return assign(model, file, load_file(shipped), wanted)
+    if (kept := _kept(model, file, wanted)) is not None:
+        return kept
+    if not download:
+        raise WeightsError(_missing(model, sources.progress(model)))
+    try:
+        waiting = f"Another process is fetching {file.name}; this one waits for it."
+        with hub.locked(store.part(file.key).with_suffix(".lock"), waiting):
+            return _kept(model, file, wanted) or _keep(file, sources.fetch(model, file, wanted))
+    except hub.Unavailable as error:
+        raise WeightsError(_missing(model, None, f" and could not be fetched: {error}")) from None
+    except hub.DiskError as error:
+        raise WeightsError(
+            f"The weights of {model.name} can't be put into the cache: {error}. Free some space, or name a folder with"
+            " HF_HOME where they fit; the model compact needs none."
+        ) from None
+
+
+def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder: Path) -> dict[str, Found]:
+    """Return what the folder, or the one file, that was named holds of a file's modules."""
+    if not folder.exists():
+        raise WeightsError("The folder named for weights does not exist.")
+    named = folder / file.name if folder.is_dir() else folder
+    if file.sha256 and named.is_file() and named.name == file.name:
+        _confirm(file, store.digest(named))
+        return _kept(model, file, wanted) or _keep(file, assign(model, file, read(named, file.name), wanted))
+    candidates = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
+    found = {}
+    for role, shapes in wanted.items():
+        fitting = [each for each in candidates if fits(model, each, role, shapes)]
+        if len(fitting) > 1:
+            names = " and ".join(each.name for each in fitting)
+            raise WeightsError(f"Both {names} in the weights folder could be {model.name}'s {role}; leave one.")
+        for path in fitting:
+            with safe_open(path, "pt") as stream:
+                tensors = {key: stream.get_tensor(key) for key in names_in(model, stream.keys(), role, shapes)}
+                trained = (stream.metadata() or {}).get("encoder")
+            found[role] = Found(name_tensors(model, tensors, role, shapes), path.name, given=True, encoder=trained)
+    return found
+
+
+def _kept(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, Found] | None:
+    """Return what the cache has: converted by us, or a file as huggingface_hub keeps it."""
+    if not file.sources:
+        return None
+    if (tensors := store.find(file.key)) is not None:
+        return assign(model, file, tensors, wanted)
+    for source in file.sources:
+        path = hub.cached(source)
+        if path is not None and (file.sha256 is None or store.digest(path) == file.sha256):
+            with contextlib.suppress(WeightsError):  # its sources may have better
+                return _keep(file, assign(model, file, read(path, file.name), wanted))
+    return None
+
+
+def _confirm(file: File, found: str) -> None:
+    if found != file.sha256:
+        raise WeightsError(
+            f"{file.name} is not the file that it should be: its SHA-256 begins with {found[:12]}, not with"
+            f" {(file.sha256 or '')[:12]}. Remove it and fetch it again."
+        )
+
+
+def _keep(file: File, found: dict[str, Found]) -> dict[str, Found]:
+    """Keep a file's modules as safetensors, so that the file itself is not read again."""
+    tensors = {f"{role}.{name}": tensor for role, each in found.items() for name, tensor in each.tensors.items()}
+    store.keep(file.key, tensors)
+    return found
+
+
+def _match(model: Model, found: Mapping[str, Found]) -> None:
+    """Refuse an encoder and a decoder in a folder that don't belong together."""
+    encoder, decoder = found.get("encoder"), found.get("decoder")
+    if encoder is None or model.decoder is None:
+        return
+    if encoder.given and decoder is None:
+        raise WeightsError(
+            f"The weights folder holds {encoder.file}, an encoder for {model.name}, but not the decoder that was"
+            " trained for it; put both there, or neither."
+        )
+    if decoder and decoder.encoder and decoder.encoder != (own := checksum(encoder.tensors)):
+        raise WeightsError(
+            f"{decoder.file} was trained for another encoder than {encoder.file} (its checksum begins with"
+            f" {decoder.encoder[:12]}, not with {own[:12]}); take both from one run."
+        )
+
+
+def _missing(model: Model, progress: str | None, why: str = " and have not been fetched yet") -> str:
+    if progress:
+        return f"The weights of {model.name} are being fetched ({progress}); until then use the model compact."
+    names = " and ".join(file.name for file in model.files)
+    return (
+        f"The weights of {model.name} are not on this machine{why}. Put {names} into a folder and name it with"
+        f" --weights-dir or {FOLDER_VARIABLE}, or use the model compact, which is here."
+    )

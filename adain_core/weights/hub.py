@@ -1,0 +1,330 @@
+"""The one place that touches the network: files and parts of files from the Hub, and folders to it.
+
+It goes through huggingface_hub's session and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and the time-outs hold,
+and a redirect to another host carries no token. Nothing that comes is trusted here: who asks checks its hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+LOG = logging.getLogger("adain_core")
+RETRIES = 5  # of a connection that broke and brought nothing more
+WAIT = 1.0  # seconds before each
+HEADER = 2**20  # bytes of a safetensors header at most; VGG-19's has 4 kB
+GAP = 2**16  # bytes between two stretches below which they are fetched as one
+SHA256 = re.compile("[0-9a-f]{64}")
+
+Span = tuple[int, int | None]  # the first byte, and the one after the last; None for the file's end
+Report = Callable[[int, int | None], None]  # bytes that are here, and all
+
+
+class Unavailable(Exception):
+    """A source can't give what it should; the message says why in a few words."""
+
+
+class Unreachable(Unavailable):
+    """A server doesn't answer, or the way to it is broken; it is no use to ask it for another repository."""
+
+
+class DiskError(Exception):
+    """What came can't be written; the message says why in a few words."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file lies: in a repository on the Hub, or at an address elsewhere. It isn't trusted: its hash is."""
+
+    repo: str
+    filename: str
+    repo_type: str = "model"
+    revision: str = "main"
+    address: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where to fetch it."""
+        from huggingface_hub import hf_hub_url  # takes a while to import, and compact never needs it
+
+        return self.address or hf_hub_url(self.repo, self.filename, repo_type=self.repo_type, revision=self.revision)
+
+    @property
+    def host(self) -> str:
+        """Which server it lies on."""
+        return self.url.split("/")[2]
+
+
+class Metadata(NamedTuple):
+    """What a server says of a file, as far as it does."""
+
+    sha256: str | None
+    size: int | None
+
+
+class Stretch(NamedTuple):
+    """Where a tensor lies in a safetensors file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    first: int
+    last: int
+
+
+def assets() -> Path:
+    """Return the folder for what is made of downloaded files, within HF_HOME."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_ASSETS_CACHE) / "adain-playground"
+
+
+def cached(source: Source) -> Path | None:
+    """Return a file that huggingface_hub has fetched before, such as by a Space's preload_from_hub."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if source.address:
+        return None
+    with _told():
+        found = try_to_load_from_cache(
+            source.repo, source.filename, repo_type=source.repo_type, revision=source.revision
+        )
+    return Path(found) if isinstance(found, str) else None
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: str) -> Iterator[None]:
+    """Hold a lock that other processes respect; where one of them has it, log `waiting` and wait."""
+    from filelock import Timeout
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+    with contextlib.ExitStack() as stack:
+        with disk():
+            try:
+                stack.enter_context(WeakFileLock(path, timeout=0.1))
+            except Timeout:
+                LOG.info(waiting)
+                stack.enter_context(WeakFileLock(path))
+        yield
+
+
+@contextlib.contextmanager
+def disk() -> Iterator[None]:
+    """Say in a DiskError what the disk says."""
+    try:
+        yield
+    except OSError as error:
+        words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's share is used up"}
+        words |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it can't be written")
+        raise DiskError(words.get(error.errno or 0, error.strerror or "the disk failed")) from None
+
+
+def look(source: Source) -> Metadata:
+    """Ask for a file's SHA-256 and size before it is fetched.
+
+    Raises:
+        Unavailable: the server doesn't have it, or doesn't answer.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata
+
+    if source.address:
+        return Metadata(None, None)
+    with _told():
+        found = get_hf_file_metadata(source.url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    return Metadata(found.etag if SHA256.fullmatch(found.etag or "") else None, found.size)
+
+
+def fetch(source: Source, part: Path, spans: Sequence[Span], report: Report) -> None:
+    """Append to `part` what it lacks of some stretches of a file; what it has is not fetched again.
+
+    Args:
+        source: the file.
+        part: where to; it may not be there yet.
+        spans: the stretches, in the order in which they stand in `part`.
+        report: called as bytes come.
+
+    Raises:
+        Unavailable: the server doesn't have it, or breaks off again and again.
+        DiskError: `part` can't be written.
+    """
+    idle = 0
+    with disk(), part.open("ab", buffering=0) as file:
+        while (rest := _rest(spans, have := file.tell())) is not None:
+            try:
+                _bring(source, spans, rest, file, report)
+            except Unreachable as error:
+                idle = 0 if file.tell() > have else idle + 1
+                if idle > RETRIES:
+                    raise Unavailable(str(error)) from None
+                LOG.info("%s: %s; it is asked for the rest.", source.repo, error)
+                time.sleep(WAIT)
+                continue
+            if rest[1] is None:
+                return
+            if file.tell() <= have:
+                raise Unavailable("the connection broke off")
+
+
+def _bring(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], report: Report) -> None:
+    """Append one stretch, or begin anew where the server sends the whole file nevertheless."""
+    lengths = [0 if last is None else last - first for first, last in spans]
+    with _told(), _opened(source, rest) as (chunks, start, size):
+        if start != rest[0]:
+            if len(spans) > 1 or spans[0][0] > 0:
+                raise Unavailable("no parts of files are sent")
+            file.truncate(0)
+            file.seek(0)
+        left = None if rest[1] is None else rest[1] - start
+        for chunk in chunks:
+            file.write(chunk[:left])
+            report(file.tell(), sum(lengths) or size)
+            if left is not None and (left := left - len(chunk)) <= 0:
+                return
+
+
+def header(source: Source) -> dict[str, Stretch]:
+    """Fetch a safetensors file's header: its tensors by name.
+
+    Raises:
+        Unavailable: the server doesn't have it, doesn't answer, or it is no safetensors file.
+    """
+    length = int.from_bytes(_read(source, (0, 8)), "little")
+    if not 2 <= length <= HEADER:
+        raise Unavailable("this is no safetensors file")
+    start = 8 + length
+    try:
+        found = json.loads(_read(source, (8, start)))
+        return {
+            name: Stretch(each["dtype"], tuple(each["shape"]), *(start + offset for offset in each["data_offsets"]))
+            for name, each in found.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unavailable("this is no safetensors file") from None
+
+
+def merge(stretches: Mapping[str, Stretch]) -> list[tuple[int, int]]:
+    """Return the stretches to fetch for some tensors, those that are near each other as one."""
+    spans: list[tuple[int, int]] = []
+    for each in sorted(stretches.values(), key=lambda each: each.first):
+        if spans and each.first <= spans[-1][1] + GAP:
+            spans[-1] = (spans[-1][0], max(each.last, spans[-1][1]))
+        else:
+            spans.append((each.first, each.last))
+    return spans
+
+
+def upload(folder: Path, repo: str, kind: str, private: bool) -> str:
+    """Make a repository of a folder, or change the one that is there; return its address.
+
+    Args:
+        folder: its files.
+        repo: its name, `user/name`.
+        kind: "model" or "space".
+        private: whether only its owner sees it, where it is new.
+
+    Raises:
+        Unavailable: the Hub doesn't take it.
+    """
+    from huggingface_hub import HfApi
+
+    with _told():
+        api = HfApi()
+        sdk = "gradio" if kind == "space" else None
+        url = api.create_repo(repo, repo_type=kind, space_sdk=sdk, private=private, exist_ok=True)
+        api.upload_folder(folder_path=folder, repo_id=repo, repo_type=kind, commit_message="Upload a folder")
+        return str(url)
+
+
+def _read(source: Source, span: tuple[int, int]) -> bytes:
+    """Fetch a few bytes."""
+    found = b""
+    with _told(), _opened(source, span) as (chunks, start, _):
+        if start != span[0]:
+            raise Unavailable("no parts of files are sent")
+        for chunk in chunks:
+            found += chunk
+            if len(found) >= span[1] - span[0]:
+                break
+    return found[: span[1] - span[0]]
+
+
+def _rest(spans: Sequence[Span], have: int) -> Span | None:
+    """Return what lacks of the first stretch that isn't whole."""
+    for first, last in spans:
+        if last is None or have < last - first:
+            return first + have, last
+        have -= last - first
+    return None
+
+
+@contextlib.contextmanager
+def _opened(source: Source, span: Span) -> Iterator[tuple[Iterator[bytes], int, int | None]]:
+    """Ask for a stretch; give what comes, the byte that it begins with, and the file's size."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        build_hf_headers,
+        get_session,
+        hf_raise_for_status,
+    )
+
+    first, last = span
+    headers = {} if source.address else build_hf_headers()
+    headers |= {"Accept-Encoding": "identity", "Range": f"bytes={first}-{'' if last is None else last - 1}"}
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with get_session().stream("GET", source.url, headers=headers, timeout=timeout, follow_redirects=True) as response:
+        hf_raise_for_status(response)
+        if response.status_code != 206:
+            length = response.headers.get("Content-Length")
+            yield response.iter_raw(), 0, int(length) if length else None
+            return
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != first:
+            raise Unavailable("other bytes were sent than those asked for")
+        yield response.iter_raw(), first, int(found[2])
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what goes wrong between here and a server into words."""
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError) as error:
+        words = {httpx2.TimeoutException: "no answer in time", httpx2.RemoteProtocolError: "the connection broke off"}
+        kind = next((kind for kind in words if isinstance(error, kind)), None)
+        raise Unreachable(words[kind] if kind else "no connection") from None
+    except errors.OfflineModeIsEnabled:
+        raise Unavailable("HF_HUB_OFFLINE is set") from None
+    except errors.HFValidationError:
+        raise Unavailable("that is no name of a repository") from None
+    except httpx2.HTTPError as error:
+        raise Unavailable(_answer(error)) from None
+
+
+def _answer(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", 0)
+    if isinstance(error, errors.GatedRepoError):
+        return "consent is asked, so give it on the repository's page and set HF_TOKEN"
+    if isinstance(error, errors.RevisionNotFoundError | errors.RemoteEntryNotFoundError):
+        return "it is not there any more"
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
+        return "it is not there, or an HF_TOKEN is needed that may read it"
+    if status == 429:
+        wait = response.headers.get("Retry-After", "") if response is not None else ""
+        return f"too many requests, try again {f'in {wait} s' if wait.isdecimal() else 'later'}"
+    return (
+        f"it answers {status}, try again later" if status >= 500 else f"it answers {status}" if status else "no answer"
+    )

@@ -1,0 +1,189 @@
+"""The table of weights: what there is, where it comes from, how it is known, and what it is built of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from adain_core import compact, networks
+from adain_core.networks import Decoder, Encoder
+from adain_core.weights.hub import Source
+
+REPO_VARIABLE = "ADAIN_HUB_REPO"
+DEEPEST = "relu5_1"  # of `vgg19-imagenet`
+RELEASE = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of weights, known by its SHA-256; several names may hold the same tensors in other layouts.
+
+    Attributes:
+        name: as its sources and a local folder have it.
+        sha256: of the file; None where it is taken as its source has it, and only the tensors' shapes are checked.
+        size: in bytes, where it is known.
+        sources: where to look for it, in this order.
+        cut: whether only the tensors that are needed are fetched, out of a safetensors file.
+        tensors: SHA-256 of those tensors, see `checksum`; None as long as nobody has recorded it.
+    """
+
+    name: str
+    sha256: str | None
+    sources: tuple[Source, ...] = ()
+    size: int | None = None
+    cut: bool = False
+    tensors: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is called in the cache."""
+        return (self.sha256 or hashlib.sha256(repr(self).encode()).hexdigest())[:16]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the table: an encoder and the decoder that was trained for it, if there is one.
+
+    Attributes:
+        name: how it is called.
+        title: how the page names it.
+        summary: what it is, in one line of plain words.
+        license: of the weights.
+        origin: who made them.
+        widths: the encoder's channels in each block.
+        layers: the encoder's features.
+        encoder: the file that holds it.
+        decoder: the file that holds it; None for a model that only optimizes.
+        build: makes the two, with random weights.
+        half: whether it may run in bfloat16, where a CPU has it.
+        inverse: the file that holds an inverse network of relu3_1, for style swap, where there is one.
+        build_inverse: makes that, with random weights.
+        imagenet: whether it takes pictures less ImageNet's mean and over its deviation, as torchvision's networks do.
+    """
+
+    name: str
+    title: str
+    summary: str
+    license: str
+    origin: str
+    widths: tuple[int, ...]
+    layers: tuple[str, ...]
+    encoder: File
+    decoder: File | None
+    build: Callable[[], tuple[nn.Module, nn.Module | None]]
+    half: bool = False
+    imagenet: bool = False
+    inverse: File | None = None
+    build_inverse: Callable[[], nn.Module] | None = None
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files that it needs, each once."""
+        return tuple(dict.fromkeys(each for each in (self.encoder, self.decoder, self.inverse) if each is not None))
+
+
+def _layers(last: str) -> tuple[str, ...]:
+    return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
+
+
+_COMPACT = File("compact.safetensors", "a5e11127ea6c5149ac5a14809d4a41cc92147bdba59e0d31d5b585a889e234a1")
+_INVERSE = File("inverse.safetensors", "3b8ce47360a48d34da560606c3bfc51328d577d271aa3677625b27de99bcc795")
+_COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+_ROWS = [
+    Model(
+        name="compact",
+        title="Compact",
+        summary="A quarter of VGG-19's width, AdaIN at three levels; 1.9 MB, here already.",
+        license="MIT",
+        origin="trained for this project; see adain_core/pretrained/README.md",
+        widths=compact.WIDTHS,
+        layers=_COMPACT_LAYERS,
+        encoder=_COMPACT,
+        decoder=_COMPACT,
+        build=lambda: (compact.CompactEncoder(), compact.CompactDecoder()),
+        half=True,
+        inverse=_INVERSE,
+        build_inverse=compact.CompactInverse,
+    ),
+    Model(
+        name="vgg19",
+        title="VGG-19 (the paper's)",
+        summary="The paper's encoder and decoder at full width; 94 MB from the Hub, about ten times slower.",
+        license="MIT",
+        origin="naoto0804/pytorch-AdaIN, release v0.0.0",
+        widths=networks.WIDTHS[:4],
+        layers=_layers("relu4_1"),
+        encoder=File(
+            "vgg_normalised.pth",
+            "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+            (
+                Source("Curise/FreestyleRet", "vgg_normalised.pth"),
+                Source("HanzhouLiu/Stylos", "checkpoints/vgg_normalised.pth", "dataset"),
+                Source("vkganesan/AdaIN", "vgg_normalised.pth", "space"),
+                Source("naoto0804/pytorch-AdaIN", "vgg_normalised.pth", address=RELEASE + "vgg_normalised.pth"),
+            ),
+            size=80_102_481,
+        ),
+        decoder=File(
+            "decoder.pth",
+            "379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
+            (
+                Source("tidalove/adain", "decoder.pth", "space"),
+                Source("naoto0804/pytorch-AdaIN", "decoder.pth", address=RELEASE + "decoder.pth"),
+            ),
+        ),
+        build=lambda: (Encoder(), Decoder()),
+    ),
+    Model(
+        name="vgg19-imagenet",
+        title="VGG-19 (ImageNet's)",
+        summary="The encoder as trained on ImageNet, up to relu5_1, for methods that optimize; 52 MB from the Hub.",
+        license="BSD-3-Clause",
+        origin="torchvision, by timm/vgg19.tv_in1k",
+        widths=networks.WIDTHS,
+        layers=_layers(DEEPEST),
+        encoder=File("model.safetensors", None, (Source("timm/vgg19.tv_in1k", "model.safetensors"),), cut=True),
+        decoder=None,
+        build=lambda: (Encoder(last=DEEPEST), None),
+        imagenet=True,
+    ),
+]
+
+
+def _own(repo: str) -> Model:
+    """Return the row of a repository that `python -m adain_core publish` wrote."""
+    name, _, revision = repo.partition("@")
+    file = File("model.safetensors", None, (Source(name, "model.safetensors", revision=revision or "main"),))
+    return Model(
+        name="own",
+        title=f"From {name}",
+        summary=f"Made as compact is, published as {name} on the Hub.",
+        license="see its repository",
+        origin=name,
+        widths=compact.WIDTHS,
+        layers=_COMPACT_LAYERS,
+        encoder=file,
+        decoder=file,
+        build=lambda: (compact.CompactEncoder(), compact.CompactDecoder()),
+        half=True,
+    )
+
+
+MODELS = {model.name: model for model in _ROWS}
+if REPO_VARIABLE in os.environ:
+    MODELS["own"] = _own(os.environ[REPO_VARIABLE])
+
+
+def get(name: str) -> Model:
+    """Return a row of the table.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those that there are.
+    """
+    if name not in MODELS:
+        raise ValueError(f"There is no model {name}; there are {', '.join(MODELS)}.")
+    return MODELS[name]

@@ -1,0 +1,478 @@
+"""Weights from a Hub that fails in every way: nothing wrong is loaded, and the message says what to do."""
+
+import contextlib
+import errno
+import logging
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from hub import DECODER, ENCODER, FIRST, IMAGENET, ROOT, SECOND, THIRD, Hub, rows
+from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
+
+from adain_core import weights
+from adain_core.weights import WeightsError, store
+from adain_core.weights import hub as client
+
+ADVICE = (
+    r" Put vgg_normalised.pth and decoder.pth into a folder and name it with --weights-dir or ADAIN_WEIGHTS, or use the"
+    r" model compact, which is here\."
+)
+
+
+def same(networks, states) -> bool:
+    return all(
+        torch.equal(value, states[role][name])
+        for role, module in (("encoder", networks.encoder), ("decoder", networks.decoder))
+        for name, value in module.state_dict().items()
+    )
+
+
+def kept() -> list[str]:
+    return sorted(path.suffix for path in client.assets().iterdir() if path.suffix in (".safetensors", ".part"))
+
+
+def again(name="vgg19"):
+    """Load anew from the cache alone."""
+    weights.release(name)
+    return weights.load(name, download=False)
+
+
+def test_a_download_is_converted_once_and_then_needs_no_network(hub, states):
+    assert same(weights.load("vgg19"), states)
+    assert [path for path in hub.got() if "vgg" in path] == [f"{FIRST}/resolve/main/{ENCODER}"]
+    assert kept() == [".safetensors", ".safetensors"]  # no pickle stays
+    count = len(hub.asked)
+    assert same(again(), states)
+    assert len(hub.asked) == count
+    assert weights.load("vgg19") is weights.load("vgg19", download=False)
+
+
+NEXT = {  # a fault of the first source, and what is said of it; the second is taken
+    "wrong bytes": "another file came than was announced (wrong SHA-256)",
+    "other file": "it is another file (SHA-256 000000000000)",
+    "wrong size": "it is another file (",
+    "other range": "other bytes were sent than those asked for",
+    "truncated": "the connection broke off",
+    "hanging": "no answer in time",
+    "html": "it is another file (27 bytes, not",
+    401: "it is not there, or an HF_TOKEN is needed that may read it",
+    403: "it is not there, or an HF_TOKEN is needed that may read it",
+    "gated": "consent is asked, so give it on the repository's page and set HF_TOKEN",
+    404: "it is not there any more",
+    429: "too many requests, try again in 30 s",
+    503: "it answers 503, try again later",
+}
+
+
+@pytest.mark.parametrize("fault", NEXT)
+def test_the_next_source_is_taken(hub, states, fault, caplog):
+    hub.faults[FIRST] = fault
+    with caplog.at_level(logging.WARNING, "adain_core"):
+        assert same(weights.load("vgg19"), states)
+    assert f"from a/first: {NEXT[fault]}" in caplog.text
+    assert f"{SECOND}/resolve/main/checkpoints/{ENCODER}" in hub.got()
+    assert not hub.got(name=THIRD)
+    if fault in ("other file", "wrong size", "html", 401, "gated", 404, 429, 503):
+        assert not hub.got(name=FIRST)  # seen before anything was fetched
+    assert kept() == [".safetensors", ".safetensors"]
+
+
+@pytest.mark.parametrize("fault", ["truncated once", "slow", "no commit", "redirect", "whole"])
+def test_what_isnt_wrong_is_taken(hub, states, fault):
+    hub.faults[FIRST] = fault
+    assert same(weights.load("vgg19"), states)
+    assert not hub.got(name=SECOND)
+    ranges = [given["range"] for method, path, given in hub.asked if method == "GET" and path.startswith(FIRST)]
+    size = (hub.folder / ENCODER).stat().st_size
+    whole = [f"bytes=0-{size - 1}"]
+    assert ranges == whole + ([f"bytes={size // 2}-{size - 1}"] if fault == "truncated once" else [])
+
+
+@pytest.mark.parametrize("fault", NEXT)
+def test_all_sources_fail(hub, fault):
+    hub.faults = dict.fromkeys((FIRST, SECOND, THIRD), fault)
+    hub.faults["/release"] = "wrong bytes" if fault in ("other file", "wrong size") else fault  # it says neither
+    with pytest.raises(WeightsError, match=ADVICE) as error:
+        weights.load("vgg19")
+    assert "are not on this machine and could not be fetched: " in str(error.value) and NEXT[fault] in str(error.value)
+    assert "a/first, b/second, c/third" in str(error.value) and "release: " in str(error.value).replace("third, ", "")
+    assert str(hub.folder.parent) not in str(error.value)
+    assert weights.load("compact").name == "compact"
+    hub.faults = {}
+    assert weights.load("vgg19").name == "vgg19"  # a failure is not remembered
+
+
+def test_the_release_is_the_last_source(hub, states):
+    hub.faults = dict.fromkeys((FIRST, SECOND, THIRD, "/spaces/d/fourth", "/e/fifth"), 404)
+    assert same(weights.load("vgg19"), states)
+    assert hub.got(name="/release/") == [f"/release/{ENCODER}", f"/release/{DECODER}"]
+
+
+def test_a_silent_server_is_asked_once(hub):
+    hub.faults = dict.fromkeys((FIRST, SECOND, THIRD), "silent")
+    with pytest.raises(WeightsError) as error:
+        hub.faults["/release"] = 404
+        weights.load("vgg19")
+    assert "a/first, b/second, c/third: no answer in time; release: it is not there any more" in str(error.value)
+    assert hub.got("HEAD") == [f"{FIRST}/resolve/main/{ENCODER}"]
+
+
+def test_no_server(hub, states):
+    hub.close()
+    with pytest.raises(WeightsError, match="a/first, b/second, c/third, release: no connection" + "." + ADVICE):
+        weights.load("vgg19")
+    assert states and weights.load("compact").name == "compact"
+
+
+def test_offline_nothing_is_asked(hub, states, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match="a/first, b/second, c/third, release: HF_HUB_OFFLINE is set"):
+        weights.load("vgg19")
+    assert not hub.asked
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    weights.load("vgg19")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert same(again(), states)
+
+
+def test_without_download_nothing_is_asked(hub):
+    with pytest.raises(WeightsError, match="have not been fetched yet" + "." + ADVICE):
+        weights.load("vgg19", download=False)
+    assert not hub.asked
+
+
+def test_the_token_goes_to_the_hub_and_nowhere_else(hub, states, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.faults = {FIRST: "redirect", "/spaces/d/fourth": 404, "/e/fifth": 404}
+    assert same(weights.load("vgg19"), states)
+    sent = {path: given.get("authorization") for _, path, given in hub.asked}
+    assert sent[f"{FIRST}/resolve/main/{ENCODER}"] == "Bearer hf_secret"
+    assert sent[f"/cdn{FIRST}/resolve/main/{ENCODER}"] is None
+    assert sent[f"/release/{DECODER}"] is None
+
+
+def test_a_file_that_the_hub_library_fetched_is_found_in_any_source(hub, states):
+    path = huggingface_hub.hf_hub_download("c/third", ENCODER, repo_type="space")
+    assert Path(path).is_file()
+    huggingface_hub.hf_hub_download("e/fifth", DECODER)
+    hub.close()
+    assert same(weights.load("vgg19"), states)
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    assert same(again(), states)
+
+
+def test_a_wrong_file_in_the_hub_librarys_cache_is_not_used(hub, states):
+    path = Path(huggingface_hub.hf_hub_download("a/first", ENCODER))
+    path.write_bytes(bytes(path.stat().st_size))
+    assert same(weights.load("vgg19"), states)
+    assert hub.got(name=ENCODER)[1:] == [f"{FIRST}/resolve/main/{ENCODER}"]
+
+
+def cached(role: str) -> Path:
+    key = getattr(weights.MODELS["vgg19"], role).key
+    (path,) = client.assets().glob(f"{key}-*.safetensors")
+    return path
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_poisoned_cache_is_fetched_anew(states, caplog):
+    weights.load("vgg19")
+    path = cached("encoder")
+    good = path.read_bytes()
+    path.write_bytes(good[:-4] + bytes(4))
+    with pytest.raises(WeightsError, match="have not been fetched yet"):
+        again()
+    assert "A file of weights in the cache was damaged and is not used." in caplog.text
+    assert not path.exists() and cached("decoder").exists()
+    weights.release("vgg19")
+    assert same(weights.load("vgg19"), states)
+    assert path.read_bytes() == good
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_hash_is_remembered_until_the_file_changes(states, monkeypatch):
+    hashed = []
+    digest = store.hashlib.file_digest
+    monkeypatch.setattr(store.hashlib, "file_digest", lambda *given: hashed.append(given) or digest(*given))
+    weights.load("vgg19")
+    again()
+    hashed.clear()
+    assert same(again(), states) and not hashed
+    os.utime(cached("decoder"))
+    assert same(again(), states) and len(hashed) == 1
+    hashed.clear()
+    weights.verify("vgg19")
+    assert len(hashed) == 2
+    (client.assets() / store.MEMORY).write_text('{"nonsense": 1, "more": [')
+    assert same(again(), states)
+
+
+def test_a_part_from_elsewhere_is_not_built_upon(hub, states):
+    key = weights.MODELS["vgg19"].encoder
+    part = store.part(f"{key.key}.{key.sha256[:8]}")
+    part.write_bytes(b"something else")
+    assert same(weights.load("vgg19"), states)
+    ranges = [given["range"][:9] for method, path, given in hub.asked if method == "GET" and path.startswith(FIRST)]
+    assert ranges == ["bytes=14-", "bytes=0-" + ranges[1][8]]
+    part.write_bytes(bytes(10))
+    weights.remove("vgg19")
+    assert kept() == []
+
+
+def test_a_part_is_left_where_the_whole_file_is_sent_all_the_same(hub, states):
+    hub.faults[FIRST] = "whole"
+    file = weights.MODELS["vgg19"].encoder
+    store.part(f"{file.key}.{file.sha256[:8]}").write_bytes((hub.folder / ENCODER).read_bytes()[:1000])
+    assert same(weights.load("vgg19"), states)
+    assert len(hub.got(name=ENCODER)) == 1
+
+
+def test_a_part_that_is_too_long_begins_anew(hub, states):
+    file = weights.MODELS["vgg19"].encoder
+    store.part(f"{file.key}.{file.sha256[:8]}").write_bytes(bytes(10**6))
+    assert same(weights.load("vgg19"), states)
+    assert len(hub.got(name=ENCODER)) == 1
+
+
+def evil(path: Path) -> None:
+    class Boom:
+        def __reduce__(self):
+            return (os.mkdir, (str(path.parent / "ran"),))
+
+    path.write_bytes(pickle.dumps(Boom(), protocol=2))
+
+
+@pytest.mark.usefixtures("hub")
+def test_no_code_of_a_pickle_runs(served, monkeypatch):
+    evil(served / DECODER)
+    with pytest.raises(WeightsError, match=r"d/fourth, e/fifth: it is another file \(SHA-256"):
+        weights.load("vgg19")
+    row = rows(served)["vgg19"]  # even if the table knew it
+    monkeypatch.setitem(weights.MODELS, "vgg19", row)
+    with pytest.raises(WeightsError, match=r"decoder.pth can't be read as weights \(UnpicklingError\)"):
+        weights.load("vgg19")
+    assert not (served / "ran").exists() and kept() == [".safetensors"]
+
+
+class TestOnlyTheTensorsThatAreNeeded:
+    def test_ranges_and_the_first_layer(self, hub, states):
+        networks = weights.load("vgg19-imagenet")
+        assert networks.decoder is None and networks.layers[-1] == "relu5_1"
+        for name, value in networks.encoder.state_dict().items():
+            if not name.startswith("conv0"):
+                assert torch.equal(value, states["imagenet"][name])
+        grey = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        assert networks.encoder.conv0(grey.expand(1, 3, 2, 2)).abs().max() < 1e-6
+        bright = grey + torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        assert torch.allclose(networks.encoder.conv0(bright), torch.ones(1, 3, 1, 1), atol=1e-6)
+        size = (hub.folder / IMAGENET).stat().st_size
+        assert size > 700_000  # with the classifier, which is not fetched
+        spans = [given["range"].removeprefix("bytes=").split("-") for m, _, given in hub.asked if m == "GET"]
+        assert sum(int(last) + 1 - int(first) for first, last in spans) < 60_000
+        hub.close()
+        again("vgg19-imagenet")
+
+    def test_no_picture_by_a_method_that_decodes(self, hub, photo, painting):
+        from adain_core import run
+
+        with pytest.raises(ValueError, match="vgg19-imagenet has no decoder, so it serves only methods that optimize"):
+            list(run(photo, [painting], model="vgg19-imagenet"))
+        results = list(run(photo, [painting], model="vgg19-imagenet", method="gatys", steps=1))
+        assert results[-1].image.size == photo.size and hub.asked
+
+    def test_a_server_without_ranges_is_passed_over(self, hub, caplog):
+        hub.faults["/f/sixth"] = "whole"
+        weights.load("vgg19-imagenet")
+        assert "f/sixth: no parts of files are sent" in caplog.text
+
+    def test_wrong_shapes_are_seen_before_they_are_fetched(self, hub, served, states):
+        tensors = load_file(served / IMAGENET)
+        name = next(each for each in tensors if each.startswith("features.") and each.endswith("weight"))
+        save_file({**tensors, name: tensors[name][:, :1].contiguous()}, served / IMAGENET)
+        with pytest.raises(WeightsError, match="f/sixth, g/seventh: it holds other tensors"):
+            weights.load("vgg19-imagenet")
+        assert states and len(hub.got()) == 4  # two headers, two requests each
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"<html>", (2**40).to_bytes(8, "little"), (9).to_bytes(8, "little") + b"not json!",
+                 (9).to_bytes(8, "little") + b'{"a": 1 }', (2).to_bytes(8, "little") + b"[]"]
+    )  # fmt: skip
+    def test_no_safetensors(self, hub, served, data):
+        (served / IMAGENET).write_bytes(data)
+        with pytest.raises(
+            WeightsError, match="f/sixth, g/seventh: (this is no safetensors file|it answers 416|it holds other)"
+        ):
+            weights.load("vgg19-imagenet")
+        assert hub.asked
+
+    def test_a_recorded_checksum_is_checked(self, hub, states, monkeypatch):
+        import dataclasses
+
+        row = weights.MODELS["vgg19-imagenet"]
+        for pin, fine in (("0" * 64, False), (None, True)):
+            pinned = dataclasses.replace(row, encoder=dataclasses.replace(row.encoder, tensors=pin))
+            monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", pinned)
+            with contextlib.nullcontext() if fine else pytest.raises(WeightsError, match="other tensors came"):
+                weights.load("vgg19-imagenet")
+        assert states and hub.asked
+
+
+class TestTheDisk:
+    def test_it_is_full(self, hub, states, monkeypatch):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+        with pytest.raises(
+            WeightsError, match="put into the cache: 0 MB are needed and 0 MB are free on the disk. Free"
+        ):
+            weights.load("vgg19")
+        assert states and not hub.got()
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+    def test_it_fills_up_meanwhile(self, hub):
+        file = weights.MODELS["vgg19"].encoder
+        store.part(f"{file.key}.{file.sha256[:8]}").symlink_to("/dev/full")
+        with pytest.raises(WeightsError, match=r"vgg19 can't be put into the cache: the disk is full\. Free some"):
+            weights.load("vgg19")
+        assert len(hub.got()) == 1  # no other source is asked for nothing
+        assert weights.load("compact").name == "compact"
+
+    def test_it_cant_be_written(self, hub, states):
+        folder = client.assets()
+        folder.mkdir(parents=True)
+        with unwritable(folder):
+            with pytest.raises(
+                WeightsError, match="can't be put into the cache: it can't be written. Free some space, o"
+            ):
+                weights.load("vgg19")
+        assert states and not hub.got()
+
+    def test_what_is_there_is_read_from_a_disk_that_cant_be_written(self, hub, states):
+        weights.load("vgg19")
+        (client.assets() / store.MEMORY).unlink()
+        with unwritable(client.assets()):
+            assert same(again(), states)
+        hub.close()
+
+    def test_what_cant_be_kept_is_used_all_the_same(self, hub, states, monkeypatch, caplog):
+        def full(*_given):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(store, "save_file", full)
+        assert same(weights.load("vgg19"), states)
+        assert "could not be kept in the cache" in caplog.text and kept() == [] and hub.got()
+
+
+@contextlib.contextmanager
+def unwritable(folder: Path):
+    """Take away the right to write to a folder, from root too."""
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    opened = [each for each in (folder, *folder.parents) if root and not each.stat().st_mode & 0o001]
+    modes = [each.stat().st_mode for each in opened]
+    try:
+        for each in opened:
+            each.chmod(each.stat().st_mode | 0o055)
+        if root:
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for each, mode in zip(opened, modes, strict=True):
+            each.chmod(mode)
+        folder.chmod(0o755)
+
+
+def start(hub: Hub, home: Path, line: str) -> subprocess.Popen:
+    settings = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home / "own"), "FAKE_RELEASE": hub.endpoint}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/hub.py"), str(hub.folder), *line.split()],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class TestProcesses:
+    def test_one_that_is_killed_leaves_nothing_wrong_and_the_next_goes_on(self, hub, home):
+        hub.faults[FIRST] = "paused"
+        process = start(hub, home, "weights get vgg19")
+        assert hub.paused.wait(60)
+        for line in process.stderr:
+            if "Fetching vgg_normalised.pth: " in line:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        (part,) = (home / "own/assets/adain-playground").glob("*.part")
+        begun = part.stat().st_size
+        assert 0 < begun < (hub.folder / ENCODER).stat().st_size
+        hub.faults.clear()
+        process = start(hub, home, "weights get vgg19")
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert "vgg19: here, verified" in out
+        ranges = [given["range"] for m, path, given in hub.asked if m == "GET" and path.startswith(FIRST)]
+        assert ranges[1].startswith(f"bytes={begun}-")
+        assert not part.exists()
+
+    def test_two_at_once_download_once(self, hub, home):
+        hub.faults[FIRST] = "paused"
+        first = start(hub, home, "weights get vgg19")
+        assert hub.paused.wait(60)
+        second = start(hub, home, "weights get vgg19")
+        for line in second.stderr:
+            if "Another process is fetching vgg_normalised.pth; this one waits for it." in line:
+                break
+        hub.go.set()
+        for process in (first, second):
+            out, err = process.communicate(timeout=120)
+            assert process.returncode == 0 and "vgg19: here, verified" in out, err
+        assert len(hub.got(name=ENCODER)) == len(hub.got(name=DECODER)) == 1
+
+    def test_offline_is_honored(self, hub, home, monkeypatch):
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        out, err = start(hub, home, "weights get vgg19").communicate(timeout=120)
+        assert "release: HF_HUB_OFFLINE is set. Put" in err and not hub.asked and not out
+
+
+def test_meanwhile_the_message_says_how_far_it_is(hub):
+    hub.faults[FIRST] = "paused"
+    thread = threading.Thread(target=weights.load, args=("vgg19",))
+    thread.start()
+    assert hub.paused.wait(60)
+    with pytest.raises(
+        WeightsError, match=r"vgg19 are being fetched \(vgg_normalised.pth.*\); until then use the mode"
+    ):
+        weights.load("vgg19", download=False)
+    assert weights.load("compact").name == "compact"
+    hub.go.set()
+    thread.join()
+    assert weights.load("vgg19", download=False).name == "vgg19"
+
+
+def test_the_own_repository(hub, served, monkeypatch):
+    shutil.copy(weights.PRETRAINED / "compact.safetensors", served / "model.safetensors")
+    monkeypatch.setitem(weights.MODELS, "own", weights.table._own("me/mine@v2"))
+    with pytest.raises(WeightsError, match="me/mine: it is not there any more"):
+        weights.load("own")  # the server knows no revision v2
+    monkeypatch.setitem(weights.MODELS, "own", weights.table._own("me/mine"))
+    mine, shipped = weights.load("own"), weights.load("compact")
+    assert mine.name == "own" and mine.layers == shipped.layers
+    for name, value in shipped.decoder.state_dict().items():
+        assert torch.equal(mine.decoder.state_dict()[name], value)
+    save_file({"conv1_1.weight": torch.zeros(1)}, served / "model.safetensors")
+    assert weights.remove("own") > 1_500_000 and kept() == []
+    with pytest.raises(WeightsError, match="me/mine: model.safetensors doesn't hold the encoder"):
+        weights.load("own")
+    assert hub.asked and tempfile.gettempdir() not in str(hub.asked)

@@ -1,0 +1,298 @@
+"""The page as a public server: its options and limits, visitors, the GPU that is lent, the Space and the image."""
+
+import asyncio
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+import types
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import picture
+from gradio_client import Client, handle_file
+from hub import ENCODER, FIRST, ROOT
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+import app
+from adain_core import contracts, methods, pipeline, publish, weights
+from ui import server, widgets
+
+
+@pytest.fixture
+def limits(monkeypatch):
+    monkeypatch.setattr(contracts, "LIMITS", {})
+    monkeypatch.setattr(pipeline, "LIMITS", contracts.LIMITS)
+    monkeypatch.setitem(widgets.SERVER, "seconds", 120.0)
+    server.limit(size=100, steps=20, seconds=5)
+
+
+class TestLimits:
+    @pytest.mark.usefixtures("limits")
+    def test_what_exceeds_them_is_refused(self, tiny, photo, painting):
+        with pytest.raises(ValueError, match="size is 128, but this server takes at most 100"):
+            next(pipeline.run(photo, [painting], networks=tiny, size=128))
+        with pytest.raises(ValueError, match="steps is 21, but this server takes at most 20"):
+            next(pipeline.run(photo, [painting], networks=tiny, method="gatys", steps=21))
+        large = picture(120, 60, 1)
+        for call in (lambda: next(pipeline.run(large, [painting], networks=tiny)),
+                     lambda: pipeline.forecast(large, networks=tiny)):  # fmt: skip
+            with pytest.raises(ValueError, match="has 120x60 pixels; this server takes a size of at most 100"):
+                call()
+        assert next(pipeline.run(large, [painting], networks=tiny, size=100)).image.size == (100, 50)
+
+    @pytest.mark.usefixtures("limits")
+    def test_defaults_and_seconds_are_cut(self):
+        params = contracts.parse(methods.get("gatys").params, {"seconds": 100.0})
+        assert (params.steps, params.seconds) == (20, 5)
+        assert widgets.served(methods.get("gatys")) == {"seconds": 5}
+
+    def test_without_limits_nothing_is_cut(self):
+        assert contracts.LIMITS == {}
+        assert contracts.parse(methods.get("gatys").params, {"steps": 2000}).steps == 2000
+
+
+@pytest.fixture
+def visitors():
+    """A server of two runs a minute, as visitors of two addresses see it."""
+    answer = Route("/{path:path}", lambda _: PlainTextResponse("made"), methods=["GET", "POST"])
+    site = Starlette(routes=[answer], middleware=[Middleware(server.RateLimit, runs=2)])
+    return [TestClient(site, client=(address, 1)) for address in ("192.0.2.1", "192.0.2.2")]
+
+
+class TestRateLimit:
+    def test_each_visitor_has_so_many_runs_a_minute(self, visitors, monkeypatch):
+        now = [1000.0]
+        monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+        one, other = visitors
+        paths = ["/gradio_api/queue/join", "/gradio_api/call/v2/stylize"]
+        assert [one.post(path).status_code for path in paths] == [200, 200]
+        now[0] += 20
+        refused = one.post("/gradio_api/call/stylize")
+        assert refused.status_code == 429 and refused.headers["Retry-After"] == "40"
+        words = "This server takes 2 runs a minute from each visitor; try again in 40 s."
+        assert refused.json() == {"detail": words, "error": words}
+        assert other.post("/gradio_api/queue/join").status_code == 200
+        assert one.get("/gradio_api/queue/data").status_code == one.post("/gradio_api/upload").status_code == 200
+        now[0] += 40
+        assert one.post("/gradio_api/queue/join").status_code == 200
+
+
+class TestZeroGpu:
+    def test_without_spaces_a_handler_stays_as_it_is(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "spaces", None)
+        assert server.on_gpu(print) is print
+
+    def test_with_spaces_it_asks_for_the_seconds_that_it_needs(self, monkeypatch):
+        asked = {}
+
+        def lend(handler, duration):
+            asked[handler] = duration
+            return handler
+
+        monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=lend))
+        assert server.on_gpu(print) is print
+        seconds = asked[print]
+        assert seconds({"size": 512, "method": "adain", "gatys.steps": 1000}) == 10
+        assert seconds({"size": 512, "method": "gatys", "gatys.steps": 100, "optimize.steps": 900}) == 15
+        assert seconds({"size": 1024, "method": "gatys", "gatys.steps": 100}) == 30
+        assert seconds({"size": None, "options": {"gatys": {"steps": 100}, "optimize": {"steps": 100}}}) == 20
+        assert seconds("photo.png", "painting.png", size=512) == 10
+        assert seconds({"size": 4096, "method": "gatys", "gatys.steps": 2000}) == 120  # what ends it anyway
+
+
+class TestOptions:
+    def test_help_names_every_option_and_its_variable(self):
+        text = CliRunner().invoke(typer_app(), ["--help"], terminal_width=200).output
+        for name in ("host", "port", "auth", "queue-size", "runs-per-minute", "max-size", "max-steps", "fetch"):
+            assert f"--{name}" in text and f"ADAIN_{name.replace('-', '_').upper()}" in text
+        assert "--share" in text
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            (["--auth", "me"], "Give a name and a password with a colon between"),
+            (["--fetch", "vgg"], "There is no model vgg; there are compact, vgg19"),
+            (["--queue-size", "0"], "should be greater than or equal to 1"),
+        ],
+    )
+    def test_mistakes_are_told(self, given, words):
+        done = CliRunner().invoke(typer_app(), given, terminal_width=200)
+        assert done.exit_code == 2 and words in re.sub(r"[\s│]+", " ", done.output)
+
+    def test_they_reach_the_server(self, monkeypatch, limits):
+        launched, built = {}, []
+        page = types.SimpleNamespace(launch=lambda **given: launched.update(given))
+        monkeypatch.setattr(app, "build", lambda *given: built.append(given) or page)
+        given = [
+            "--queue-size",
+            "5",
+            "--fetch",
+            "vgg19, vgg19-imagenet",
+            "--host",
+            "0.0.0.0",
+            "--port",
+            "7000",
+            "--auth",
+            "a:b:c,d:e",
+            "--runs-per-minute",
+            "7",
+        ]
+        monkeypatch.setenv("ADAIN_MAX_SIZE", "1024")
+        done = CliRunner().invoke(typer_app(), given, catch_exceptions=False)
+        assert done.exit_code == 0 and limits is None
+        assert built == [(5, ["vgg19", "vgg19-imagenet"])]
+        assert (launched["server_name"], launched["server_port"]) == ("0.0.0.0", 7000)
+        assert launched["auth"] == [("a", "b:c"), ("d", "e")]
+        (limited,) = launched["app_kwargs"]["middleware"]
+        assert limited.cls is server.RateLimit and limited.kwargs == {"runs": 7}
+        assert contracts.LIMITS["size"] == 1024
+        safe = {"show_error": False, "run_history": False, "enable_monitoring": False, "max_file_size": "64mb"}
+        assert safe.items() <= launched.items()
+        assert launched["allowed_paths"] == [str(ROOT / "examples")]
+
+
+def typer_app():
+    made = app.typer.Typer()
+    made.command()(app.main)
+    return made
+
+
+class TestFetching:
+    def test_the_page_says_how_far_it_is_and_chooses_the_model(self, hub):
+        hub.faults[FIRST] = "paused"
+        fetching = server.Fetching(["vgg19"])
+        assert hub.paused.wait(60)
+
+        async def build():  # within a loop, of which Gradio would make one of its own and not close it
+            with server.gr.Blocks() as page:
+                choice = server.gr.Radio(["compact", "vgg19"], value="compact", elem_id="model")
+                server.show_fetching(fetching, page)
+            return page, choice
+
+        with ThreadPoolExecutor() as aside:  # a browser's tests leave a loop running in this thread
+            page, choice = aside.submit(lambda: asyncio.run(build())).result()
+        (tick,) = [each.fn for each in page.fns.values() if len(each.outputs) == 3]
+        words, timer, chosen = tick()
+        assert f"being fetched ({ENCODER}" in words and "until it is here, Compact serves" in words
+        assert timer.active and "value" not in chosen and choice.value == "compact"
+        hub.go.set()
+        fetching.thread.join(60)
+        words, timer, chosen = tick()
+        assert "VGG-19 (the paper&#x27;s) is here now and chosen." in words
+        assert not timer.active and chosen["value"] == "vgg19"
+
+    def test_it_says_what_failed(self, hub):
+        hub.faults = dict.fromkeys(("/a/first", "/datasets/b/second", "/spaces/c/third", "/release"), 404)
+        fetching = server.Fetching(["vgg19"])
+        fetching.thread.join(60)
+        assert fetching.done and not fetching.ready
+        assert "can&#x27;t be had; Compact serves in its place." in fetching.words()
+        assert "it is not there any more" in fetching.words() and weights.load("compact").name == "compact"
+
+
+def serve(folder: Path, command: list[str], cache: Path) -> tuple[subprocess.Popen, str]:
+    """Start the page from a folder and wait until it answers; nothing outside may be needed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"ADAIN_PORT": str(port), "GRADIO_TEMP_DIR": str(cache / "tmp"), "HF_HOME": str(cache / "home")}
+    settings |= {"HF_HUB_OFFLINE": "1", "ADAIN_HOST": "127.0.0.1", "GRADIO_ANALYTICS_ENABLED": "False"}
+    log = cache / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable if command[0] == "python" else command[0], *command[1:]],
+            env={**{name: each for name, each in os.environ.items() if name != "PYTHONPATH"}, **settings},
+            cwd=folder,
+            stdout=stream,
+            stderr=stream,
+        )
+    address = f"http://127.0.0.1:{port}/"
+    while True:
+        try:
+            urllib.request.urlopen(address).close()
+            return process, address
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            threading.Event().wait(0.1)
+
+
+def stylize(address: str, folder: Path) -> tuple[str, dict]:
+    for name, seed in (("photo.png", 1), ("painting.png", 2)):
+        picture(90, 67, seed).save(folder / name)
+    pictures = [handle_file(str(folder / name)) for name in ("photo.png", "painting.png")]
+    client = Client(address, verbose=False)
+    return client.predict(content=pictures[0], style=pictures[1], size=256, api_name="/stylize")
+
+
+def test_a_space_starts_by_itself(tmp_path):
+    publish.space_folder(tmp_path / "space", "me/page", zero_gpu=False)
+    start = time.monotonic()
+    process, address = serve(tmp_path / "space", ["python", "app.py"], tmp_path)
+    try:
+        began = time.monotonic()
+        _, record = stylize(address, tmp_path)
+        assert record["model"] == "compact"
+        assert began - start < 60 and time.monotonic() - began < 60  # far above what it takes, for busy machines
+        assert str(tmp_path) not in (tmp_path / "log").read_text().replace(str(tmp_path / "space"), "")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+STEPS = re.findall(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def step(name: str) -> list[str]:
+    return [text.replace("\\\n", " ") for found, text in STEPS if found == name]
+
+
+def test_the_images_steps(tmp_path):
+    """What can be seen of the image without Docker: its files, its command and its health check work."""
+    assert step("FROM") == ["python:3.12-slim"] and step("USER") == ["adain"]
+    names = [name for name, _ in STEPS]
+    assert names.index("USER") > max(at for at, name in enumerate(names) if name in ("RUN", "COPY"))
+    assert any("useradd" in text and " adain" in text for text in step("RUN"))
+    assert any(f"--extra-index-url {publish.CPU_INDEX} -r requirements.txt" in text for text in step("RUN"))
+    copied = [shlex.split(text) for text in step("COPY")]
+    for *sources, target in copied:
+        for source in sources:
+            assert (ROOT / source).exists()
+            place = tmp_path / "app" / target / ("" if (ROOT / source).is_dir() else source)
+            copy(ROOT / source, place)
+    assert {source for *sources, _ in copied for source in sources} == set(publish.CONTENTS)
+    variables = dict(each.split("=") for each in step("ENV")[0].split())
+    assert variables["ADAIN_HOST"] == "0.0.0.0" and step("EXPOSE") == [variables["ADAIN_PORT"]]
+    (command,) = step("CMD")
+    process, address = serve(tmp_path / "app", eval(command), tmp_path)
+    check = shlex.split(step("HEALTHCHECK")[0].partition("CMD ")[2])
+    check[0] = sys.executable
+    port = {**os.environ, "ADAIN_PORT": address.rstrip("/").rpartition(":")[2]}
+    try:
+        assert subprocess.run(check, env=port).returncode == 0
+    finally:
+        process.terminate()
+        process.wait()
+    assert subprocess.run(check, env=port, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def copy(source: Path, target: Path) -> None:
+    import shutil
+
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=publish.LEFT_OUT, dirs_exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)

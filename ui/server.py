@@ -1,0 +1,170 @@
+"""The page as a public server: its limits, runs by visitor, weights fetched meanwhile, and ZeroGPU where it is."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import gradio as gr
+import typer
+from cachetools import TTLCache
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from adain_core import contracts, load
+from adain_core.weights import MODELS, WeightsError, get, sources
+from ui.widgets import QUIET, SERVER, sentence
+
+MINUTE = 60.0  # seconds
+RUN = re.compile(r"/(queue/join|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
+VISITORS = 50_000  # of whom the last minute is remembered
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def limit(size: int, steps: int, seconds: float) -> None:
+    """Bound what one run may take, on every way into this process: the page, its API, its tools.
+
+    Args:
+        size: longer side of a picture, in pixels.
+        steps: of an optimization.
+        seconds: after which an optimization ends with what it has.
+    """
+    contracts.LIMITS.update(size=size, steps=steps, seconds=seconds)
+    SERVER["seconds"] = seconds
+
+
+def names(text: str) -> list[str]:
+    """Read models' names with commas between."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        return [get(name).name for name in found]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """Read names and passwords, as in a:b,c:d."""
+    found = [tuple(each.split(":", 1)) for each in text.split(",")]
+    if not all(len(pair) == 2 and all(pair) for pair in found):
+        raise typer.BadParameter("Give a name and a password with a colon between, as in name:password.")
+    return found
+
+
+class RateLimit:
+    """Lets each visitor begin so many runs a minute; what exceeds them is answered with a sentence (HTTP 429).
+
+    Visitors are told apart by their address. Behind a proxy, uvicorn's FORWARDED_ALLOW_IPS says whose word is taken.
+
+    Args:
+        app: what answers otherwise.
+        runs: how many.
+    """
+
+    def __init__(self, app: ASGIApp, runs: int) -> None:
+        self.app, self.runs = app, runs
+        self.begun: TTLCache[str, list[float]] = TTLCache(VISITORS, MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "http" and scope["method"] == "POST" and RUN.search(scope["path"]):
+            visitor, now = (scope.get("client") or ("",))[0], time.monotonic()
+            recent = [begun for begun in self.begun.get(visitor, []) if now - begun < MINUTE]
+            if len(recent) >= self.runs:
+                wait = math.ceil(MINUTE - (now - recent[0]))
+                words = f"This server takes {self.runs} runs a minute from each visitor; try again in {wait} s."
+                answer = JSONResponse({"detail": words, "error": words}, 429, {"Retry-After": str(wait)})
+                await answer(scope, receive, send)
+                return
+            self.begun[visitor] = [*recent, now]
+        await self.app(scope, receive, send)
+
+
+class Fetching:
+    """Fetches models in the background and knows how far it is.
+
+    Args:
+        names: of models.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.states = dict.fromkeys(names, "")  # a sentence once it failed, "ready" once it is here
+        self.thread = threading.Thread(target=self._fetch, daemon=True)
+        self.thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is to come any more."""
+        return all(self.states.values())
+
+    @property
+    def ready(self) -> list[str]:
+        """Models that are here."""
+        return [name for name, state in self.states.items() if state == "ready"]
+
+    def words(self) -> str:
+        """Say as HTML how far each model is."""
+        return "".join(map(self._sentence, self.states))
+
+    def _sentence(self, name: str) -> str:
+        title, state = MODELS[name].title, self.states[name]
+        if state == "ready":
+            return sentence(f"{title} is here now and chosen.")
+        if state:
+            return sentence(f"{title} can't be had; Compact serves in its place. {state}")
+        progress = sources.progress(MODELS[name]) or "it will begin in a moment"
+        return sentence(f"{title} is being fetched ({progress}); until it is here, Compact serves.")
+
+    def _fetch(self) -> None:
+        for name in self.states:
+            try:
+                load(name, "auto")
+                self.states[name] = "ready"
+            except WeightsError as error:
+                self.states[name] = str(error)
+
+
+def show_fetching(fetching: Fetching, page: gr.Blocks) -> None:
+    """Show on a page how far downloads are, and choose the first model in `Model` as soon as it is here."""
+    (choice,) = [block for block in page.blocks.values() if block.elem_id == "model"]
+    words = gr.HTML(fetching.words, elem_id="fetching", elem_classes="note")
+    timer = gr.Timer(2)
+
+    def look() -> tuple[Any, Any, Any]:
+        chosen = gr.update(value=fetching.ready[0]) if fetching.done and fetching.ready else gr.skip()
+        return fetching.words(), gr.Timer(active=not fetching.done), chosen
+
+    timer.tick(look, None, [words, timer, choice], **QUIET)
+
+
+def on_gpu(handler: Handler) -> Handler:
+    """Run a handler on the GPU that a ZeroGPU Space lends it; elsewhere, where `spaces` is not installed, as it is.
+
+    Args:
+        handler: a function or generator of values, one by one or in one mapping, as the tabs' are.
+    """
+    try:
+        import spaces
+    except ImportError:
+        return handler
+    return spaces.GPU(handler, duration=duration)
+
+
+def duration(*given: Any, **named: Any) -> int:
+    """Estimate the seconds of GPU that a handler's values take: ten, and 50 ms for each step and 512x512 pixels."""
+    values = given[0] if given and isinstance(given[0], Mapping) else named
+    method = values.get("method", "")  # all of them where several run
+    steps = [value for name, value in _flat(values) if re.fullmatch(rf"{method}.*\bsteps", name)]
+    area = (float(values.get("size") or 512) / 512) ** 2
+    return math.ceil(min(10 + 0.05 * area * sum(map(float, steps)), SERVER["seconds"]))
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield str(name), value

@@ -1,0 +1,388 @@
+"""Compare: several methods on one pair, live, with curves, one table, and maps of what is left."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from adain_core import PictureError, methods, report
+from adain_core.compare import FIRST, Comparison, Output, arrange, compare, improves, prepare
+from adain_core.weights import MODELS
+from ui import curves, examples, fields, scores
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences
+
+TITLE = "Compare"
+ORDER = 1.5  # right after Stylize
+STORED = examples.FOLDER / "comparison"
+SIZES = (128, 256, 384, 512)
+LONGEST, ALTOGETHER = 60, 240  # seconds of one optimization, and of a comparison's optimizations together
+PAUSE = 0.4  # seconds between two looks at an optimization
+MODES = {"each": "As set for each", "equal-time": "Equal time", "equal-loss": "Until AdaIN's loss"}
+MAPS = {
+    "all": ("All of them", "What went in, and what came out."),
+    "left": (
+        "Where the style is not reached",
+        "Bright: within a window of 40 pixels, mean and standard deviation of the features are far from the painting's;"
+        " the brightest is twice as far as the photograph is on the whole.",
+    ),
+    "difference": (
+        "Difference to the photograph",
+        "Bright: the color is far from the photograph's; the brightest is a Delta E of 60 and more.",
+    ),
+}
+STATES = {"waiting": "waits for its turn", "stopped": "stopped", "failed": "failed"}
+PAIR = {"The photograph": "content", "The painting": "style-1"}
+
+
+def begin(skip: set[str]) -> tuple[set[str], str]:
+    """Let go of a run that may still be under way and give the next one a set of its own."""
+    skip.update(methods.find())
+    minutes = ALTOGETHER // 60
+    return set(), sentence(f"Waiting for its turn; a comparison before it takes up to about {minutes} minutes.")
+
+
+def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Compare the chosen methods and show every one as it comes; by name what changes on the page."""
+    for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):
+        if values[name] is None:
+            yield {f"{name}_note": sentence(words, refused=True), "status": ""}
+            return
+    try:
+        names = arrange(values["methods"], values["mode"])
+        options = {name: _options(values, name) for name in names}
+        yield {"status": sentence(_forecast(values, names, options))}
+        common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
+        yield from _follow(
+            compare(values["content"], values["style"], names, options=options, download=False, **common)
+        )
+    except PictureError as error:
+        refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
+        yield {"status": sentence("No picture was made."), **refusal}
+    except ValueError as error:
+        yield {"status": sentence(str(error), refused=True)}
+
+
+def _options(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {each: values[f"{name}.{each}"] for each in drawn(methods.get(name))}
+
+
+def _forecast(values: Mapping[str, Any], names: list[str], options: Mapping[str, Any]) -> str:
+    many = [name for name in names if improves(methods.get(name))]
+    if len(many) * values["seconds"] > ALTOGETHER:
+        raise ValueError(
+            f"{len(many)} optimizations of up to {values['seconds']:g} s each are more than the {ALTOGETHER} s that one"
+            " comparison may take here; choose fewer methods, or less time."
+        )
+    runs = [prepare(name, options[name], values["mode"], values["model"], "auto") for name in names]
+    runs = [{**each, "size": values["size"]} for each in runs]
+    runs = [{**each, "seconds": values["seconds"]} if each["method"] in many else each for each in runs]
+    return f"{expect(values['content'], runs)} No optimization takes more than {values['seconds']:g} s."
+
+
+def _follow(run: Iterator[Comparison]) -> Iterator[dict[str, Any]]:
+    """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended."""
+    now = next(run)
+    yield _clean(now)
+    shown = 0.0
+    for now in run:
+        output = now.outputs[now.changed or ""]
+        if output.state == "running" and time.monotonic() - shown < PAUSE:
+            continue
+        shown = time.monotonic()
+        words = sentence(f"{output.title}: {_state(output)}")
+        yield {"status": words, "plot": _plot(now), **_cell(output, _picture(output))}
+        if output.state != "running":
+            yield {"table": scores.draw(report.score(now))}
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+    report.save(now, folder)
+    yield show(folder)
+
+
+def _clean(now: Comparison) -> dict[str, Any]:
+    """Take the last comparison off the page."""
+    view: dict[str, Any] = {f"{name}.cell": gr.update(visible=name in now.outputs) for name in methods.find()}
+    for output in now.outputs.values():
+        view |= _cell(output, None)
+    off = gr.update(interactive=False)
+    return {**view, "plot": _plot(now), "found": "", "table": "", "csv": off, "json": off, "sheet": off}
+
+
+def show(folder: Path) -> dict[str, Any]:
+    """Show a comparison that lies in a folder, every file of it, so that Gradio deletes it in time."""
+    now = report.load(folder)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    made = [output for output in now.outputs.values() if output.image is not None]
+    view: dict[str, Any] = {f"{name}.cell": gr.update(visible=name in now.outputs) for name in methods.find()}
+    for output in now.outputs.values():
+        view |= _cell(output, None if output.image is None else str(folder / f"{output.method}.png"))
+    paths = {title: str(folder / f"{name}.png") for title, name in PAIR.items()}
+    paths |= {output.title: str(folder / f"{output.method}.png") for output in made}
+    one, other = (made[0].title, made[-1].title) if made else tuple(PAIR)
+    maps: dict[str, Any] = {"all": [(path, title) for title, path in paths.items()]}
+    for kind in ("left", "difference"):
+        maps[kind] = [(str(folder / f"{output.method}-{kind}.png"), output.title) for output in made]
+    files = {"csv": "table.csv", "json": "results.json", "sheet": "sheet.png"}
+    return {
+        **view,
+        "status": sentence(_about(now)),
+        "plot": _plot(now),
+        "found": sentences(results["found"]),
+        "table": scores.draw(results["rows"]),
+        "paths": paths,
+        "one": gr.update(choices=list(paths), value=one),
+        "other": gr.update(choices=list(paths), value=other),
+        **look(paths, one, other),
+        **maps,
+        **{name: gr.update(value=str(folder / file), interactive=True) for name, file in files.items()},
+    }
+
+
+def look(paths: Mapping[str, str], one: str, other: str) -> dict[str, Any]:
+    """Show two of a comparison's pictures."""
+    if one not in paths or other not in paths:
+        return {}
+    first, second = paths[one], paths[other]
+    return {
+        "slider": gr.update(value=(first, second), label=f"{one}, and to the right {other}"),
+        "first": gr.update(value=first, label=one),
+        "second": gr.update(value=second, label=other),
+    }
+
+
+def _about(now: Comparison) -> str:
+    about, size = now.settings, "x".join(map(str, now.settings["size"]))
+    return (
+        f"{size} pixels; methods on {about['model']} ({about['dtype']}), judged by the encoder of {about['judge']};"
+        f" {about['device']}, {about['threads']} threads."
+    )
+
+
+def _plot(now: Comparison) -> str:
+    found = {each.title: each.curve for each in now.outputs.values() if improves(methods.get(each.method))}
+    return curves.draw(found, now.goal, "seconds" if now.settings["mode"] == "equal-time" else "iteration")
+
+
+def _cell(output: Output, picture: str | None) -> dict[str, Any]:
+    on = output.state in ("waiting", "running")
+    caption = f"<p><b>{escape(output.title)}</b> {escape(_state(output))}</p>"
+    if output.sentence:
+        refused = output.state == "failed"
+        caption += sentence(output.sentence, refused)
+    return {
+        f"{output.method}.picture": picture,
+        f"{output.method}.caption": caption,
+        f"{output.method}.stop": gr.update(visible=on, interactive=on),
+    }
+
+
+def _state(output: Output) -> str:
+    if not output.seconds:
+        return STATES.get(output.state, "runs…")
+    loss = f" · mean-std loss {output.curve[-1].mean_std:.3f}" if output.curve else ""
+    steps = f" · {output.iteration} of {output.iterations} steps" if output.iterations > 1 else ""
+    ended = f" · {STATES[output.state]}" if output.state in STATES else ""
+    return f"{output.seconds:.2f} s{steps}{loss}{ended}"
+
+
+def _picture(output: Output) -> Any:
+    return None if output.image is None else keep(output.image, f"{output.method}.jpg")
+
+
+def build() -> None:
+    """Lay the tab out and wire it, inside a gr.Blocks."""
+    opening = {name: _options_of(value) for name, value in show(STORED).items()}
+    ui: fields.Components = {"skip": gr.State(set()), "paths": gr.State(**opening["paths"])}
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            run_button, stop_button = _draw_inputs(ui)
+        with gr.Column(scale=7, min_width=320):
+            words = f"A stored result; press Compare to make it yourself. {_about(report.load(STORED))}"
+            ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id="compare-status")
+            with gr.Row(elem_classes="cells", elem_id="compare-cells"):
+                for name in methods.find():
+                    _draw_cell(ui, name, opening)
+            ui["found"] = gr.HTML(**opening["found"], elem_classes=["note", "found"], elem_id="compare-found")
+            ui["plot"] = gr.HTML(**opening["plot"], padding=False, elem_id="compare-plot")
+    _draw_table(ui, opening)
+    _draw_closer(ui, opening)
+    _wire(ui, run_button, stop_button)
+
+
+def _options_of(value: Any) -> dict[str, Any]:
+    """Turn what a handler returns for a component into what the component opens with."""
+    updated = isinstance(value, dict) and value.get("__type__") == "update"
+    return {key: each for key, each in value.items() if key != "__type__"} if updated else {"value": value}
+
+
+def _draw_inputs(ui: fields.Components) -> tuple[gr.Button, gr.Button]:
+    pair, titles = examples.pairs()[0], [(found.title, name) for name, found in methods.find().items()]
+    photos = ("Photographs to try", "compare-photos", examples.photos())
+    paintings = ("Paintings to try", "compare-styles", examples.styles())
+    with gr.Row():
+        with gr.Column(min_width=180):
+            path = pair.photo.path
+            fields.picture(ui, "content", "compare-content", "Photograph", "Your photograph", path, 200, photos)
+        with gr.Column(min_width=180):
+            path = pair.style.path
+            fields.picture(ui, "style", "compare-style", "Painting", "The painting", path, 200, paintings)
+    ui["methods"] = gr.CheckboxGroup(
+        titles,
+        value=list(FIRST),
+        label="Methods",
+        info="They run one after the other, so that none takes another's time; single passes first.",
+        elem_id="compare-methods",
+    )
+    with gr.Row():
+        run_button = gr.Button("Compare", variant="primary", size="lg", scale=3, elem_id="compare-run")
+        stop_button = gr.Button("Stop all", size="lg", scale=1, min_width=110, elem_id="compare-stop")
+    ui["mode"] = gr.Radio(
+        [(words, mode) for mode, words in MODES.items()],
+        value="each",
+        label="Steps",
+        info="Of optimizations: as many as set, as many as the time allows, or until AdaIN's mean-std loss is reached.",
+        elem_id="compare-mode",
+    )
+    ui["seconds"] = gr.Slider(
+        1,
+        LONGEST,
+        value=15,
+        step=1,
+        label="Seconds",
+        info="No optimization takes more than that.",
+        elem_id="compare-seconds",
+        buttons=[],
+    )
+    ui["size"] = gr.Radio(
+        [(f"{size} px", size) for size in SIZES],
+        value=256,
+        label="Size",
+        info="Longer side of the photograph, for all methods.",
+        elem_id="compare-size",
+    )
+    with gr.Accordion("Parameters of the methods", open=False, elem_id="compare-parameters"):
+        for name, method in methods.find().items():
+            with gr.Accordion(method.title, open=False):
+                gr.HTML(sentence(f"{method.summary} {method.paper}."), elem_classes="note")
+                ui |= {f"{name}.{each}": widget for each, widget in draw(method, "compare-").items()}
+    with gr.Accordion("Networks and judge", open=False, elem_id="compare-networks"):
+        models = [(model.title, model.name) for model in MODELS.values()]
+        words = "In whose features the methods work."
+        ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
+        words = "Whose encoder measures every picture, in float32. It sees better what was made in its own features."
+        ui["judge"] = gr.Radio(models, value="compact", label="Judge", info=words, elem_id="compare-judge")
+    return run_button, stop_button
+
+
+def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> None:
+    title = methods.get(name).title
+    shown = {each: opening.get(f"{name}.{each}", {}) for each in ("cell", "picture", "caption")}
+    with gr.Column(**shown["cell"], min_width=200, elem_classes="cell", elem_id=f"compare-{name}") as cell:
+        ui[f"{name}.cell"] = cell
+        ui[f"{name}.picture"] = gr.Image(
+            **shown["picture"],
+            label=title,
+            show_label=False,
+            alt_text=f"What {title} made",
+            interactive=False,
+            buttons=["fullscreen"],
+            elem_id=f"compare-{name}-picture",
+        )
+        ui[f"{name}.caption"] = gr.HTML(**shown["caption"], elem_classes="note", elem_id=f"compare-{name}-caption")
+        ui[f"{name}.stop"] = gr.Button(f"Stop {title}", size="sm", visible=False, elem_id=f"compare-{name}-stop")
+
+
+def _draw_table(ui: fields.Components, opening: Mapping[str, Any]) -> None:
+    ui["table"] = gr.HTML(**opening["table"], padding=False, elem_id="compare-table")
+    with gr.Row():
+        for name, words in (("csv", "Table as CSV"), ("json", "Everything as JSON"), ("sheet", "One sheet as PNG")):
+            ui[name] = gr.DownloadButton(
+                f"Download: {words}", **opening[name], size="md", min_width=150, elem_id=f"compare-{name}"
+            )
+    with gr.Accordion("What each column says, and what it can't", open=False, elem_id="compare-columns"):
+        items = "".join(f"<dt>{each.title}</dt><dd>{each.says}</dd>" for each in report.COLUMNS.values())
+        gr.HTML(f"<dl>{items}</dl>", elem_classes="columns")
+
+
+def _draw_closer(ui: fields.Components, opening: Mapping[str, Any]) -> None:
+    with gr.Tabs(elem_id="compare-closer"):
+        with gr.Tab("Any two"):
+            with gr.Row():
+                for name, label in (("one", "One picture"), ("other", "Another")):
+                    ui[name] = gr.Dropdown(**opening[name], label=label, filterable=False, elem_id=f"compare-{name}")
+            ui["slider"] = gr.ImageSlider(
+                **opening["slider"],
+                interactive=False,
+                max_height=560,
+                buttons=["fullscreen"],
+                elem_id="compare-slider",
+                elem_classes="outcome",
+            )
+            with gr.Row():
+                for name in ("first", "second"):
+                    ui[name] = gr.Image(
+                        **opening[name],
+                        alt_text=f"The {name} of the two pictures",
+                        interactive=False,
+                        buttons=["fullscreen"],
+                        min_width=240,
+                        elem_id=f"compare-{name}",
+                    )
+        for kind, (words, meaning) in MAPS.items():
+            with gr.Tab(words):
+                gr.HTML(sentence(meaning), elem_classes="note")
+                ui[kind] = gr.Gallery(
+                    **opening[kind],
+                    label=words,
+                    columns=3,
+                    height="auto",
+                    object_fit="contain",
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    elem_id=f"compare-{kind}",
+                    elem_classes=["captioned", "outcome"],
+                )
+
+
+def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) -> None:
+    named = {component: name for name, component in ui.items()}
+    given = ("content", "style", "methods", "mode", "seconds", "size", "model", "judge", "skip")
+    parameters = [f"{name}.{each}" for name, found in methods.find().items() for each in drawn(found)]
+    inputs = {ui[name] for name in (*given, *parameters)}
+    outputs = [ui[name] for name in ui if name not in (*parameters, *given)]
+    outputs += [ui["content_note"], ui["style_note"]]
+
+    def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
+        for view in show_all({named[component]: value for component, value in data.items()}):
+            yield {ui[name]: value for name, value in view.items()}
+
+    def two(paths: dict[str, str], one: str, other: str) -> dict[gr.components.Component, Any]:
+        return {ui[name]: value for name, value in look(paths, one, other).items()}
+
+    def stop(name: str) -> Any:
+        def add(skip: set[str]) -> Any:
+            skip.add(name)
+            return gr.update(interactive=False)
+
+        return add
+
+    def stop_all(skip: set[str]) -> str:
+        skip.update(methods.find())
+        return sentence("Stopping; the pictures that are ready stay.")
+
+    state = ui["skip"]
+    begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
+    begun.then(start, inputs, outputs, show_progress="minimal", show_progress_on=ui["status"], **COMPUTE)
+    stop_button.click(stop_all, state, ui["status"], **QUIET)
+    for name in methods.find():
+        ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
+    gr.on([ui["one"].input, ui["other"].input], two, [ui["paths"], ui["one"], ui["other"]],
+          [ui["slider"], ui["first"], ui["second"]], **QUIET)  # fmt: skip
