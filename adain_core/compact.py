@@ -97,6 +97,7 @@ class CompactInverse(nn.Module):
     """
 
     levels: tuple[str, ...] = ("relu3_1",)
+    slope = 0.0  # of the rectifiers below 0, up to relu2_1
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -129,13 +130,17 @@ class CompactInverse(nn.Module):
 
     def climb(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
-        x = _residual(x, self.conv3_6, self.conv3_5)
-        x = _residual(x, self.conv3_4, self.conv3_3)
-        x = self.conv3_2(x).relu_()
+        x = self.residual(x, self.conv3_6, self.conv3_5)
+        x = self.residual(x, self.conv3_4, self.conv3_3)
+        x = F.leaky_relu_(self.conv3_2(x), self.slope)
         x = _up(self.conv3_1(x), beside)
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
+
+    def residual(self, x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
+        """Put features through a pair of convolutions with a shortcut."""
+        return F.leaky_relu_(x + second(F.leaky_relu_(first(x), self.slope)), self.slope)
 
 
 class CompactDecoder(CompactInverse):
@@ -146,6 +151,7 @@ class CompactDecoder(CompactInverse):
     """
 
     levels = LEVELS
+    slope = 0.1  # a shut rectifier would cut the deeper levels off for good, since relu2_1 alone makes a picture, too
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
@@ -156,17 +162,13 @@ class CompactDecoder(CompactInverse):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
-        x = _residual(features["relu4_1"], self.conv4_3, self.conv4_2)
+        x = self.residual(features["relu4_1"], self.conv4_3, self.conv4_2)
         x = _up(self.conv4_1(x), features["relu3_1"])
         return self.climb(x, features["relu2_1"])
-
-
-def _residual(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
-    return (x + second(first(x).relu_())).relu_()
 
 
 def _up(x: Tensor, beside: Tensor | None) -> Tensor:
     x = F.interpolate(x, scale_factor=2, mode="nearest")
     if beside is None:
         return x.relu_()
-    return x[..., : beside.shape[2], : beside.shape[3]] + beside  # uncut: AdaIN's go below 0, too, and none can die
+    return x[..., : beside.shape[2], : beside.shape[3]] + beside  # uncut, since AdaIN's go below 0, too

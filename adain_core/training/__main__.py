@@ -180,9 +180,9 @@ class Run:
             for name in ("conv4_2", "conv3_5", "conv3_3"):
                 if hasattr(module, name):
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
-            for name in ("conv4_1", "conv3_1"):  # so do the ways up to the next level
-                if hasattr(module, name) and hasattr(module, "conv4_1"):
-                    module.get_submodule(name).weight.mul_(0.1)  # type: ignore[operator]
+            if isinstance(module, CompactDecoder):  # so does each level
+                module.conv4_1.weight.zero_()
+                module.conv3_1.weight.zero_()
             module.conv1_1.weight.mul_(0.1)
             nn.init.constant_(module.conv1_1.bias, 0.5)  # type: ignore[arg-type]
         return module

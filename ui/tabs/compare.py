@@ -17,6 +17,7 @@ from adain_core import PictureError, methods, report
 from adain_core.compare import FIRST, Comparison, Output, arrange, compare, improves, prepare
 from adain_core.weights import MODELS
 from ui import curves, examples, fields, scores
+from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences
 
 TITLE = "Compare"
@@ -49,6 +50,7 @@ def begin(skip: set[str]) -> tuple[set[str], str]:
     return set(), sentence(f"Waiting for its turn; a comparison before it takes up to about {minutes} minutes.")
 
 
+@on_gpu
 def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Compare the chosen methods and show every one as it comes; by name what changes on the page."""
     for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):

@@ -11,6 +11,7 @@ from adain_core import PictureError, images, metrics, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
 from ui import examples, fields
+from ui.server import on_gpu
 from ui.sheet import sheet, window
 from ui.widgets import COLORS, COMPUTE, QUIET, expect, keep, sentence
 
@@ -36,6 +37,7 @@ class View(NamedTuple):
     style_note: Any = gr.skip()
 
 
+@on_gpu
 def show_all(values: Mapping[str, Any]) -> Iterator[View]:
     """Run the pair under every value of the chosen control and show each result as it comes."""
     if missing := [name for name in ("content", "style") if values[name] is None]:

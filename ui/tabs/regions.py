@@ -15,6 +15,7 @@ from adain_core import PictureError, images, run
 from adain_core.controls.proposals import propose
 from adain_core.pipeline import Settings
 from ui import examples, fields, masks, painting
+from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
 
 TITLE = "Regions"
@@ -52,6 +53,7 @@ class Easel(NamedTuple):
     painted: Any = gr.skip()
 
 
+@on_gpu
 def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
     """Give every painted region its own style and show the result."""
     content = values["content"]

@@ -12,6 +12,7 @@ from adain_core import PictureError, methods, run
 from adain_core.pipeline import Settings
 from adain_core.weights import MODELS
 from ui import examples, fields
+from ui.server import on_gpu
 from ui.widgets import (
     COMPUTE,
     QUIET,
@@ -58,6 +59,7 @@ class View(NamedTuple):
     style_mask_note: Any = gr.skip()
 
 
+@on_gpu
 def stylize(values: Mapping[str, Any]) -> Iterator[View]:
     """Run the chosen method on the chosen pictures and show each step."""
     slots = [slot for slot in SLOTS if values[slot] is not None]
@@ -97,6 +99,7 @@ def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] |
     return [mask, *[None] * (len(slots) - 1)]
 
 
+@on_gpu
 def stylize_api(
     content: str,
     style: str,
