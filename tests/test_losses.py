@@ -201,6 +201,15 @@ def test_matches_are_those_of_whole_patches(size, stride, chunk, monkeypatch):
     assert torch.equal(mrf.nearest(x, style, size, stride), cosines.argmax(1))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_mrf_is_the_distance_of_patches_laid_out(reduction):
+    x, style = features(1, height=7, width=9), features(2, height=8)
+    own, goal = mrf.patches(x), mrf.patches(style)
+    chosen = goal[torch.cosine_similarity(own[:, None], goal[None], dim=2).argmax(1)]
+    expected = torch.nn.functional.mse_loss(own, chosen, reduction=reduction)
+    torch.testing.assert_close(made("mrf", style, reduction)(x), expected)
+
+
 def test_mrf_refuses_what_is_smaller_than_a_patch():
     with pytest.raises(ValueError, match="have 5x2 pixels here, fewer than a patch of 3x3; choose a larger picture"):
         made("mrf", features(1, height=2))

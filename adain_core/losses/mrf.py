@@ -69,15 +69,24 @@ def nearest(x: Tensor, style: Tensor, size: int = SIZE, stride: int = 1) -> Tens
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's patches and return the loss; see StyleLoss."""
+    """Keep a style's patches and return the loss; see StyleLoss.
+
+    At each pixel the squared distances to the patches that cover it are their number times that to their mean, and a
+    rest that doesn't move with the features: so the features' own patches are never laid out.
+    """
     del generator
-    target = patches(style)
+    target = patches(style).T  # [9C,S], as it lies in memory
+    energies = torch.linalg.vector_norm(target, dim=0).square()  # [S]
 
     def loss(x: Tensor) -> Tensor:
-        own = patches(x)
         with torch.no_grad():
-            chosen = nearest(x, style)
-        return F.mse_loss(own, target[chosen], reduction=reduction)
+            places = nearest(x, style)  # [P]
+            ones = torch.ones(1, SIZE * SIZE, len(places), device=x.device, dtype=x.dtype)
+            covered = F.fold(ones, x.shape[2:], SIZE)  # [1,1,H,W]
+            mean = F.fold(target[:, places][None], x.shape[2:], SIZE) / covered
+            rest = energies[places].sum() - (covered * mean.square()).sum()
+        found = (covered * (x - mean).square()).sum() + rest
+        return found / (len(target) * len(places)) if reduction == "mean" else found
 
     return loss
 
