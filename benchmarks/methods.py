@@ -2,11 +2,12 @@
 
     python -m benchmarks.methods [--weights-dir FOLDER] [--sizes 256,512] [--steps 6] [--repeats 3]
 
-Everything runs in one process, on one photograph and one painting, both square; methods take turns and the best of each
-counts. Style encoding is included. Optimizations are timed over a few steps, the first left out, and scaled to 500
-iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19; there style swap has an
-inverse network, which for `vgg19` we lack, so that row swaps at relu4_1 and uses AdaIN's decoder. Then: how a step of
-Gatys divides into the network's forward and backward, the loss, and the loop; and what patches and MMD take of memory.
+Everything runs in one process by adain_core.compare, on one photograph and one painting, both square; methods take
+turns and the best of each counts. Style encoding is included. Optimizations are timed over a few steps, the first left
+out, and scaled to 500 iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19;
+there style swap has an inverse network, which for `vgg19` we lack, so that row swaps at relu4_1 and uses AdaIN's
+decoder. Then: how a step of Gatys divides into the network's forward and backward, the loss, and the loop; and what
+patches and MMD take of memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import images, losses, methods, metrics, weights
+from adain_core import compare, images, losses, methods, metrics, weights
 from adain_core.contracts import Style
 from adain_core.methods.gatys import GRAM
 from adain_core.networks import Networks
@@ -32,7 +33,7 @@ ITERATIONS = 500
 ROWS = ("adain", "wct", "histogram_match", "style_swap", "gatys", "mrf", "adversarial")
 PAPER = {"gatys": {256: 14.19 / 0.027, 512: 46.79 / 0.098}, "style_swap": {256: 0.407 / 0.027, 512: 4.144 / 0.098}}
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-Way = Callable[[], tuple[float, str]]
+PAIR = ("photos/tiger.jpg", "styles/night_river.jpg")
 
 
 def square(name: str, size: int) -> torch.Tensor:
@@ -41,27 +42,29 @@ def square(name: str, size: int) -> torch.Tensor:
     return images.to_tensor(picture.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def way(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> Way:
-    """Return a function that runs a method and gives its seconds, of an optimization of ITERATIONS, and a note."""
-    method = methods.get(name)
-    many = "steps" in method.params.model_fields
-    options: dict[str, Any] = {"steps": steps} if many else {}
-    if name == "style_swap" and networks.inverse is None:
-        options = {"layer": "relu4_1"}
-
-    def once() -> tuple[float, str]:
-        networks.memory.clear()
-        start = time.perf_counter()
-        seconds, stages = [], dict[str, float]()
-        for step in method.run(content, [Style(style)], method.params(**options), networks):
-            seconds.append(time.perf_counter() - start)
-            stages = dict(step.seconds)
-        if many:
-            return (seconds[-1] - seconds[0]) / (steps - 1) * ITERATIONS, f"{ITERATIONS} iterations, scaled"
-        swap = stages.get("swap", stages.get("transform", 0)) / sum(stages.values())
-        return seconds[-1], f"{100 * swap:.0f}% in the swap" if name == "style_swap" else ""
-
-    return once
+def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, str]]:
+    """Run every row by adain_core.compare; return seconds, of an optimization those of ITERATIONS, and a note."""
+    pair = [images.to_image(square(name, size)) for name in PAIR]
+    options: dict[str, dict[str, Any]] = {name: {"style_size": max(64, size)} for name in ROWS}
+    for name in ROWS:
+        if "steps" in methods.get(name).params.model_fields:
+            options[name] |= {"steps": steps}
+    if networks.inverse is None:
+        options["style_swap"] |= {"layer": "relu4_1"}
+    *_, last = compare(*pair, ROWS, size=size, seconds=3600, options=options, networks=networks)
+    found = {}
+    for name, output in last.outputs.items():
+        if output.state != "done":
+            raise RuntimeError(f"{name}: {output.sentence}")
+        if "steps" in options[name]:
+            first, final = output.curve[0], output.curve[-1]
+            each = (final.seconds - first.seconds) / (final.iteration - first.iteration)
+            found[name] = (each * ITERATIONS, f"{ITERATIONS} iterations, scaled")
+        else:
+            stages = output.record["seconds"]
+            share = 100 * stages.get("swap", stages.get("transform", 0)) / output.seconds
+            found[name] = (output.seconds, f"{share:.0f}% in the swap" if name == "style_swap" else "")
+    return found
 
 
 def best(work: Callable[[], Any], repeats: int) -> float:
@@ -105,12 +108,12 @@ def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Te
 
 def table(models: list[Networks], size: int, steps: int, repeats: int) -> None:
     """Print the rows of a size."""
-    content, style = square("photos/tiger.jpg", size), square("styles/night_river.jpg", size)
-    ways = {(networks.name, name): way(name, networks, content, style, steps) for networks in models for name in ROWS}
-    found = {key: once() for key, once in ways.items()}
-    for _ in range(repeats - 1):
-        for key, once in ways.items():
-            found[key] = min(found[key], once())
+    content, style = (square(name, size) for name in PAIR)
+    found: dict[tuple[str, str], tuple[float, str]] = {}
+    for _ in range(repeats):
+        for networks in models:
+            for name, value in timed(networks, size, steps).items():
+                found[networks.name, name] = min(value, found.get((networks.name, name), value))
     for (model, name), (seconds, words) in found.items():
         ratio, paper = seconds / found[model, "adain"][0], PAPER.get(name, {}).get(size)
         there = "" if paper is None or model != "vgg19" else f"{paper:.0f}"
