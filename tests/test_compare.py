@@ -1,100 +1,25 @@
-"""Comparisons: alike for every method, apart from each other, measured by one judge."""
+"""Comparisons: alike for every method, and apart from each other."""
 
 import itertools
-import json
 import sys
-from types import SimpleNamespace
 
+import comparisons
 import numpy as np
 import pytest
 import torch
-from conftest import make_networks, picture, pixels
+from comparisons import approach, last, make, run
+from conftest import picture, pixels
 from PIL import Image
-from pydantic import Field
 from test_cli import call
 
-from adain_core import compare, images, methods, metrics, report, sheet, stylize, weights
-from adain_core.compare import Comparison, Output, Point
-from adain_core.contracts import Method, MethodParams, Step
+from adain_core import compare, images, report, stylize, weights
+from adain_core.contracts import MethodParams, Step
 from adain_core.judge import Judge
 
+ours, ticks = comparisons.ours, comparisons.ticks
+
+
 core = sys.modules["adain_core.compare"]  # the function goes by the same name
-
-
-class Params(MethodParams):
-    steps: int = Field(40, ge=1, le=200, description="How many.")
-    seconds: float = Field(300.0, gt=0, le=3600, description="At most.")
-    rate: float = Field(0.05, ge=0, le=1, description="How far toward the painting's mean color a step goes.")
-
-
-def approach(content, styles, params, _networks):
-    """Go toward the painting's mean color, step by step."""
-    goal = styles[0].image.mean((2, 3), keepdim=True)
-    for number in range(1, params.steps + 1):
-        yield Step(content.lerp(goal, min(1, params.rate * number)), number, params.steps, {"total": 1 / number})
-
-
-def refuse(content, styles, params, networks):
-    yield from itertools.islice(approach(content, styles, params, networks), 2)
-    raise ValueError("The painting is too dark.")
-
-
-def break_down(content, styles, params, networks):
-    yield from itertools.islice(approach(content, styles, params, networks), 2)
-    raise RuntimeError("/home/someone/secret.py broke")
-
-
-def diverge(content, styles, params, networks):
-    yield from itertools.islice(approach(content, styles, params, networks), 2)
-    yield Step(content, 3, params.steps, {}, note="The optimization diverged; the last good picture is kept.")
-
-
-def give_up(content, styles, params, networks):
-    yield from itertools.islice(approach(content, styles, params, networks), 2)
-    yield Step(content, 3, params.steps, {"total": 1.0}, note="No gain in 2 steps, so it stopped.")
-
-
-def make(name, run, params=Params):
-    return Method(name, name.capitalize(), "ours", "For tests.", params, run)
-
-
-@pytest.fixture
-def ours(monkeypatch):
-    """The methods, and some of ours."""
-    runs = {"approach": approach, "refuse": refuse, "break": break_down, "diverge": diverge, "give_up": give_up}
-    found = {**methods.find(), **{name: make(name, run) for name, run in runs.items()}}
-    monkeypatch.setattr(methods, "find", lambda: found)
-    return found
-
-
-@pytest.fixture
-def ticks(monkeypatch):
-    """A clock by which every piece of work takes half a second."""
-    count = itertools.count(step=0.5)
-    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=lambda: next(count)))
-
-
-def run(names, tiny, **options):
-    given = {"size": 64, "networks": tiny, "judge_networks": tiny, **options}
-    return compare(picture(80, 60, 1), picture(50, 70, 2), names, **given)
-
-
-def last(names, tiny, **options) -> Comparison:
-    *_, found = run(names, tiny, **options)
-    return found
-
-
-class Plain:
-    """An encoder whose every layer is the picture itself."""
-
-    name, dtype, device = "plain", torch.float32, torch.device("cpu")
-
-    def perceptual(self, image, layers):
-        return dict.fromkeys(layers, image)
-
-
-def flat(level, size=(60, 40)):
-    return Image.new("RGB", size, (level, level, level))
 
 
 @pytest.mark.usefixtures("ours")
@@ -267,145 +192,6 @@ def test_mistakes_are_one_sentence(tiny, options, message):
     with pytest.raises(ValueError) as error:
         list(run(names, tiny, **options))
     assert str(error.value).startswith(message)
-
-
-class TestJudge:
-    def test_losses_by_hand(self):
-        """Flat greys: means 0.2 and 0.6 at four layers, no deviation; the Gram matrices hold their squares."""
-        judge = Judge(Plain(), flat(51), [flat(153, (30, 30))])
-        found = judge.measure(flat(51))
-        assert judge.mean_std(flat(51)) == found["mean_std"] == pytest.approx(4 * 0.4**2, rel=1e-5)
-        assert found["gram"] == pytest.approx(4 * (0.6**2 - 0.2**2) ** 2, rel=1e-4)
-        assert (found["content"], found["ssim"], found["color_shift"]) == (0, pytest.approx(1), 0)
-        style = judge.measure(flat(153))
-        assert style["mean_std"] == pytest.approx(0, abs=1e-9) and style["gram"] == pytest.approx(0, abs=1e-9)
-
-    def test_deviations_count_like_means(self):
-        """Half 0.2 and half 0.6: mean 0.4, deviation 0.2, against the painting's 0.4 and 0."""
-        halves = flat(51)
-        halves.paste(flat(153, (30, 40)), (0, 0))
-        assert Judge(Plain(), halves, [flat(102)]).mean_std(halves) == pytest.approx(
-            4 * (0.2 - 1e-5**0.5) ** 2, rel=1e-3
-        )
-
-    def test_content_is_over_its_variance(self):
-        """A photograph of two greys about 0.4: the picture that is flat at their mean is off by its variance."""
-        halves = flat(51)
-        halves.paste(flat(153, (30, 40)), (0, 0))
-        judge = Judge(Plain(), halves, [flat(102)])
-        assert judge.measure(flat(102))["content"] == pytest.approx(1, rel=1e-4)
-        assert judge.measure(Image.eval(halves, lambda level: 204 - level))["content"] == pytest.approx(4, rel=1e-4)
-
-    def test_several_paintings_share_equally(self):
-        both = Judge(Plain(), flat(0), [flat(51), flat(102)])
-        assert both.mean_std(flat(0)) == pytest.approx(4 * (0.2**2 + 0.4**2) / 2, rel=1e-5)
-
-    def test_what_is_left_lies_where_the_style_is_not(self):
-        judge = Judge(Plain(), flat(51), [flat(153)])
-        halves = flat(51)
-        halves.paste(flat(153, (30, 40)), (0, 0))
-        found = judge.left(halves)
-        assert found.shape == (40, 60)
-        np.testing.assert_allclose(found[:, :20], 0, atol=1e-4)
-        np.testing.assert_allclose(found[:, 40:], 1, rtol=1e-3)
-
-    def test_it_judges_in_float32_whatever_the_methods_use(self, tiny):
-        exact = make_networks()
-        tiny.dtype = torch.bfloat16
-        tiny.encoder.to(torch.bfloat16)
-        exact.encoder.load_state_dict({name: x.float() for name, x in tiny.encoder.state_dict().items()})
-        pair = picture(60, 50, 1), [picture(40, 40, 2)]
-        assert Judge(tiny, *pair).measure(picture(60, 50, 3)) == Judge(exact, *pair).measure(picture(60, 50, 3))
-        assert tiny.encoder.conv1_1.weight.dtype == torch.bfloat16
-
-
-class TestCrossing:
-    curve = (Point(10, 1.0, 8.0), Point(20, 2.0, 2.0), Point(24, 2.4, 0.5))
-
-    @pytest.mark.parametrize(
-        ("goal", "iteration", "seconds"),
-        [(4.0, 15, 1.5), (2.0, 20, 2.0), (1.0, 22, 2.2), (9.0, 10, 1.0), (0.5, 24, 2.4)],
-    )
-    def test_by_hand(self, goal, iteration, seconds):
-        met = report.crossing(self.curve, goal)
-        assert (met.iteration, met.seconds) == (iteration, pytest.approx(seconds))
-
-    def test_a_part_of_an_iteration_is_a_whole_one(self):
-        assert report.crossing(self.curve, 7.9).iteration == 11
-
-    def test_never_and_the_first_time(self):
-        assert report.crossing(self.curve, 0.4) is None and report.crossing((), 1.0) is None
-        back = (*self.curve, Point(30, 3.0, 9.0), Point(40, 4.0, 0.1))
-        assert report.crossing(back, 1.0).iteration == 22
-
-
-@pytest.mark.usefixtures("ours")
-class TestReport:
-    def test_rows_and_conclusions(self, tiny):
-        found = last(["adain", "approach", "refuse"], tiny, options={"refuse": {"steps": 9}})
-        rows = report.score(found)
-        assert [row["title"] for row in rows] == ["The photograph itself", "AdaIN", "Approach", "Refuse"]
-        assert (rows[0]["content"], rows[0]["ssim"], rows[0]["seconds"]) == (0, pytest.approx(1), None)
-        assert rows[1]["mean_std"] == found.goal and rows[2]["iterations"] == 40
-        assert all(isinstance(row[name], (int, float)) for row in rows[1:] for name in report.COLUMNS)
-        told = "\n".join(report.conclude(found, rows))
-        assert "Approach" in told and ("AdaIN = " in told or "did not come down to AdaIN's" in told)
-
-    def test_the_mark_is_in_words(self):
-        ran = Output("gatys", "done", iteration=50, seconds=5.0, curve=(Point(1, 0.1, 8.0), Point(50, 4.9, 0.5)))
-        adain = Output("adain", "done", curve=(Point(1, 0.02, 2.0),))
-        settings = {"mode": "each", "seconds": 9, "judge": "vgg19", "model": "compact"}
-        told = report.conclude(Comparison(flat(1), (flat(2),), settings, {"adain": adain, "gatys": ran}), [])
-        assert told == ["AdaIN = 26 iterations of Gatys: then its mean-std loss is AdaIN's 2.000, after 2.5 s."]
-
-    def test_a_folder_holds_it_all_and_gives_it_back(self, tiny, tmp_path, monkeypatch):
-        found = last(["adain", "approach", "refuse"], tiny, skip={"refuse"})
-        results = report.save(found, tmp_path / "deep" / "out")
-        place = tmp_path / "deep" / "out"
-        kinds = [f"{name}{kind}.png" for name in ("adain", "approach") for kind in ("", "-left", "-difference")]
-        others = ["content.png", "style-1.png", "results.json", "table.csv", "sheet.png"]
-        assert sorted(each.name for each in place.iterdir()) == sorted([*kinds, *others])
-        stored = json.loads((place / "results.json").read_text())
-        assert stored == json.loads(json.dumps(results)) and stored["outputs"]["refuse"]["state"] == "stopped"
-        assert stored["settings"]["judge"] == "tiny" and stored["outputs"]["approach"]["record"]["rate"] == 0.05
-        head, *lines = (place / "table.csv").read_text().splitlines()
-        assert head == "name,title,state,content,mean_std,gram,ssim,color_shift,seconds,iterations,memory"
-        assert [line.split(",")[1] for line in lines] == ["The photograph itself", "AdaIN", "Approach", "Refuse"]
-        monkeypatch.setattr(weights, "load", lambda name: {"tiny": tiny}[name])
-        again = report.load(place)
-        assert report.score(again) == report.score(found) and again.goal == found.goal
-        assert again.outputs["approach"].curve == found.outputs["approach"].curve
-        assert again.outputs["refuse"] == found.outputs["refuse"]
-
-    @pytest.mark.parametrize("text", [None, "no JSON", "[]", "{}", '{"outputs": {"adain": {}}}'])
-    def test_another_folder_is_refused(self, tmp_path, text):
-        if text is not None:
-            (tmp_path / "results.json").write_text(text)
-        with pytest.raises(ValueError, match="holds no comparison; `compare` writes one"):
-            report.load(tmp_path)
-
-    def test_the_sheet_shows_every_picture_over_the_table(self, tiny):
-        found = last(["adain", "wct"], tiny)
-        made = report.draw(found, report.score(found))
-        assert made.width >= 3 * 400 and made.height > 2 * 400 + 4 * 39
-
-
-def dark(made: Image.Image, top: float, bottom: float) -> int:
-    return sum(made.convert("L").crop((0, round(top), made.width, round(bottom))).histogram()[:100])
-
-
-def test_a_table_and_lines_are_drawn_row_by_row():
-    made = sheet.table([["Method", "Loss"], ["AdaIN", "1.25"], ["", ""]])
-    third = made.height / 3
-    assert dark(made, 2, third - 2) > 100 and dark(made, third + 2, 2 * third - 2) > 60
-    assert dark(made, 2 * third + 2, 3 * third - 2) == 0
-    wide = sheet.table([["Method", "Loss"], ["AdaIN", "1.25"], ["A longer name than these", ""]])
-    assert wide.width > made.width + 50 and wide.height == made.height
-    lines = sheet.text(["short", "word " * 60], 400)
-    assert lines.width == 400 and lines.height > 6 * 21 and dark(lines, lines.height - 45, lines.height) > 50
-    both = sheet.stack([made, lines])
-    assert both.size == (max(made.width, 400), made.height + lines.height)
-    assert both.crop((0, made.height, 400, both.height)).tobytes() == lines.tobytes()
 
 
 def test_the_command_line_writes_a_folder(tmp_path, monkeypatch, capsys, tiny):

@@ -1,14 +1,10 @@
 """Weights from a Hub that fails in every way: nothing wrong is loaded, and the message says what to do."""
 
 import contextlib
-import errno
 import logging
 import os
 import pickle
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -16,8 +12,9 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from hub import DECODER, ENCODER, FIRST, IMAGENET, ROOT, SECOND, THIRD, Hub, rows
+from hub import DECODER, ENCODER, FIRST, IMAGENET, SECOND, THIRD, rows
 from huggingface_hub import constants
+from loading import again, kept, same
 from safetensors.torch import load_file, save_file
 
 from adain_core import weights
@@ -28,24 +25,6 @@ ADVICE = (
     r" Put vgg_normalised.pth and decoder.pth into a folder and name it with --weights-dir or ADAIN_WEIGHTS, or use the"
     r" model compact, which is here\."
 )
-
-
-def same(networks, states) -> bool:
-    return all(
-        torch.equal(value, states[role][name])
-        for role, module in (("encoder", networks.encoder), ("decoder", networks.decoder))
-        for name, value in module.state_dict().items()
-    )
-
-
-def kept() -> list[str]:
-    return sorted(path.suffix for path in client.assets().iterdir() if path.suffix in (".safetensors", ".part"))
-
-
-def again(name="vgg19"):
-    """Load anew from the cache alone."""
-    weights.release(name)
-    return weights.load(name, download=False)
 
 
 def test_a_download_is_converted_once_and_then_needs_no_network(hub, states):
@@ -326,124 +305,6 @@ class TestOnlyTheTensorsThatAreNeeded:
             with contextlib.nullcontext() if fine else pytest.raises(WeightsError, match="other tensors came"):
                 weights.load("vgg19-imagenet")
         assert states and hub.asked
-
-
-class TestTheDisk:
-    def test_it_is_full(self, hub, states, monkeypatch):
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
-        with pytest.raises(
-            WeightsError, match="put into the cache: 0 MB are needed and 0 MB are free on the disk. Free"
-        ):
-            weights.load("vgg19")
-        assert states and not hub.got()
-
-    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
-    def test_it_fills_up_meanwhile(self, hub):
-        file = weights.MODELS["vgg19"].encoder
-        store.part(f"{file.key}.{file.sha256[:8]}").symlink_to("/dev/full")
-        with pytest.raises(WeightsError, match=r"vgg19 can't be put into the cache: the disk is full\. Free some"):
-            weights.load("vgg19")
-        assert len(hub.got()) == 1  # no other source is asked for nothing
-        assert weights.load("compact").name == "compact"
-
-    def test_it_cant_be_written(self, hub, states):
-        folder = client.assets()
-        folder.mkdir(parents=True)
-        with unwritable(folder):
-            with pytest.raises(
-                WeightsError, match="can't be put into the cache: it can't be written. Free some space, o"
-            ):
-                weights.load("vgg19")
-        assert states and not hub.got()
-
-    def test_what_is_there_is_read_from_a_disk_that_cant_be_written(self, hub, states):
-        weights.load("vgg19")
-        (client.assets() / store.MEMORY).unlink()
-        with unwritable(client.assets()):
-            assert same(again(), states)
-        hub.close()
-
-    def test_what_cant_be_kept_is_used_all_the_same(self, hub, states, monkeypatch, caplog):
-        def full(*_given):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(store, "save_file", full)
-        assert same(weights.load("vgg19"), states)
-        assert "could not be kept in the cache" in caplog.text and kept() == [] and hub.got()
-
-
-@contextlib.contextmanager
-def unwritable(folder: Path):
-    """Take away the right to write to a folder, from root too."""
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    opened = [each for each in (folder, *folder.parents) if root and not each.stat().st_mode & 0o001]
-    modes = [each.stat().st_mode for each in opened]
-    try:
-        for each in opened:
-            each.chmod(each.stat().st_mode | 0o055)
-        if root:
-            os.seteuid(65534)
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-        for each, mode in zip(opened, modes, strict=True):
-            each.chmod(mode)
-        folder.chmod(0o755)
-
-
-def start(hub: Hub, home: Path, line: str) -> subprocess.Popen:
-    settings = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(home / "own"), "FAKE_RELEASE": hub.endpoint}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/hub.py"), str(hub.folder), *line.split()],
-        env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-class TestProcesses:
-    def test_one_that_is_killed_leaves_nothing_wrong_and_the_next_goes_on(self, hub, home):
-        hub.faults[FIRST] = "paused"
-        process = start(hub, home, "weights get vgg19")
-        assert hub.paused.wait(60)
-        for line in process.stderr:
-            if "Fetching vgg_normalised.pth: " in line:
-                break
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        (part,) = (home / "own/assets/adain-playground").glob("*.part")
-        begun = part.stat().st_size
-        assert 0 < begun < (hub.folder / ENCODER).stat().st_size
-        hub.faults.clear()
-        process = start(hub, home, "weights get vgg19")
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        assert "vgg19: here, verified" in out
-        ranges = [given["range"] for m, path, given in hub.asked if m == "GET" and path.startswith(FIRST)]
-        assert ranges[1].startswith(f"bytes={begun}-")
-        assert not part.exists()
-
-    def test_two_at_once_download_once(self, hub, home):
-        hub.faults[FIRST] = "paused"
-        first = start(hub, home, "weights get vgg19")
-        assert hub.paused.wait(60)
-        second = start(hub, home, "weights get vgg19")
-        for line in second.stderr:
-            if "Another process is fetching vgg_normalised.pth; this one waits for it." in line:
-                break
-        hub.go.set()
-        for process in (first, second):
-            out, err = process.communicate(timeout=120)
-            assert process.returncode == 0 and "vgg19: here, verified" in out, err
-        assert len(hub.got(name=ENCODER)) == len(hub.got(name=DECODER)) == 1
-
-    def test_offline_is_honored(self, hub, home, monkeypatch):
-        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-        out, err = start(hub, home, "weights get vgg19").communicate(timeout=120)
-        assert "release: HF_HUB_OFFLINE is set. Put" in err and not hub.asked and not out
 
 
 def test_meanwhile_the_message_says_how_far_it_is(hub):

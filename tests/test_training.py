@@ -1,5 +1,5 @@
-import hashlib
-import json
+"""What training minimizes, and the pictures that it sees."""
+
 import random
 
 import numpy as np
@@ -7,20 +7,16 @@ import pytest
 import torch
 from conftest import WIDTHS, make_networks, picture
 from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
-from typer.testing import CliRunner
 
-from adain_core import images, weights
-from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core import images
+from adain_core.compact import CompactEncoder, CompactInverse
 from adain_core.losses.gram import gram, gram_matrix
 from adain_core.losses.mean_std import mean_std
-from adain_core.networks import Decoder
 from adain_core.normalization import Statistics, statistics
 from adain_core.training import inverse as inverse_stage
-from adain_core.training import loop, pictures
 from adain_core.training import pair as pair_stage
-from adain_core.training.__main__ import app, begin
+from adain_core.training import pictures
 from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
 from adain_core.training.inverse import Inverse
@@ -34,16 +30,6 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def teacher() -> Teacher:
     return Teacher(make_networks(paper=True), CPU)
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """Two folders of small pictures."""
-    for name, seeds in (("photos", range(5)), ("paintings", range(10, 14))):
-        (tmp_path / name).mkdir()
-        for seed in seeds:
-            picture(70 + seed, 64, seed).save(tmp_path / name / f"{seed:02}.png")
-    return tmp_path
 
 
 def test_mean_std_by_hand():
@@ -239,151 +225,6 @@ def test_every_content_meets_two_styles_and_its_own_picture_once():
     torch.testing.assert_close(stylize(own, [0, 1], [2, 3])[1:], alone)
 
 
-class Line:
-    """A stage that fits a line, so that the loop can be watched."""
-
-    def __init__(self):
-        torch.manual_seed(1)
-        self.student, self.helpers = nn.Linear(1, 1), nn.Linear(1, 1)
-
-    def groups(self, rate):
-        return [{"params": self.student.parameters(), "lr": rate}, {"params": self.helpers.parameters(), "lr": rate}]
-
-    def losses(self, batch, step):
-        error = (self.student(batch[0]) + self.helpers(batch[0]) - batch[1]).square().mean()
-        return {"at": torch.tensor(float(step)), "total": error}
-
-    def sheet(self, student):  # noqa: ARG002
-        return Image.new("RGB", (8, 8))
-
-
-def lines(steps):
-    for step in steps:
-        x = torch.linspace(-1, 1, 8)[:, None] * (1 + step % 3)
-        yield x, 3 * x - 1
-
-
-def fit(folder, steps=60, batches=lines, **changed):
-    stage, settings = Line(), Settings(**{"steps": steps, "rate": 0.1, "save_every": 20, "average": 0.5} | changed)
-    loop.train(stage, batches, settings, settings.model_dump(), folder, CPU, False)
-    return {name: x.clone() for name, x in stage.student.state_dict().items()}
-
-
-def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path):
-    whole = fit(tmp_path / "whole")
-
-    def stopped(steps):
-        for step, batch in zip(steps, lines(steps), strict=True):
-            if step == 33:
-                raise KeyboardInterrupt
-            yield batch
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "parts", batches=stopped)
-    assert fit(tmp_path / "parts") == whole
-    logs = [
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("whole", "parts")
-    ]
-    assert [line["step"] for line in logs[1]] == [25, 50, 60]
-    assert logs[0][-1]["total"] == logs[1][-1]["total"] < 0.05 * logs[0][0]["total"]
-    for name in ("checkpoint.pt", "weights.safetensors", "losses.png", "samples.jpg"):
-        assert (tmp_path / "parts" / name).stat().st_size > 0
-    with pytest.raises(ValueError, match="parts holds a run with other settings"):
-        fit(tmp_path / "parts", rate=0.2)
-
-
-def test_muon_steps_kernels_orthogonally_and_resumes():
-    class Kernel(Line):
-        def __init__(self):
-            super().__init__()
-            self.student = nn.Conv2d(2, 4, 3).to(memory_format=torch.channels_last)
-
-        def losses(self, batch, step):  # noqa: ARG002
-            return {
-                "total": (self.student(batch[0].expand(1, 2, 8, 8)) - 1).square().mean() + self.helpers.bias.sum() ** 2
-            }
-
-    stage, settings = Kernel(), Settings(steps=4, rate=0.01, muon=2, warm_up=0.5)
-    optimizers = loop.Optimizers(stage, settings)
-    before = stage.student.weight.detach().clone()
-    stage.losses((torch.rand(1, 1, 8, 8), None), 0)["total"].backward()
-    optimizers.step()
-    moved = (stage.student.weight.detach() - before).permute(0, 2, 3, 1).reshape(4, 18)
-    values = torch.linalg.svdvals(moved) / (0.002 * 0.2 * 18**0.5)  # the first rate is a tenth
-    assert values[0] < 1.6 and values[0] > 0.5  # Newton-Schulz comes that near to 1
-    assert stage.student.weight.grad is None and stage.student.bias.grad is None
-    again = loop.Optimizers(Kernel(), settings)
-    again.load_state_dict(optimizers.state_dict())
-    assert [each["lr"] for each in again.each[1].param_groups] == [
-        each["lr"] for each in optimizers.each[1].param_groups
-    ]
-
-
-@pytest.mark.parametrize("decay", [0, 0.5])
-def test_rates_follow_their_schedule(tmp_path, monkeypatch, decay):
-    rates = []
-    step = torch.optim.Adam.step
-    monkeypatch.setattr(
-        torch.optim.Adam,
-        "step",
-        lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), step(self, *a, **k))[1],
-    )
-    fit(tmp_path, steps=40, decay=decay)
-    if decay:
-        assert rates == pytest.approx([0.1 / (1 + 0.5 * n) for n in range(40)])
-    else:
-        assert max(rates) == pytest.approx(0.1, rel=0.05) and rates.index(max(rates)) in (3, 4) and rates[-1] < 0.001
-
-
-@pytest.mark.parametrize("stage", ["distill", "pair", "decoder", "inverse"])
-def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
-    full = make_networks(paper=True)
-    small = make_networks()
-    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
-    monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
-    monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
-    before = {name: x.clone() for name, x in full.encoder.state_dict().items()}
-    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--steps", "3"]
-    common += ["--batch", "2", "--size", "32", "--save-every", "2"]
-    runs = [["distill", *common, "-o", str(folders / "distill")]]
-    if stage != "distill":
-        start = ["--start", str(folders / "distill" / "weights.safetensors")] if stage == "pair" else []
-        runs = [*runs[: len(start)], [stage, *common, "-o", str(folders / stage), *start]]
-    for command in runs:
-        result = CliRunner().invoke(app, command, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-    if stage == "pair":
-        assert "weights.safetensors: 24 tensors begin anew, 0 were not needed" in result.output  # the decoder's
-    found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
-    assert found["step"] == 3 and 0 < found["total"] < 1e6
-    names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
-    assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
-    assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
-
-
-def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
-    tensors = {"inverse.conv1_1.weight": torch.randn(4, 3), "inverse.conv1_1.bias": torch.randn(4)}
-    save_file(tensors, tmp_path / "run.safetensors")
-    result = CliRunner().invoke(app, ["ship", str(tmp_path / "run.safetensors"), str(tmp_path / "out.safetensors")])
-    written = (tmp_path / "out.safetensors").read_bytes()
-    assert result.output.strip() == hashlib.sha256(written).hexdigest()
-    found = weights.load_file(tmp_path / "out.safetensors")
-    assert set(found) == {"conv1_1.weight", "conv1_1.bias"}
-    for name, each in found.items():
-        assert each.dtype == torch.bfloat16
-        torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"], rtol=2**-8, atol=0)
-
-
-def test_tensors_may_begin_anew(tmp_path, capsys):
-    one, other = CompactDecoder(WIDTHS), CompactDecoder(WIDTHS)
-    save_file({f"decoder.{name}": each for name, each in one.state_dict().items()}, tmp_path / "w.safetensors")
-    begin(torch.nn.ModuleDict({"decoder": other}), tmp_path / "w.safetensors", ("decoder.conv3", "decoder.conv4_1"))
-    assert "w.safetensors: 14 tensors begin anew" in capsys.readouterr().out
-    for name, each in other.state_dict().items():
-        assert torch.equal(each, one.state_dict()[name]) != name.startswith(("conv3", "conv4_1")), name
-
-
 def test_an_inverse_network_learns_pictures_and_swapped_features():
     torch.manual_seed(0)
     encoder, inverse = CompactEncoder(WIDTHS), CompactInverse(WIDTHS)
@@ -402,21 +243,6 @@ def test_an_inverse_network_learns_pictures_and_swapped_features():
         optimizer.step()
     assert float(losses["total"].detach()) < 0.5 * float(total.detach())
     assert all(each.grad is None for each in encoder.parameters())
-
-
-def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
-    full = make_networks(paper=True)
-    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
-    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
-    common += ["--size", "32", "--steps", "3"]
-    for command in (["distill", "-o", str(folders / "a")], ["pair", "-o", str(folders / "b"), "--encoder", "0"]):
-        start = ["--start", str(folders / "a" / "weights.safetensors")] if command[0] == "pair" else []
-        CliRunner().invoke(app, [*command, *common, *start], catch_exceptions=False)
-    one, two = (weights.load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
-    kernels = [name for name in one if name.startswith("encoder.conv")]
-    assert len(kernels) == 14 and all(torch.equal(one[name], two[name]) for name in kernels)
-    last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
-    assert "probing" not in last and last["style"] > 0
 
 
 def test_statistics_gradients_against_autograd():

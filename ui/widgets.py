@@ -24,6 +24,10 @@ from adain_core.contracts import Method, bounds
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
 SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+STOP = {  # waits, since the page may still be drawing what came before the click, and would draw it over the answer
+    **QUIET,
+    "js": "() => new Promise(done => setTimeout(() => done([]), 500))",
+}
 COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
 SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words

@@ -13,7 +13,7 @@ from adain_core.pipeline import Settings
 from ui import examples, fields
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.widgets import COLORS, COMPUTE, QUIET, expect, keep, sentence
+from ui.widgets import COLORS, COMPUTE, STOP, expect, keep, sentence
 
 TITLE = "Controls"
 ORDER = 2
@@ -147,7 +147,7 @@ def build() -> None:
 
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
     stopped = sentence("Stopped. The pictures that are ready stay.")
-    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **QUIET)
+    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **STOP)
 
 
 def _caption(name: str, result: Any) -> str:

@@ -16,7 +16,7 @@ from adain_core.controls.proposals import propose
 from adain_core.pipeline import Settings
 from ui import examples, fields, masks, painting
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
+from ui.widgets import COMPUTE, QUIET, STOP, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
 
 TITLE = "Regions"
 ORDER = 3
@@ -153,7 +153,7 @@ def build() -> None:
         start, inputs, outputs, trigger_mode="multiple", show_progress_on=[ui["compare"], ui["picture"]], **COMPUTE
     )
     stopped = sentence("Stopped. The last picture stays.")
-    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **QUIET)
+    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **STOP)
     for change in _wire_easel(ui, buttons, picked):
         change.then(_reveal, ui["shown"], [*(groups[slot] for slot in REGIONS.values()), buttons["add"]], **QUIET)
     for slot in SLOTS:

@@ -16,6 +16,7 @@ from ui.server import on_gpu
 from ui.widgets import (
     COMPUTE,
     QUIET,
+    STOP,
     draw,
     draw_color,
     draw_field,
@@ -249,11 +250,11 @@ def build() -> None:
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     runs = [
         run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
-        gr.on([each.input for each in (*sliders, ui["color"])], trigger_mode="always_last", **once),
+        gr.on([*(each.input for each in sliders), ui["color"].change], trigger_mode="always_last", **once),
         photo_picked.then(**once),
         style_picked.then(**once),
     ]
-    stop_button.click(lambda: sentence("Stopped. The last picture stays."), None, ui["status"], cancels=runs, **QUIET)
+    stop_button.click(lambda: sentence("Stopped. The last picture stays."), None, ui["status"], cancels=runs, **STOP)
     pair_strip.select(_load_pair, None, [ui["content"], ui["style"], *outputs], **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],

@@ -1,0 +1,88 @@
+"""Training from the command line, on tiny networks and pictures."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from conftest import WIDTHS, make_networks, picture
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from adain_core import weights
+from adain_core.compact import CompactDecoder, CompactInverse
+from adain_core.networks import Decoder
+from adain_core.training.__main__ import app, begin
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of small pictures."""
+    for name, seeds in (("photos", range(5)), ("paintings", range(10, 14))):
+        (tmp_path / name).mkdir()
+        for seed in seeds:
+            picture(70 + seed, 64, seed).save(tmp_path / name / f"{seed:02}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("stage", ["distill", "pair", "decoder", "inverse"])
+def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
+    full = make_networks(paper=True)
+    small = make_networks()
+    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
+    monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
+    monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
+    before = {name: x.clone() for name, x in full.encoder.state_dict().items()}
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--steps", "3"]
+    common += ["--batch", "2", "--size", "32", "--save-every", "2"]
+    runs = [["distill", *common, "-o", str(folders / "distill")]]
+    if stage != "distill":
+        start = ["--start", str(folders / "distill" / "weights.safetensors")] if stage == "pair" else []
+        runs = [*runs[: len(start)], [stage, *common, "-o", str(folders / stage), *start]]
+    for command in runs:
+        result = CliRunner().invoke(app, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    if stage == "pair":
+        assert "weights.safetensors: 24 tensors begin anew, 0 were not needed" in result.output  # the decoder's
+    found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
+    assert found["step"] == 3 and 0 < found["total"] < 1e6
+    names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
+    assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
+    assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
+
+
+def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
+    tensors = {"inverse.conv1_1.weight": torch.randn(4, 3), "inverse.conv1_1.bias": torch.randn(4)}
+    save_file(tensors, tmp_path / "run.safetensors")
+    result = CliRunner().invoke(app, ["ship", str(tmp_path / "run.safetensors"), str(tmp_path / "out.safetensors")])
+    written = (tmp_path / "out.safetensors").read_bytes()
+    assert result.output.strip() == hashlib.sha256(written).hexdigest()
+    found = weights.load_file(tmp_path / "out.safetensors")
+    assert set(found) == {"conv1_1.weight", "conv1_1.bias"}
+    for name, each in found.items():
+        assert each.dtype == torch.bfloat16
+        torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"], rtol=2**-8, atol=0)
+
+
+def test_tensors_may_begin_anew(tmp_path, capsys):
+    one, other = CompactDecoder(WIDTHS), CompactDecoder(WIDTHS)
+    save_file({f"decoder.{name}": each for name, each in one.state_dict().items()}, tmp_path / "w.safetensors")
+    begin(torch.nn.ModuleDict({"decoder": other}), tmp_path / "w.safetensors", ("decoder.conv3", "decoder.conv4_1"))
+    assert "w.safetensors: 14 tensors begin anew" in capsys.readouterr().out
+    for name, each in other.state_dict().items():
+        assert torch.equal(each, one.state_dict()[name]) != name.startswith(("conv3", "conv4_1")), name
+
+
+def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
+    full = make_networks(paper=True)
+    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    common += ["--size", "32", "--steps", "3"]
+    for command in (["distill", "-o", str(folders / "a")], ["pair", "-o", str(folders / "b"), "--encoder", "0"]):
+        start = ["--start", str(folders / "a" / "weights.safetensors")] if command[0] == "pair" else []
+        CliRunner().invoke(app, [*command, *common, *start], catch_exceptions=False)
+    one, two = (weights.load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
+    kernels = [name for name in one if name.startswith("encoder.conv")]
+    assert len(kernels) == 14 and all(torch.equal(one[name], two[name]) for name in kernels)
+    last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
+    assert "probing" not in last and last["style"] > 0
