@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 from typing import Annotated, Any
@@ -78,8 +79,13 @@ def main(
             parser=server.names,
         ),
     ] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Its endpoints are tools, too, at /gradio_api/mcp/.", envvar="ADAIN_MCP")
+    ] = False,
 ) -> None:
     """Serve the page."""
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("adain_core").setLevel(logging.INFO)
     server.limit(max_size, max_steps, max_seconds)
@@ -89,7 +95,13 @@ def main(
     limited = [Middleware(server.RateLimit, runs=runs_per_minute)] if runs_per_minute else []
     page = build(queue_size, fetch)
     page.launch(
-        **LAUNCH, server_name=host, server_port=port, share=share, auth=auth, app_kwargs={"middleware": limited}
+        **LAUNCH,
+        server_name=host,
+        server_port=port,
+        share=share,
+        auth=auth,
+        app_kwargs={"middleware": limited},
+        mcp_server=mcp,
     )
 
 

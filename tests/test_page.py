@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import picture
 from gradio_client import Client, handle_file
-from gradio_client.exceptions import AppError
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +24,8 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 FLAGS += " --disable-component-update"
 
 
-@pytest.fixture(scope="session")
-def url(tmp_path_factory):
+@contextmanager
+def serving(tmp_path_factory, *options: str):
     """Serve the page from a foreign folder, as a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -34,9 +34,8 @@ def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(cache), "HF_HUB_OFFLINE": "1"}
     log = (cache / "log").open("w+")
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py")], env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log
-    )
+    command = [sys.executable, str(ROOT / "app.py"), *options]
+    server = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}/"
     try:
         for _ in range(240):
@@ -54,6 +53,12 @@ def url(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def url(tmp_path_factory):
+    with serving(tmp_path_factory) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def client(url):
     return Client(url, verbose=False)
 
@@ -65,64 +70,6 @@ def files(tmp_path):
         picture(90, 67, seed).save(tmp_path / name)
         paths.append(handle_file(str(tmp_path / name)))
     return paths
-
-
-class TestApi:
-    def test_one_endpoint_with_names_and_words(self, client):
-        (found,) = client.view_api(return_format="dict")["named_endpoints"].items()
-        name, endpoint = found
-        assert name == "/stylize"
-        assert endpoint["description"].startswith("Show a photograph in the style of one to four paintings")
-        names = [each["parameter_name"] for each in endpoint["parameters"]]
-        assert names[:3] == ["content", "style", "style_2"] and {"alpha", "size", "model", "share_4"} <= set(names)
-
-    def test_a_picture_and_its_record(self, client, files):
-        path, record = client.predict(content=files[0], style=files[1], alpha=0.5, size=256, api_name="/stylize")
-        with Image.open(path) as image:
-            assert image.format == "PNG" and image.size == (256, 191)
-            assert json.loads(image.text["adain"]) == record
-        assert (record["alpha"], record["model"], record["weights"]) == (0.5, "compact", [1.0])
-
-    def test_styles_are_mixed_by_their_shares(self, client, files):
-        given = {"content": files[0], "style": files[1], "size": 256, "api_name": "/stylize"}
-        _, record = client.predict(**given, style_3=files[2], share_1=0.9, share_3=0.3)
-        assert record["weights"] == pytest.approx([0.75, 0.25])
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"alpha": 1.5}, "1.5"),
-            ({"size": 300}, "300"),
-            ({"style_size": 9999}, "9999"),
-            ({"model": "none"}, "none"),
-            ({"share_1": 0.0}, "The weights 0 sum to 0; they must sum to more than 0."),
-            ({"model": "vgg19"}, "The weights of vgg19 are not on this machine and have not been fetched yet."),
-        ],
-    )
-    def test_out_of_bounds_is_refused_on_the_server(self, client, files, change, message):
-        given = {"content": files[0], "style": files[1], "size": 256, **change}
-        with pytest.raises((AppError, ValueError), match=re.escape(message)):
-            client.predict(**given, api_name="/stylize")
-
-    def test_a_bad_file_gets_a_sentence_without_a_path(self, client, files, tmp_path):
-        (tmp_path / "bad.png").write_bytes(b"no picture")
-        with pytest.raises(AppError) as error:
-            client.predict(content=handle_file(str(tmp_path / "bad.png")), style=files[1], api_name="/stylize")
-        assert "Content: This file is not a picture" in str(error.value)
-        assert "/" not in str(error.value).replace("and/or", "")
-
-    @pytest.mark.parametrize(
-        "path", [str(ROOT / "app.py"), "/etc/hostname", "http://127.0.0.1:9/a.png", "https://example.com/a.png"]
-    )
-    def test_nothing_is_read_or_fetched_because_a_visitor_asked(self, url, path):
-        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}] * 2 + [None] * 3 + [1] * 5 + [512, 512, "compact"]
-        request = urllib.request.Request(
-            f"{url}gradio_api/call/stylize", json.dumps({"data": data}).encode(), {"Content-Type": "application/json"}
-        )
-        event = json.load(urllib.request.urlopen(request))["event_id"]
-        answer = urllib.request.urlopen(f"{url}gradio_api/call/stylize/{event}").read().decode()
-        assert answer.startswith("event: error")
-        assert str(ROOT) not in answer
 
 
 @pytest.fixture(scope="session")

@@ -109,6 +109,8 @@ class TestZeroGpu:
         assert seconds({"size": 512, "method": "gatys", "gatys.steps": 100, "optimize.steps": 900}) == 15
         assert seconds({"size": 1024, "method": "gatys", "gatys.steps": 100}) == 30
         assert seconds({"size": None, "options": {"gatys": {"steps": 100}, "optimize": {"steps": 100}}}) == 20
+        assert seconds({"size": 512, "method": "gatys", "options": {"steps": 300}}) == 25
+        assert seconds({"size": 512, "method": "gatys", "options": None}) == 10 + 0.05 * 120
         assert seconds("photo.png", "painting.png", size=512) == 10
         assert seconds({"size": 4096, "method": "gatys", "gatys.steps": 2000}) == 120  # what ends it anyway
 

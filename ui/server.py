@@ -15,12 +15,12 @@ from cachetools import TTLCache
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adain_core import contracts, load
+from adain_core import contracts, load, methods
 from adain_core.weights import MODELS, WeightsError, get, sources
 from ui.widgets import QUIET, SERVER, sentence
 
 MINUTE = 60.0  # seconds
-RUN = re.compile(r"/(queue/join|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
+RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
 VISITORS = 50_000  # of whom the last minute is remembered
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -157,7 +157,9 @@ def duration(*given: Any, **named: Any) -> int:
     """Estimate the seconds of GPU that a handler's values take: ten, and 50 ms for each step and 512x512 pixels."""
     values = given[0] if given and isinstance(given[0], Mapping) else named
     method = values.get("method", "")  # all of them where several run
-    steps = [value for name, value in _flat(values) if re.fullmatch(rf"{method}.*\bsteps", name)]
+    steps = [value for name, value in _flat(values) if re.fullmatch(rf"({method}.*\b)?steps", name)]
+    if not steps and method and "steps" in (known := methods.get(method).params.model_fields):
+        steps = [known["steps"].default]
     area = (float(values.get("size") or 512) / 512) ** 2
     return math.ceil(min(10 + 0.05 * area * sum(map(float, steps)), SERVER["seconds"]))
 

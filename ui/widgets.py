@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import gradio as gr
 from gradio.components.image_editor import EditorData
@@ -52,17 +53,17 @@ class Offered(typing.Protocol):
 def _local(component: type[gr.components.Component]) -> type[gr.components.Component]:
     """Make a component refuse addresses, which Gradio would fetch: nothing is fetched because a visitor asked.
 
+    But addresses of what was uploaded here, which programs use, are taken for the files.
+
     No base class does, since Gradio takes a template's first base for its name in the browser.
     """
     move, move_later = component.move_resource_to_block_cache, component.async_move_resource_to_block_cache
 
     def move_resource(self: Any, path: str | Path | None) -> str | None:
-        _refuse_address(path)
-        return move(self, path)
+        return move(self, _uploaded(path))
 
     async def async_move_resource(self: Any, path: str | Path | None) -> str | None:
-        _refuse_address(path)
-        return await move_later(self, path)
+        return await move_later(self, _uploaded(path))
 
     component.move_resource_to_block_cache = move_resource
     component.async_move_resource_to_block_cache = async_move_resource
@@ -118,9 +119,15 @@ class Canvas(gr.ImageEditor):
         return found
 
 
-def _refuse_address(path: str | Path | None) -> None:
-    if path is not None and is_http_url_like(str(path)):
+def _uploaded(path: str | Path | None) -> str | Path | None:
+    """Return a path as it is, and of an address the uploaded file that it names."""
+    if path is None or not is_http_url_like(str(path)):
+        return path
+    folder = Path(get_upload_folder()).resolve()
+    file = Path(unquote(urlsplit(str(path)).path.partition("/gradio_api/file=")[2])).resolve()
+    if not file.is_relative_to(folder) or not file.is_file():
         raise gr.Error("Please upload the picture itself; addresses are not fetched.", print_exception=False)
+    return str(file)
 
 
 def keep(image: Image.Image, name: str) -> str:

@@ -15,8 +15,9 @@ from gradio.utils import get_upload_folder
 
 from adain_core import PictureError, methods, report
 from adain_core.compare import FIRST, Comparison, Output, arrange, compare, improves, prepare
+from adain_core.methods import find
 from adain_core.weights import MODELS
-from ui import curves, examples, fields, scores
+from ui import curves, endpoints, examples, fields, scores
 from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences
 
@@ -72,6 +73,45 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"status": sentence(str(error), refused=True)}
 
 
+def compare_api(
+    content: str,
+    style: str,
+    methods: list[str] = list(FIRST),  # noqa: B006
+    size: int = 256,
+    seconds: float = 15.0,
+    mode: str = "each",
+    model: str = "compact",
+    judge: str = "compact",
+    options: dict[str, dict[str, Any]] | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Run several methods on one pair and measure every picture alike: losses, SSIM, color shift, seconds, memory.
+
+    Args:
+        content: the photograph, an image file.
+        style: the painting, an image file.
+        methods: such as adain, gatys, style_swap; single passes run first.
+        size: the longer side of the photograph, 64 to 512 pixels.
+        seconds: bound on each optimization, up to 60.
+        mode: each leaves optimizations their steps; equal-time gives each the same seconds; equal-loss lets each run
+            until it has AdaIN's mean-std loss.
+        model: in whose features the methods work: compact, or vgg19 where its weights are on the server.
+        judge: whose encoder measures.
+        options: parameters by method, such as {"gatys": {"steps": 60}}.
+
+    Returns:
+        One sheet with every picture and the table, a PNG file, and everything that was measured, by name.
+    """
+    known, names = find(), arrange(methods, mode)  # type: ignore[arg-type]
+    options = endpoints.named(options, "options")
+    chosen = {name: endpoints.own_options(known[name], options.get(name)) for name in names}
+    common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
+    _forecast({"content": content, **common}, names, chosen)
+    *_, now = compare(content, style, names, options=options, judge=judge, download=False, **common)
+    folder = _folder()
+    results = report.save(now, folder)
+    return str(folder / "sheet.png"), results
+
+
 def _options(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {each: values[f"{name}.{each}"] for each in drawn(methods.get(name))}
 
@@ -103,10 +143,15 @@ def _follow(run: Iterator[Comparison]) -> Iterator[dict[str, Any]]:
         yield {"status": words, "plot": _plot(now), **_cell(output, _picture(output))}
         if output.state != "running":
             yield {"table": scores.draw(report.score(now))}
-    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
+    folder = _folder()
     report.save(now, folder)
     yield show(folder)
+
+
+def _folder() -> Path:
+    """Make a folder whose files Gradio serves and will delete in time."""
+    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=get_upload_folder()))
 
 
 def _clean(now: Comparison) -> dict[str, Any]:
@@ -388,3 +433,6 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
     gr.on([ui["one"].input, ui["other"].input], two, [ui["paths"], ui["one"], ui["other"]],
           [ui["slider"], ui["first"], ui["second"]], **QUIET)  # fmt: skip
+    of = {**ui, "content": endpoints.picture("content"), "style": endpoints.picture("style")}
+    of |= {"size": endpoints.size(SIZES[-1], 256), "options": endpoints.facts("Options")}
+    endpoints.expose(compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")])

@@ -10,7 +10,7 @@ import gradio as gr
 from adain_core import PictureError, images, metrics, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
-from ui import examples, fields
+from ui import endpoints, examples, fields
 from ui.server import on_gpu
 from ui.sheet import sheet, window
 from ui.widgets import COLORS, COMPUTE, STOP, expect, keep, sentence
@@ -69,6 +69,23 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(status=sentence("No picture was made."))._replace(**{f"{error.role}_note": refusal})
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
+
+
+def control_api(content: str, style: str, show: str = "Color modes") -> tuple[str, dict[str, Any]]:
+    """Show a photograph in a painting's style under every value of one control, side by side.
+
+    Args:
+        content: the photograph, an image file.
+        style: the painting, an image file.
+        show: the control: Color modes, Strengths, Stroke sizes or Sizes.
+
+    Returns:
+        One sheet with every picture, a PNG file, and each one's record by the control's value.
+    """
+    runs = {name: {"size": SIZE, **options} for name, options in SHOWN[show].items()}
+    results = {name: [*run(content, [style], download=False, **options)][-1] for name, options in runs.items()}
+    pictures = [(result.image, _caption(name, result)) for name, result in results.items()]
+    return keep(sheet(pictures), "sheet.png"), {name: result.record for name, result in results.items()}
 
 
 def build() -> None:
@@ -148,6 +165,8 @@ def build() -> None:
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
     stopped = sentence("Stopped. The pictures that are ready stay.")
     stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **STOP)
+    pictures = {name: endpoints.picture(name) for name in ("content", "style")}
+    endpoints.expose(control_api, "control", {**ui, **pictures}, [endpoints.made("Sheet"), endpoints.facts("Records")])
 
 
 def _caption(name: str, result: Any) -> str:

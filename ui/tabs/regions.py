@@ -14,7 +14,7 @@ from PIL import Image
 from adain_core import PictureError, images, run
 from adain_core.controls.proposals import propose
 from adain_core.pipeline import Settings
-from ui import examples, fields, masks, painting
+from ui import endpoints, examples, fields, masks, painting
 from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, STOP, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
 
@@ -80,6 +80,64 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(status=sentence("No picture was made."), **refusal)
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
+
+
+def regions_api(
+    content: str,
+    label_map: str,
+    style: str | None = None,
+    style_1: str | None = None,
+    style_2: str | None = None,
+    style_3: str | None = None,
+    style_4: str | None = None,
+    style_5: str | None = None,
+    style_6: str | None = None,
+    style_7: str | None = None,
+    style_8: str | None = None,
+    strengths: dict[str, float] | None = None,
+    feather: float = 4.0,
+    size: int = 512,
+) -> tuple[str, dict[str, Any]]:
+    """Give parts of a photograph styles of their own; a part without a painting stays as it is.
+
+    Args:
+        content: the photograph, an image file.
+        label_map: a grey PNG of any size with 0 for the rest and 1 to 8 for the regions.
+        style: the painting for the rest, an image file, or nothing.
+        style_1: the painting for region 1, or nothing.
+        style_2: for region 2.
+        style_3: for region 3.
+        style_4: for region 4.
+        style_5: for region 5.
+        style_6: for region 6.
+        style_7: for region 7.
+        style_8: for region 8.
+        strengths: by region, 0 to 1, as in {"1": 0.5}; full where not named.
+        feather: how softly regions meet, in pixels of the result.
+        size: the longer side of the result, 64 to 4096 pixels.
+
+    Returns:
+        The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
+    """
+    own = dict(enumerate((style_1, style_2, style_3, style_4, style_5, style_6, style_7, style_8), start=1))
+    loaded = masks.load_map(label_map, images.measure(content, painting.SIDE))
+    found = masks.compose(loaded, loaded.shown, size)
+    given = endpoints.named(strengths, "strengths")
+    if unknown := [label for label in given if label not in map(str, found)]:
+        raise ValueError(f"strengths names region {unknown[0]}, which the label map lacks.")
+    if wrong := [value for value in given.values() if not isinstance(value, int | float)]:
+        raise ValueError(f"A strength is {wrong[0]}, but it must be a number from 0 to 1.")
+    *_, result = run(
+        content,
+        [] if style is None else [style],
+        regions=found,
+        style_for={label: own[label] for label in found},
+        region_strength={int(label): value for label, value in given.items()},
+        feather=feather,
+        size=size,
+        download=False,
+    )
+    return keep(result.image, "stylized.png"), result.record
 
 
 def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, str]:
@@ -158,6 +216,10 @@ def build() -> None:
         change.then(_reveal, ui["shown"], [*(groups[slot] for slot in REGIONS.values()), buttons["add"]], **QUIET)
     for slot in SLOTS:
         ui[slot].change(_choose, ui[slot], [ui[f"{slot}_own"], ui[f"{slot}_own_note"]], **QUIET)
+    names = ("content", "label_map", "style", *(f"style_{label}" for label in REGIONS))
+    of = {**ui, **{name: endpoints.picture(name) for name in names}, "strengths": endpoints.facts("Strengths")}
+    of["size"] = endpoints.size(SIZES[-1], 512)
+    endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")])
 
 
 def _draw_easel(ui: fields.Components, opening: str) -> dict[str, gr.Button]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import gradio as gr
 from adain_core import PictureError, methods, run
 from adain_core.pipeline import Settings
 from adain_core.weights import MODELS
-from ui import examples, fields
+from ui import endpoints, examples, fields
 from ui.server import on_gpu
 from ui.widgets import (
     COMPUTE,
@@ -100,7 +99,6 @@ def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] |
     return [mask, *[None] * (len(slots) - 1)]
 
 
-@on_gpu
 def stylize_api(
     content: str,
     style: str,
@@ -118,8 +116,10 @@ def stylize_api(
     color: str = "off",
     color_strength: float = 1.0,
     style_scale: float = 1.0,
+    method: str = "adain",
+    options: dict[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """Show a photograph in the style of one to four paintings by AdaIN.
+    """Show a photograph in the style of one to four paintings, by AdaIN or another method.
 
     Args:
         content: the photograph, an image file.
@@ -131,37 +131,38 @@ def stylize_api(
         share_2: the second painting's share.
         share_3: the third painting's share.
         share_4: the fourth painting's share.
-        alpha: strength; 0 keeps the photograph, 1 gives the full style.
-        size: the longer side of the result in pixels: 256, 512, 1024, 2048, 4096 or 8192.
+        alpha: strength, where the method has one; 0 keeps the photograph, 1 gives the full style.
+        size: the longer side of the result, 64 to 8192 pixels.
         style_size: the longer side of the painting when the network looks at it, 64 to 2048 pixels.
         model: compact (fast) or vgg19 (the paper's, where its weights are on the server).
         color: off takes the painting's colors; match, match-cholesky, histogram and luminance keep the photograph's;
             palette takes the painting's colors without its strokes.
         color_strength: how far to go with the colors, 0 to 1.
         style_scale: stroke size; how much larger the network sees the painting, 0.25 to 4.
+        method: such as adain, gatys or style_swap.
+        options: the method's own parameters by name, such as {"steps": 60} for gatys.
 
     Returns:
         The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
     """
     given = [(style, share_1), (style_2, share_2), (style_3, share_3), (style_4, share_4)]
-    pictures = [path for path, _ in given if path is not None]
-    shares = tuple(share for path, share in given if path is not None)
-    try:
-        *_, result = run(
-            content,
-            pictures,
-            weights=shares,
-            alpha=alpha,
-            size=size,
-            style_size=style_size,
-            model=model,
-            color=color,
-            color_strength=color_strength,
-            style_scale=style_scale,
-            download=False,
-        )
-    except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+    chosen = methods.get(method)
+    own: dict[str, Any] = {"alpha": alpha} if "alpha" in chosen.params.model_fields else {}
+    own |= endpoints.own_options(chosen, options) | served(chosen)
+    *_, result = run(
+        content,
+        [path for path, _ in given if path is not None],
+        weights=tuple(share for path, share in given if path is not None),
+        size=size,
+        style_size=style_size,
+        model=model,
+        color=color,
+        color_strength=color_strength,
+        style_scale=style_scale,
+        method=chosen.name,
+        download=False,
+        **own,
+    )
     return keep(result.image, "stylized.png"), result.record
 
 
@@ -233,11 +234,6 @@ def build() -> None:
             ui |= outcome("", first.photo.path, first.result.path, words)
             stored = [pair.result for pair in examples.pairs()]
             pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
-    api_picture = gr.Image(format="png", visible=False, label="Picture")
-    api_record = gr.JSON(visible=False, label="Record")
-    api_button = gr.Button(visible=False)
-    api_style_size = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
-
     named = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in View._fields}
     outputs = [ui[name] for name in View._fields]
@@ -262,15 +258,10 @@ def build() -> None:
         list(panels.values()),
         **QUIET,
     )
-    endpoint = {**ui, "alpha": ui["adain.alpha"], "style_size": api_style_size}
-    api_button.click(
-        stylize_api,
-        [endpoint[name] for name in inspect.signature(stylize_api).parameters],
-        [api_picture, api_record],
-        api_name="stylize",
-        concurrency_id="compute",
-        concurrency_limit=1,
-    )
+    of = {**ui, **{name: endpoints.picture(name) for name in ("content", *SLOTS)}, "alpha": ui["adain.alpha"]}
+    of["style_size"] = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
+    of |= {"size": endpoints.size(SIZES[-1], 512), "options": endpoints.facts("Options")}
+    endpoints.expose(stylize_api, "stylize", of, [endpoints.made("Picture"), endpoints.facts("Record")])
 
 
 def _load_pair(event: gr.SelectData) -> tuple[Any, ...]:

@@ -1,0 +1,221 @@
+"""The endpoints, called as programs call them: by gradio_client, by HTTP, and as MCP tools."""
+
+import asyncio
+import base64
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import test_page
+from conftest import picture
+from gradio_client import handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+from test_page import ROOT, serving
+
+url, client, files = test_page.url, test_page.client, test_page.files
+ENDPOINTS = {  # by name its description's first words and its first parameters
+    "/stylize": ("Show a photograph in the style of one to four paintings", ["content", "style", "style_2"]),
+    "/compare": ("Run several methods on one pair", ["content", "style", "methods"]),
+    "/regions": ("Give parts of a photograph styles of their own", ["content", "label_map", "style"]),
+    "/control": ("Show a photograph in a painting's style under every value", ["content", "style", "show"]),
+}
+
+
+def read(path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def test_every_tab_has_one_with_names_and_words(client):
+    found = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(found) == set(ENDPOINTS)
+    for name, (words, first) in ENDPOINTS.items():
+        assert found[name]["description"].startswith(words)
+        parameters = found[name]["parameters"]
+        assert [each["parameter_name"] for each in parameters][:3] == first
+        assert not any(each["parameter_has_default"] for each in parameters[:2])
+        assert all(each["parameter_has_default"] for each in parameters[2:])
+
+
+class TestStylize:
+    def test_a_picture_and_its_record(self, client, files):
+        path, record = client.predict(content=files[0], style=files[1], alpha=0.5, size=256, api_name="/stylize")
+        with Image.open(path) as image:
+            assert image.format == "PNG" and image.size == (256, 191)
+            assert json.loads(image.text["adain"]) == record
+        assert (record["alpha"], record["model"], record["weights"]) == (0.5, "compact", [1.0])
+
+    def test_styles_are_mixed_by_their_shares(self, client, files):
+        given = {"content": files[0], "style": files[1], "size": 256, "api_name": "/stylize"}
+        _, record = client.predict(**given, style_3=files[2], share_1=0.9, share_3=0.3)
+        assert record["weights"] == pytest.approx([0.75, 0.25])
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"alpha": 1.5}, "1.5"),
+            ({"size": 9000}, "9000"),
+            ({"style_size": 9999}, "9999"),
+            ({"model": "none"}, "none"),
+            ({"share_1": 0.0}, "The weights 0 sum to 0; they must sum to more than 0."),
+            ({"model": "vgg19"}, "The weights of vgg19 are not on this machine and have not been fetched yet."),
+        ],
+    )
+    def test_out_of_bounds_is_refused_on_the_server(self, client, files, change, message):
+        given = {"content": files[0], "style": files[1], "size": 256, **change}
+        with pytest.raises((AppError, ValueError), match=re.escape(message)):
+            client.predict(**given, api_name="/stylize")
+
+    def test_a_bad_file_gets_a_sentence_without_a_path(self, client, files, tmp_path):
+        (tmp_path / "bad.png").write_bytes(b"no picture")
+        with pytest.raises(AppError) as error:
+            client.predict(content=handle_file(str(tmp_path / "bad.png")), style=files[1], api_name="/stylize")
+        assert "Content: This file is not a picture" in str(error.value)
+        assert "/" not in str(error.value).replace("and/or", "")
+
+    @pytest.mark.parametrize(
+        "path", [str(ROOT / "app.py"), "/etc/hostname", "http://127.0.0.1:9/a.png", "https://example.com/a.png"]
+    )
+    def test_nothing_is_read_or_fetched_because_a_visitor_asked(self, url, path):
+        data = [{"path": path, "meta": {"_type": "gradio.FileData"}}] * 2 + [None] * 3 + [1] * 5 + [512, 512, "compact"]
+        request = urllib.request.Request(
+            f"{url}gradio_api/call/stylize", json.dumps({"data": data}).encode(), {"Content-Type": "application/json"}
+        )
+        event = json.load(urllib.request.urlopen(request))["event_id"]
+        answer = urllib.request.urlopen(f"{url}gradio_api/call/stylize/{event}").read().decode()
+        assert answer.startswith("event: error")
+        assert str(ROOT) not in answer
+
+    def test_another_method_with_its_own_options(self, client, files):
+        given = {"content": files[0], "style": files[1], "size": 64, "api_name": "/stylize"}
+        _, record = client.predict(**given, method="gatys", options={"steps": 2})
+        assert (record["method"], record["steps"]) == ("gatys", 2)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"options": {"stps": 3}}, "AdaIN has no option stps; it has alpha."),
+            ({"options": [3]}, "options must be values by name"),
+            ({"method": "gatys", "options": {"steps": 30_000}}, "steps is 30000, but it must be from 1 to 2000."),
+            ({"method": "gatys", "options": {"seconds": 1000}}, "Gatys has no option seconds"),
+        ],
+    )
+    def test_wrong_options_are_refused(self, client, files, change, message):
+        given = {"content": files[0], "style": files[1], "size": 64, **change}
+        with pytest.raises(AppError, match=re.escape(message)):
+            client.predict(**given, api_name="/stylize")
+
+
+class TestRegions:
+    @pytest.fixture
+    def label_map(self, tmp_path):
+        """Region 1 on the left, region 3 at the top right."""
+        labels = np.zeros((40, 60), np.uint8)
+        labels[:, :30], labels[:20, 30:] = 1, 3
+        Image.fromarray(labels).save(tmp_path / "labels.png")
+        return handle_file(str(tmp_path / "labels.png"))
+
+    def test_a_part_takes_its_style_and_the_others_stay(self, client, files, label_map):
+        given = {"content": files[0], "label_map": label_map, "style_1": files[1], "feather": 0, "size": 90}
+        path, record = client.predict(**given, strengths={"1": 0.5}, api_name="/regions")
+        assert record["regions"] == {"1": {"styles": 1, "strength": 0.5}, "3": {"styles": 0, "strength": 1.0}}
+        before, after = (np.asarray(each.convert("RGB"), int) for each in (picture(90, 67, 1), read(path)))
+        gap = np.abs(before - after).mean(2)
+        assert gap[:, :40].mean() > 5 and gap[:, 50:].max() == 0
+
+    @pytest.mark.parametrize(
+        ("strengths", "message"),
+        [
+            ({"2": 1}, "strengths names region 2, which the label map lacks."),
+            ({"1": "full"}, "A strength is full, but it must be a number from 0 to 1."),
+            ([1], "strengths must be values by name"),
+        ],
+    )
+    def test_wrong_strengths_are_refused(self, client, files, label_map, strengths, message):
+        given = {"content": files[0], "label_map": label_map, "style_1": files[1], "size": 64}
+        with pytest.raises(AppError, match=re.escape(message)):
+            client.predict(**given, strengths=strengths, api_name="/regions")
+
+
+def test_a_control_under_every_value(client, files):
+    path, records = client.predict(files[0], files[1], show="Strengths", api_name="/control")
+    assert [record["alpha"] for record in records.values()] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert list(records)[1] == "strength 0.25" and read(path).width > 1000
+
+
+class TestCompare:
+    def test_a_sheet_and_what_was_measured(self, client, files):
+        given = {"methods": ["gatys", "adain"], "size": 64, "options": {"gatys": {"steps": 2}}}
+        path, results = client.predict(files[0], files[1], **given, api_name="/compare")
+        assert [row["name"] for row in results["rows"]] == ["", "adain", "gatys"]  # the photograph first
+        assert results["outputs"]["gatys"]["iterations"] == 2 and read(path).width > 300
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"methods": []}, "Choose at least one method."),
+            ({"options": {"gatys": {"stps": 2}}}, "Gatys has no option stps"),
+            ({"seconds": 100.0}, "100"),
+        ],
+    )
+    def test_what_is_too_much_is_refused(self, client, files, change, message):
+        with pytest.raises((AppError, ValueError), match=re.escape(message)):
+            client.predict(files[0], files[1], size=64, **change, api_name="/compare")
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    with serving(tmp_path_factory, "--mcp") as address:
+        yield address
+
+
+class TestMcp:
+    @staticmethod
+    def call(address: str, *calls: tuple[str, dict]) -> list:
+        """Return what tools answer, the list of all of them first."""
+        from mcp import ClientSession
+        from mcp.client.streamable_http import streamable_http_client
+
+        async def talk() -> list:
+            async with streamable_http_client(f"{address}gradio_api/mcp/") as (read, write, _):
+                async with ClientSession(read, write) as session:
+                    await session.initialize()
+                    answers = [(await session.list_tools()).tools]
+                    return answers + [await session.call_tool(name, given) for name, given in calls]
+
+        return asyncio.run(talk())
+
+    def test_every_endpoint_is_one_with_its_words(self, tools):
+        (found,) = self.call(tools)
+        assert {f"/{tool.name}" for tool in found} == set(ENDPOINTS)
+        for tool in found:
+            assert tool.description.startswith(ENDPOINTS[f"/{tool.name}"][0])
+            assert "image file" in tool.inputSchema["properties"]["content"]["description"]
+
+    def test_pictures_come_as_data_or_as_uploads(self, tools, tmp_path):
+        picture(90, 67, 1).save(tmp_path / "photo.png")
+        content = (tmp_path / "photo.png").read_bytes()
+        data = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        (path,) = httpx.post(f"{tools}gradio_api/upload", files={"files": ("a.png", content)}).json()
+        uploaded = f"{tools}gradio_api/file={path}"
+        _, answer = self.call(tools, ("stylize", {"content": data, "style": uploaded, "size": 64}))
+        assert (
+            not answer.isError
+            and "stylized.png" in answer.content[0].text
+            and "'method': 'adain'" in answer.content[0].text
+        )
+
+    @pytest.mark.parametrize(
+        "address",
+        ["http://127.0.0.1:9/a.png", "http://127.0.0.1/gradio_api/file=/etc/hostname", f"file://{Path(__file__)}"],
+    )
+    def test_nothing_else_is_read_or_fetched(self, tools, address):
+        _, answer = self.call(tools, ("stylize", {"content": address, "style": address, "size": 64}))
+        assert answer.isError
+        assert re.search("addresses are not fetched|Invalid file data format", answer.content[0].text)

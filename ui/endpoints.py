@@ -1,0 +1,107 @@
+"""Endpoints: what a tab does, as a typed function for programs: gradio_client, curl, and MCP tools."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from adain_core.contracts import Method
+from adain_core.pipeline import Settings
+from ui.server import on_gpu
+from ui.widgets import SafeImage, draw_field, drawn
+
+
+def expose(
+    function: Callable[..., Any],
+    name: str,
+    fields: Mapping[str, gr.components.Component],
+    outputs: Sequence[gr.components.Component],
+) -> None:
+    """Give a function an endpoint, inside a gr.Blocks: one run at a time on the machine, refusals as sentences.
+
+    Args:
+        function: its parameters, defaults and docstring are what a program reads.
+        name: of the endpoint.
+        fields: by parameter the component that checks and describes its values.
+        outputs: one for each value that the function returns.
+    """
+    names = [*inspect.signature(function).parameters]
+
+    def call(values: Mapping[str, Any]) -> Any:
+        return function(**values)
+
+    run = on_gpu(call)
+
+    @functools.wraps(function)
+    def answer(*given: Any) -> Any:
+        try:
+            return run(dict(zip(names, given, strict=True)))
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    answer.__name__ = name  # the tool's
+    gr.Button(visible=False).click(
+        answer,
+        [fields[each] for each in names],
+        [*outputs],
+        api_name=name,
+        concurrency_id="compute",
+        concurrency_limit=1,
+    )
+
+
+def named(values: Any, what: str) -> dict[str, Any]:
+    """Return values by name, none where nothing was given.
+
+    Raises:
+        ValueError: they have no names.
+    """
+    if not isinstance(values or {}, Mapping):
+        raise ValueError(f'{what} must be values by name, as in {{"steps": 60}}.')
+    return dict(values or {})
+
+
+def own_options(method: Method, options: Any) -> dict[str, Any]:
+    """Return the parameters that a program chose for a method.
+
+    Raises:
+        ValueError: they have no names; there is one that the method lacks, or that the server sets.
+    """
+    known, options = drawn(method), named(options, "options")
+    if unknown := [name for name in options if name not in known]:
+        raise ValueError(f"{method.title} has no option {unknown[0]}; it has {', '.join(known) or 'none'}.")
+    return options
+
+
+def picture(label: str) -> SafeImage:
+    """Return a field for an uploaded picture that the page doesn't show."""
+    return SafeImage(visible=False, label=label)
+
+
+def size(largest: int, value: int) -> gr.components.Component:
+    """Return a field for the longer side of a picture; the page's choices are only some."""
+    return draw_field("size", Settings.model_fields["size"], minimum=64, maximum=largest, value=value, visible=False)
+
+
+def made(label: str) -> gr.Image:
+    """Return a field for a picture that is returned."""
+    return gr.Image(format="png", visible=False, label=label)
+
+
+class Facts(gr.JSON):
+    """Values by name that the page doesn't show."""
+
+    is_template = True
+
+    def api_info(self) -> dict[str, Any]:
+        """Say so in words that JSON Schema has, as Gradio's own don't."""
+        return {"type": "object", "properties": {}, "description": "values by name"}
+
+
+def facts(label: str) -> Facts:
+    """Return a field for values by name."""
+    return Facts(None, visible=False, label=label)
