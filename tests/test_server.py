@@ -71,6 +71,13 @@ def visitors():
     site = Starlette(routes=[answer], middleware=[Middleware(server.RateLimit, runs=2)])
     return [TestClient(site, client=(address, 1)) for address in ("192.0.2.1", "192.0.2.2")]
 
+    @pytest.mark.usefixtures("limits")
+    def test_sizes_beyond_them_are_not_offered(self):
+        assert widgets.sizes((64, 100, 128), 128, "px") == {"choices": [("64 px", 64), ("100 px", 100)], "value": 100}
+        assert widgets.sizes((128, 256), 128, "px") == {"choices": [("100 px", 100)], "value": 100}
+        contracts.LIMITS.clear()
+        assert widgets.sizes((64, 128), 128, "px")["value"] == 128
+
 
 class TestRateLimit:
     def test_each_visitor_has_so_many_runs_a_minute(self, visitors, monkeypatch):

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from conftest import WIDTHS, make_networks, picture
+from safetensors import safe_open
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from adain_core import weights
 from adain_core.compact import CompactDecoder, CompactInverse
 from adain_core.networks import Decoder
 from adain_core.training.__main__ import app, begin
+from adain_core.weights.layouts import checksum
 
 
 @pytest.fixture
@@ -49,6 +51,9 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
     assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
     assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
+    with safe_open(folders / stage / "weights.safetensors", "pt") as stream:
+        belongs = {"encoder": checksum(full.encoder.state_dict())} if stage == "decoder" else {}
+        assert (stream.metadata() or {}) == belongs
 
 
 def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):

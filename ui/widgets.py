@@ -173,6 +173,13 @@ def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.
     return _widget(name, declared, **{"elem_id": name.replace("_", "-"), **options})
 
 
+def sizes(offered: Sequence[int], usual: int, unit: str) -> dict[str, Any]:
+    """Return the sizes among those offered that this server takes, and which one a field opens with."""
+    most = contracts.LIMITS.get("size", offered[-1])
+    taken = [size for size in offered if size <= most] or [int(most)]
+    return {"choices": [(f"{size} {unit}", size) for size in taken], "value": min(usual, taken[-1])}
+
+
 def draw_color(declared: FieldInfo) -> gr.components.Component:
     """Draw the color mode, its choices in plain words."""
     choices = [(words, mode) for mode, words in COLORS.items()]

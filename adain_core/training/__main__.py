@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -28,6 +28,7 @@ from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, reference
 from adain_core.training.pair import Weights as PairWeights
 from adain_core.training.teacher import LAYERS, Teacher
+from adain_core.weights.layouts import checksum
 
 M = TypeVar("M", bound=nn.Module)
 C = TypeVar("C", bound=CompactInverse)
@@ -124,7 +125,8 @@ def decoder(
 ) -> None:
     """Train a full-size decoder for VGG-19 by the paper's recipe."""
     run = Run(PaperSettings, options, photos, paintings, teacher)
-    run.train(PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples), output)
+    stage = PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples)
+    run.train(stage, output, {"encoder": checksum(run.full.encoder.state_dict())})  # which it belongs to
 
 
 @app.command()
@@ -156,7 +158,8 @@ class Run:
         self.photos = pictures.load(photos, 2 * self.settings.size, held_out)
         self.paintings = pictures.load(paintings, 2 * self.settings.size, held_out)
         dtype = torch.bfloat16 if self.bf16 else torch.float32
-        self.teacher = Teacher(weights.load("vgg19", folder=teacher), self.device, dtype)
+        self.full = weights.load("vgg19", folder=teacher)
+        self.teacher = Teacher(self.full, self.device, dtype)
         shown = self.settings.model_copy(update={"batch": 6, "size": 192, "varied": 0.0})
         self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
 
@@ -199,9 +202,9 @@ class Run:
         """Draw the batches of these steps."""
         return pictures.batches(self.photos, self.paintings, self.settings, steps)
 
-    def train(self, stage: loop.Stage, output: Path) -> None:
+    def train(self, stage: loop.Stage, output: Path, metadata: Mapping[str, str] | None = None) -> None:
         """Train."""
-        loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16)
+        loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16, metadata)
 
 
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:

@@ -137,6 +137,7 @@ def train(
     output: Path,
     device: torch.device,
     bf16: bool,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Train a stage, or go on from the checkpoint in `output`.
 
@@ -148,6 +149,7 @@ def train(
         output: folder for checkpoint.pt, weights.safetensors, log.jsonl, losses.png and samples.jpg.
         device: where the stage's networks are.
         bf16: whether convolutions run in bfloat16.
+        metadata: what weights.safetensors says of itself.
     """
     output.mkdir(parents=True, exist_ok=True)
     optimizers = Optimizers(stage, settings)
@@ -180,7 +182,7 @@ def train(
         torch.save(state, checkpoint.with_suffix(".part"))
         os.replace(checkpoint.with_suffix(".part"), checkpoint)
         weights = {name: tensor.contiguous().cpu() for name, tensor in average.module.state_dict().items()}
-        save_file(weights, output / "weights.safetensors")
+        save_file(weights, output / "weights.safetensors", dict(metadata or {}))
         log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         plot(lines, output / "losses.png")
         stage.sheet(average.module).save(output / "samples.jpg", quality=90)

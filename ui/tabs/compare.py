@@ -19,7 +19,7 @@ from adain_core.methods import find
 from adain_core.weights import MODELS
 from ui import curves, endpoints, examples, fields, scores
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -309,8 +309,7 @@ def _draw_inputs(ui: fields.Components) -> tuple[gr.Button, gr.Button]:
         buttons=[],
     )
     ui["size"] = gr.Radio(
-        [(f"{size} px", size) for size in SIZES],
-        value=256,
+        **sizes(SIZES, 256, "px"),
         label="Size",
         info="Longer side of the photograph, for all methods.",
         elem_id="compare-size",

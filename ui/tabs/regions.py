@@ -16,7 +16,7 @@ from adain_core.controls.proposals import propose
 from adain_core.pipeline import Settings
 from ui import endpoints, examples, fields, masks, painting
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, STOP, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show
+from ui.widgets import COMPUTE, QUIET, STOP, SafeUpload, draw_field, expect, keep, note, outcome, sentence, show, sizes
 
 TITLE = "Regions"
 ORDER = 3
@@ -270,8 +270,7 @@ def _draw_more(ui: fields.Components, opening: str) -> None:
     feather = Settings.model_fields["feather"]
     ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
     ui["size"] = gr.Dropdown(
-        [(f"{size} pixels", size) for size in SIZES],
-        value=512,
+        **sizes(SIZES, 512, "pixels"),
         label="Size of the result",
         info="Its longer side. Larger takes longer and gives finer strokes.",
         filterable=False,

@@ -26,6 +26,7 @@ from ui.widgets import (
     sentence,
     served,
     show,
+    sizes,
     strip,
 )
 
@@ -192,8 +193,7 @@ def build() -> None:
                 run_button = gr.Button("Stylize", variant="primary", size="lg", scale=3, elem_id="run")
                 stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="stop")
             ui["size"] = gr.Radio(
-                [(f"{size} px", size) for size in SIZES],
-                value=512,
+                **sizes(SIZES, 512, "px"),
                 label="Size",
                 info="Longer side of the result. Larger takes longer and gives finer strokes.",
                 elem_id="size",
