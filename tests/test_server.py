@@ -41,6 +41,13 @@ def limits(monkeypatch):
 
 class TestLimits:
     @pytest.mark.usefixtures("limits")
+    def test_sizes_beyond_them_are_not_offered(self):
+        assert widgets.sizes((64, 100, 128), 128, "px") == {"choices": [("64 px", 64), ("100 px", 100)], "value": 100}
+        assert widgets.sizes((128, 256), 128, "px") == {"choices": [("100 px", 100)], "value": 100}
+        contracts.LIMITS.clear()
+        assert widgets.sizes((64, 128), 128, "px")["value"] == 128
+
+    @pytest.mark.usefixtures("limits")
     def test_what_exceeds_them_is_refused(self, tiny, photo, painting):
         with pytest.raises(ValueError, match="size is 128, but this server takes at most 100"):
             next(pipeline.run(photo, [painting], networks=tiny, size=128))
@@ -70,13 +77,6 @@ def visitors():
     answer = Route("/{path:path}", lambda _: PlainTextResponse("made"), methods=["GET", "POST"])
     site = Starlette(routes=[answer], middleware=[Middleware(server.RateLimit, runs=2)])
     return [TestClient(site, client=(address, 1)) for address in ("192.0.2.1", "192.0.2.2")]
-
-    @pytest.mark.usefixtures("limits")
-    def test_sizes_beyond_them_are_not_offered(self):
-        assert widgets.sizes((64, 100, 128), 128, "px") == {"choices": [("64 px", 64), ("100 px", 100)], "value": 100}
-        assert widgets.sizes((128, 256), 128, "px") == {"choices": [("100 px", 100)], "value": 100}
-        contracts.LIMITS.clear()
-        assert widgets.sizes((64, 128), 128, "px")["value"] == 128
 
 
 class TestRateLimit:
