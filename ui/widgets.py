@@ -19,7 +19,7 @@ from gradio_client.utils import is_http_url_like
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from adain_core import Result, images, pipeline
+from adain_core import Result, contracts, images, pipeline
 from adain_core.contracts import Method, bounds
 
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
