@@ -5,7 +5,6 @@ Layers go by their name in VGG-19: `conv3_2` is the second convolution of the th
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import threading
 import time
@@ -203,6 +202,7 @@ class Networks:
         self.inverse = None if inverse is None else self._prepare(inverse)
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
         self._lock = threading.Lock()
+        self._rates: dict[str, float] = {}  # seconds a pixel
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -238,19 +238,32 @@ class Networks:
         """Memory for a pixel of a picture that is taken whole, or of a tile, as measured (benchmarks/sizes.py)."""
         return 3.6 * self.encoder.widths[0] * self.dtype.itemsize + 16
 
-    @functools.cached_property
+    @property
     def rate(self) -> float:
-        """Seconds that a pixel takes on this machine, encoded and decoded, by a try of 256x256."""
-        image = torch.full((1, 3, 256, 256), 0.5)
-        times = []
-        for _ in range(2):  # the first is slower: memory and kernels are got ready
-            start = time.perf_counter()
+        """Seconds that a pixel takes on this machine, encoded and decoded: by a try of 256x256, then by every run."""
+        if not self._rates:
+            image = torch.full((1, 3, 256, 256), 0.5)
+            parts: dict[str, Callable[[], Any]]
             if self.decoder is None:
-                self.perceptual(torch.cat([image, image]), self.layers[-1:])  # the second in place of decoding
+                twice = torch.cat([image, image])  # the second in place of decoding
+                parts = {"all": lambda: self.perceptual(twice, self.layers[-1:])}
             else:
-                self.decode(self.features(image), (256, 256))
-            times.append(time.perf_counter() - start)
-        return min(times) / 256**2
+                seen = self.features(image)
+                parts = {"encode": lambda: self.features(image), "decode": lambda: self.decode(seen, (256, 256))}
+            for name, part in parts.items():
+                part()  # slower: memory and kernels are got ready
+                start = time.perf_counter()
+                part()
+                self._rates[name] = (time.perf_counter() - start) / 256**2
+        return sum(self._rates.values())
+
+    def _timed(self, name: str, pixels: int, part: Callable[[], Any]) -> Any:
+        """Do a part of a run and see how fast the machine is just now; small pictures don't tell."""
+        start = time.perf_counter()
+        result = part()
+        if name in self._rates and pixels >= 256**2 and self.device.type == "cpu":  # others answer before they are done
+            self._rates[name] = (self._rates[name] + (time.perf_counter() - start) / pixels) / 2
+        return result
 
     @property
     def max_pixels(self) -> int:
@@ -288,8 +301,11 @@ class Networks:
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
         """Turn features into an image, [N,3,H,W] with (H, W) = `size`, RGB clamped to [0,1]."""
-        assert self.decoder is not None  # `levels` says so in words
-        return self.decoder(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
+        decoder = self.decoder
+        assert decoder is not None  # `levels` says so in words
+        return self._timed(
+            "decode", size[0] * size[1], lambda: decoder(features)[..., : size[0], : size[1]].float().clamp_(0, 1)
+        )
 
     @torch.inference_mode()
     def invert(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
@@ -302,7 +318,8 @@ class Networks:
         """Return a picture's features at `levels`, and don't remember them; uint8 in [0,255] is taken, too."""
         if image.dtype == torch.uint8:
             image = image.to(self.device).float() / 255
-        return self.encoder(image.to(self.device, self.dtype, memory_format=torch.channels_last), self.levels)
+        image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return self._timed("encode", image[:, 0].numel(), lambda: self.encoder(image, self.levels))
 
     @torch.inference_mode()
     def _encode(self, image: Tensor) -> Encoding:

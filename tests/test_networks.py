@@ -206,3 +206,27 @@ def test_two_threads_get_their_own_pictures(tiny):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_the_rate_is_tried_once_and_then_follows_the_runs(tiny, one_level, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("adain_core.networks.time.perf_counter", lambda: now[0])
+
+    def takes(module, seconds):
+        module.register_forward_hook(lambda *_: now.__setitem__(0, now[0] + seconds))
+
+    takes(tiny.encoder, 3.0)
+    takes(tiny.decoder, 1.0)
+    assert tiny.rate == tiny.rate == 4 / 256**2
+    calls = now[0]
+    _ = tiny.rate
+    assert now[0] == calls  # nothing is tried again
+    features = tiny.features(torch.rand(1, 3, 256, 512))  # twice as fast as before
+    assert tiny.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + 1 / 256**2)
+    tiny.decode(features, (256, 512))
+    assert tiny.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + (1 + 0.5) / 2 / 256**2)
+    tiny.features(torch.rand(1, 3, 64, 64))  # too small to tell
+    assert tiny.rate == pytest.approx(3 / 256**2)
+    one_level.decoder = None
+    takes(one_level.encoder, 5.0)
+    assert one_level.rate == 5 / 256**2
