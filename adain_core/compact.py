@@ -1,9 +1,10 @@
 """The compact encoder and decoder: VGG-19's layer names at a quarter of its width, made for two CPU cores.
 
 They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
-pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features are added to
-those from below, where the paper's decoder sees relu4_1 alone; pairs of convolutions, past which shortcuts lead, work
-where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
+pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features at relu3_1
+are added to those from relu4_1, which the paper's decoder sees alone; pairs of convolutions, past which shortcuts
+lead, work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
+Features at relu2_1 don't join in: they make a picture by themselves, and a decoder that has them does without the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 128)
 PREDICTED = (64, 128, 256, 512)  # VGG-19's widths
-LEVELS = ("relu4_1", "relu3_1", "relu2_1")
+LEVELS = ("relu4_1", "relu3_1")
 SHUFFLED = 8  # channels at full resolution on the way up
 
 
@@ -97,7 +98,7 @@ class CompactInverse(nn.Module):
     """
 
     levels: tuple[str, ...] = ("relu3_1",)
-    slope = 0.0  # of the rectifiers below 0, up to relu2_1
+    slope = 0.0  # of the rectifiers below 0, at an eighth and a quarter of the resolution
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -128,12 +129,12 @@ class CompactInverse(nn.Module):
         """
         return self.climb(features["relu3_1"])
 
-    def climb(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
+    def climb(self, x: Tensor) -> Tensor:
+        """Go up from relu3_1 to the image."""
         x = self.residual(x, self.conv3_6, self.conv3_5)
         x = self.residual(x, self.conv3_4, self.conv3_3)
         x = F.leaky_relu_(self.conv3_2(x), self.slope)
-        x = _up(self.conv3_1(x), beside)
+        x = _up(self.conv3_1(x)).relu_()
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
@@ -144,14 +145,14 @@ class CompactInverse(nn.Module):
 
 
 class CompactDecoder(CompactInverse):
-    """The way up: features at three levels, those from below up-sampled and added to the next level's.
+    """The way up from two levels, those from below up-sampled and added to the next level's.
 
     Args:
         widths: as the encoder's.
     """
 
     levels = LEVELS
-    slope = 0.1  # a shut rectifier would cut the deeper levels off for good, since relu2_1 alone makes a picture, too
+    slope = 0.1  # a shut rectifier would cut the deeper level off for good, since relu3_1 alone makes a picture, too
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
@@ -161,14 +162,12 @@ class CompactDecoder(CompactInverse):
         self.conv4_1 = _convolution(d, c)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
+        """Turn features into an image; as CompactInverse."""
         x = self.residual(features["relu4_1"], self.conv4_3, self.conv4_2)
-        x = _up(self.conv4_1(x), features["relu3_1"])
-        return self.climb(x, features["relu2_1"])
+        beside = features["relu3_1"]
+        x = _up(self.conv4_1(x))[..., : beside.shape[2], : beside.shape[3]]
+        return self.climb(x + beside)  # uncut, since AdaIN's go below 0, too
 
 
-def _up(x: Tensor, beside: Tensor | None) -> Tensor:
-    x = F.interpolate(x, scale_factor=2, mode="nearest")
-    if beside is None:
-        return x.relu_()
-    return x[..., : beside.shape[2], : beside.shape[3]] + beside  # uncut, since AdaIN's go below 0, too
+def _up(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -21,7 +21,7 @@ from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
 from adain_core.training.inverse import Inverse
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, Probes, reference
+from adain_core.training.pair import Pair, Predictions, Probes, reference
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 CPU = torch.device("cpu")
@@ -214,7 +214,7 @@ def test_the_pair_measures_the_teacher_itself_as_one():
 def test_every_content_meets_two_styles_and_its_own_picture_once():
     networks = make_networks(paper=True)
     teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1}
-    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardstick, 16, ())
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(styles=2), yardstick, 16, ())
     asked, stylize = [], stage.stylize
     stage.stylize = lambda own, contents, styles: (asked.append((contents, styles)), stylize(own, contents, styles))[1]
     stage.losses((torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)), 4)
@@ -223,6 +223,30 @@ def test_every_content_meets_two_styles_and_its_own_picture_once():
     own = networks.encoder(torch.rand(4, 3, 16, 16), ["relu4_1"])
     alone = stylize({"relu4_1": own["relu4_1"][[1, 3]]}, [0], [1])
     torch.testing.assert_close(stylize(own, [0, 1], [2, 3])[1:], alone)
+
+
+def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
+    networks = make_networks()
+    for head in networks.encoder.heads.values():
+        nn.init.normal_(head.weight, std=0.5)
+    teacher = Teacher(make_networks(paper=True), CPU)
+    batch = (torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
+    judge = Predictions(networks.encoder)
+    yardstick = reference(teacher, [batch], judge)
+    made = teacher.decode(teacher.target(*map(teacher.features, batch)))
+    found, goal = all_statistics(judge.features(made)), all_statistics(judge.features(batch[1]))
+    assert yardstick["style"] == pytest.approx(float(style_loss(found, goal).mean()), rel=1e-4)
+    weights = pair_stage.Weights(encoder=0, power=1, styles=1)
+    decoder = networks.decoder.requires_grad_()
+    stage = Pair(networks.encoder, decoder, teacher, weights, yardstick, 32, batch, judge)
+    monkeypatch.setattr(teacher, "features", lambda _: pytest.fail("the teacher was asked"))
+    losses = stage.losses(batch, 0)
+    stylized = stage.stylize(networks.encoder(torch.cat(batch), LAYERS), [0, 1], [2, 3])
+    expected = style_loss(all_statistics(judge.features(stylized)), goal).mean() / yardstick["style"]
+    torch.testing.assert_close(losses["style"], expected)
+    losses["total"].backward()
+    assert all(each.grad is None for each in networks.encoder.parameters())
+    assert all(each.grad is not None for each in decoder.parameters())
 
 
 def test_an_inverse_network_learns_pictures_and_swapped_features():

@@ -91,3 +91,20 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
     assert len(kernels) == 14 and all(torch.equal(one[name], two[name]) for name in kernels)
     last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
     assert "probing" not in last and last["style"] > 0
+
+
+def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, monkeypatch):
+    full = make_networks(paper=True)
+    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
+    inverse = CompactInverse()
+    save_file(inverse.state_dict(), folders / "inverse.safetensors")
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    common += ["--size", "32", "--steps", "1", "--judge", "own", "--inverse", str(folders / "inverse.safetensors")]
+    refused = CliRunner().invoke(app, ["pair", *common, "-o", str(folders / "no")], terminal_width=200)
+    assert refused.exit_code == 2 and "--judge own needs an encoder that stays as it is: --encoder 0" in refused.output
+    given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
+    result = CliRunner().invoke(app, given, catch_exceptions=False)
+    assert result.exit_code == 0 and "inverse.safetensors: 6 tensors begin anew, 0 were not needed" in result.output
+    found = weights.load_file(folders / "pair" / "weights.safetensors")
+    for name, each in inverse.state_dict().items():
+        torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 import typer
@@ -25,7 +25,7 @@ from adain_core.training.distill import Distill, fit
 from adain_core.training.inverse import Inverse
 from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, reference
+from adain_core.training.pair import Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
 from adain_core.training.teacher import LAYERS, Teacher
 from adain_core.weights.layouts import checksum
@@ -90,6 +90,10 @@ def pair(
     teacher: TeacherFolder = None,
     start: Start = None,
     renew: Annotated[str, typer.Option(help="Tensors to begin anew all the same: their names' first letters.")] = "",
+    inverse: Annotated[
+        Path | None, typer.Option(help="An inverse network, as whose way up the decoder begins.")
+    ] = None,
+    judge: Annotated[Literal["teacher", "own"], typer.Option(help="What measures: own, with --encoder 0.")] = "teacher",
     options: Any = None,
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
@@ -97,13 +101,19 @@ def pair(
     encoder, decoder = run.encoder(), run.climber(CompactDecoder())
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
+    if inverse is not None:
+        begin(decoder, inverse)
+    weights_of = run.weights(PairWeights)
+    if judge == "own" and weights_of.encoder:
+        raise typer.BadParameter("--judge own needs an encoder that stays as it is: --encoder 0.")
     with torch.no_grad():
         crops = torch.cat([each for batch in run.batches(range(-28, -12)) for each in run.move(batch)])
         fit(encoder.heads, encoder(crops, LAYERS), run.teacher.features(crops))
-    yardstick = reference(run.teacher, [run.move(batch) for batch in run.batches(range(-12, 0))])
+    measures = Predictions(encoder) if judge == "own" else run.teacher
+    yardstick = reference(run.teacher, [run.move(batch) for batch in run.batches(range(-12, 0))], measures)
     print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
     run.train(
-        Pair(encoder, decoder, run.teacher, run.weights(PairWeights), yardstick, run.settings.size, run.samples), output
+        Pair(encoder, decoder, run.teacher, weights_of, yardstick, run.settings.size, run.samples, measures), output
     )
 
 
@@ -183,9 +193,8 @@ class Run:
             for name in ("conv4_2", "conv3_5", "conv3_3"):
                 if hasattr(module, name):
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
-            if isinstance(module, CompactDecoder):  # so does each level
+            if isinstance(module, CompactDecoder):  # so does relu3_1
                 module.conv4_1.weight.zero_()
-                module.conv3_1.weight.zero_()
             module.conv1_1.weight.mul_(0.1)
             nn.init.constant_(module.conv1_1.bias, 0.5)  # type: ignore[arg-type]
         return module
@@ -208,7 +217,7 @@ class Run:
 
 
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
-    """Load what a file holds for a module, but for names that begin as given."""
+    """Load what a file holds for a module, in the module's precision, but for names that begin as given."""
     kept = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(without)}
     found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")

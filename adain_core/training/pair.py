@@ -8,12 +8,15 @@ picture, as the paper writes norms, the few styles with extreme statistics don't
 benchmark measures. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r reconstructs a
 photograph from itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their perceptual
 network; L_p does so on stylized pictures and on Probes, where an optimization finds the encoder's blind spots.
+
+With an encoder that stays as it is, its own predictions can stand in for the teacher: L_c and L_s are a stand-in then,
+but a step sees five times as many pictures, and most of what a decoder has to learn is learned by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -31,6 +34,13 @@ GOAL = 10**-2.4  # mean squared error at 24 dB
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
+class Judge(Protocol):
+    """What measures content and style."""
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """Return features at LAYERS."""
+
+
 class Weights(Params):
     """Weights of the pair's losses."""
 
@@ -41,7 +51,23 @@ class Weights(Params):
     distillation: float = Field(2.0, ge=0, le=1000, description="Of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Of predicting them for stylized and optimized pictures.")
     encoder: float = Field(0.3, ge=0, le=1, description="The encoder's learning rate, over the decoder's; 0 keeps it.")
+    styles: int = Field(2, ge=1, le=64, description="How many styles each photograph meets in a step.")
     power: float = Field(0.5, gt=0, le=1, description="Of each picture's style and content losses.")
+
+
+class Predictions:
+    """Stands in for the teacher: what an encoder predicts of its features.
+
+    Args:
+        encoder: which stays as it is.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """Return predictions at LAYERS; image [N,3,H,W], RGB in [0,1]."""
+        return self.encoder.predict(self.encoder(image, LAYERS))
 
 
 class Probes(nn.Module):
@@ -96,6 +122,7 @@ class Pair:
         reference: the full-size pair's own losses on such crops, as `reference` returns.
         size: pixels of a crop's side.
         samples: photographs and paintings for the sheet, [N,3,H,W] each.
+        judge: what measures content and style; the teacher where not given.
     """
 
     def __init__(
@@ -107,11 +134,14 @@ class Pair:
         reference: Mapping[str, float],
         size: int,
         samples: tuple[Tensor, Tensor],
+        judge: Judge | None = None,
     ) -> None:
+        if not weights.encoder:
+            encoder.requires_grad_(False)
         self.student: Any = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
         parts = {"unexplained": Unexplained(teacher.widths), "probes": Probes(size)}
         self.helpers: Any = nn.ModuleDict(parts).to(next(encoder.parameters()).device)
-        self.teacher = teacher
+        self.teacher, self.judge = teacher, judge or teacher
         self.weights = weights
         self.reference = reference
         self.samples = samples
@@ -126,23 +156,24 @@ class Pair:
         return [{"params": slow, "lr": self.weights.encoder * rate}, {"params": rest, "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:
-        """Each content crop meets two styles, and one of them itself."""
+        """Each content crop meets some styles, and one of them itself."""
         contents, paintings = batch
         count = len(contents)
         with torch.no_grad():
-            truth = self.teacher.features(torch.cat([contents, paintings]))
+            truth = self.judge.features(torch.cat([contents, paintings]))
         encoder, power = self.student["encoder"], self.weights.power
         with torch.set_grad_enabled(self.weights.encoder > 0):
             own = encoder(torch.cat([contents, paintings]), LAYERS)
-        first = [*range(count)] * 2  # indices of contents, and of the styles that they meet
-        second = [*range(count, 2 * count), *range(count + 1, 2 * count), count]
+        met = self.weights.styles
+        first = [*range(count)] * met  # indices of contents, and of the styles that they meet
+        second = [count + (place + turn) % count for turn in range(met) for place in range(count)]
         itself = step % count
         picture = self.stylize(own, [*first, itself], [*second, itself])
         stylized, again = picture[:-1], picture[-1]
         with torch.no_grad():
             content, style = _pick(truth, first), _pick(truth, second)
             target, goal = self.teacher.target(content, style), all_statistics(style)
-        found = self.teacher.features(stylized)
+        found = self.judge.features(stylized)
         terms = {
             "style": (style_loss(all_statistics(found), goal) / self.reference["style"]).pow(power).mean(),
             "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
@@ -193,14 +224,14 @@ class Pair:
         return samples_sheet(self.samples, [stylize, model])
 
 
-def reference(teacher: Teacher, batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Measure the full-size pair's own content and style loss on crops."""
-    content, style = 0.0, 0.0
+def reference(teacher: Teacher, batches: list[tuple[Tensor, Tensor]], judge: Judge | None = None) -> dict[str, float]:
+    """Measure the full-size pair's own content and style loss on crops, by the judge or, without one, by itself."""
+    content, style, judge = 0.0, 0.0, judge or teacher
     with torch.no_grad():
         for photos, paintings in batches:
-            own = teacher.features(paintings)
-            target = teacher.target(teacher.features(photos), own)
-            found = teacher.features(teacher.decode(target))
+            made = teacher.decode(teacher.target(teacher.features(photos), teacher.features(paintings)))
+            own, found = judge.features(paintings), judge.features(made)
+            target = teacher.target(judge.features(photos), own)
             content += float(content_loss(found, target).mean()) / len(batches)
             style += float(style_loss(all_statistics(found), all_statistics(own)).mean()) / len(batches)
     return {"content": content, "style": style}
