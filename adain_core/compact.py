@@ -1,10 +1,12 @@
 """The compact encoder and decoder: VGG-19's layer names at a quarter of its width, made for two CPU cores.
 
 They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
-pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features at relu3_1
-are added to those from relu4_1, which the paper's decoder sees alone; pairs of convolutions, past which shortcuts
-lead, work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
-Features at relu2_1 don't join in: they make a picture by themselves, and a decoder that has them does without the rest.
+pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features join in at
+relu3_1 and relu2_1, where the paper's decoder sees relu4_1 alone; pairs of convolutions, past which shortcuts lead,
+work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
+
+Features at relu2_1 make a picture by themselves, and a decoder that has them from the start learns to do without the
+rest. Here they come by a 1x1 convolution that begins at 0 once the way up from below is trained.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 128)
 PREDICTED = (64, 128, 256, 512)  # VGG-19's widths
-LEVELS = ("relu4_1", "relu3_1")
+LEVELS = ("relu4_1", "relu3_1", "relu2_1")
 SHUFFLED = 8  # channels at full resolution on the way up
 
 
@@ -116,7 +118,7 @@ class CompactInverse(nn.Module):
     @property
     def reach(self) -> int:
         """How far a feature's change reaches at most, in pixels."""
-        return sum(2 ** (int(name[4]) - 1) for name, _ in self.named_children())
+        return sum(2 ** (int(name[4]) - 1) for name, _ in self.named_children() if name.startswith("conv"))
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
@@ -129,12 +131,12 @@ class CompactInverse(nn.Module):
         """
         return self.climb(features["relu3_1"])
 
-    def climb(self, x: Tensor) -> Tensor:
-        """Go up from relu3_1 to the image."""
+    def climb(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
         x = self.residual(x, self.conv3_6, self.conv3_5)
         x = self.residual(x, self.conv3_4, self.conv3_3)
         x = F.leaky_relu_(self.conv3_2(x), self.slope)
-        x = _up(self.conv3_1(x)).relu_()
+        x = _up(self.conv3_1(x), beside).relu_()
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
@@ -145,14 +147,14 @@ class CompactInverse(nn.Module):
 
 
 class CompactDecoder(CompactInverse):
-    """The way up from two levels, those from below up-sampled and added to the next level's.
+    """The way up from three levels, those from below up-sampled and added to the next level's.
 
     Args:
         widths: as the encoder's.
     """
 
     levels = LEVELS
-    slope = 0.1  # a shut rectifier would cut the deeper level off for good, since relu3_1 alone makes a picture, too
+    slope = 0.1  # a shut rectifier would cut a level off for good, since those above it make a picture, too
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
@@ -160,14 +162,15 @@ class CompactDecoder(CompactInverse):
         self.conv4_3 = _convolution(d, d)
         self.conv4_2 = _convolution(d, d)
         self.conv4_1 = _convolution(d, c)
+        self.join2_1 = nn.Conv2d(widths[1], widths[1], 1)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Turn features into an image; as CompactInverse."""
+        """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
         x = self.residual(features["relu4_1"], self.conv4_3, self.conv4_2)
-        beside = features["relu3_1"]
-        x = _up(self.conv4_1(x))[..., : beside.shape[2], : beside.shape[3]]
-        return self.climb(x + beside)  # uncut, since AdaIN's go below 0, too
+        x = _up(self.conv4_1(x), features["relu3_1"])  # uncut, since AdaIN's go below 0, too
+        return self.climb(x, self.join2_1(features["relu2_1"]))
 
 
-def _up(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")
+def _up(x: Tensor, beside: Tensor | None) -> Tensor:
+    x = F.interpolate(x, scale_factor=2, mode="nearest")
+    return x if beside is None else x[..., : beside.shape[2], : beside.shape[3]] + beside

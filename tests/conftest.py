@@ -22,7 +22,7 @@ settings.load_profile("repeatable")
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and lose much where other programs run
 
 WIDTHS = (4, 6, 8, 10)
-LEVELS = ("relu4_1", "relu3_1")
+LEVELS = ("relu4_1", "relu3_1", "relu2_1")
 
 
 def make_networks(paper=False, seed=0) -> Networks:
@@ -40,7 +40,7 @@ def make_networks(paper=False, seed=0) -> Networks:
 
 @pytest.fixture
 def tiny() -> Networks:
-    """Two levels, as the compact model."""
+    """Three levels, as the compact model."""
     return make_networks()
 
 

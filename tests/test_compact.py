@@ -31,20 +31,22 @@ def decode(state, features):
     def leaky(x):
         return torch.where(x > 0, x, slope * x)
 
-    def up(x):
-        return x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    def up(x, beside=None):
+        x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return x if beside is None else x[:, :, : beside.shape[2], : beside.shape[3]] + beside
 
     if "relu4_1" in features:
         deep = features["relu4_1"]
         deep = leaky(deep + conv(state, "conv4_2", leaky(conv(state, "conv4_3", deep))))
-        beside = features["relu3_1"]
-        x = up(conv(state, "conv4_1", deep))[:, :, : beside.shape[2], : beside.shape[3]] + beside
+        x = up(conv(state, "conv4_1", deep), features["relu3_1"])
+        matrix, bias = state["join2_1.weight"][:, :, 0, 0], state["join2_1.bias"]
+        beside = torch.einsum("oi,nihw->nohw", matrix, features["relu2_1"]) + bias[:, None, None]
     else:
-        x = features["relu3_1"]
+        x, beside = features["relu3_1"], None
     x = leaky(x + conv(state, "conv3_5", leaky(conv(state, "conv3_6", x))))
     x = leaky(x + conv(state, "conv3_3", leaky(conv(state, "conv3_4", x))))
     x = leaky(conv(state, "conv3_2", x))
-    x = up(conv(state, "conv3_1", x)).relu()
+    x = up(conv(state, "conv3_1", x), beside).relu()
     x = conv(state, "conv2_1", conv(state, "conv2_2", x).relu()).relu()
     wide = torch.zeros(len(x), x.shape[1] // 4, 2 * x.shape[2], 2 * x.shape[3])
     for row in range(2):
@@ -105,7 +107,7 @@ def test_gradients_reach_every_weight_and_the_image():
     encoder.load_state_dict(networks.encoder.state_dict())
     decoder.load_state_dict(networks.decoder.state_dict())
     image = torch.rand(1, 3, 24, 32, requires_grad=True)
-    features = encoder(image, [*LEVELS, "relu2_1", "relu1_1"])
+    features = encoder(image, [*LEVELS, "relu1_1"])
     predicted = encoder.predict(features)
     (decoder(features).square().sum() + sum(x.square().sum() for x in predicted.values())).backward()
     for each in (image, *encoder.parameters(), *decoder.parameters()):

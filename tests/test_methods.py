@@ -24,9 +24,11 @@ def quick(method, **params):
     return method.params(**({"steps": 3} if "steps" in method.params.model_fields else {}), **params)
 
 
-def tolerance(name: str) -> float:
-    """Where two features are nearly equal, a sort may swap them; Adam divides a gradient by its size, however small."""
-    return 2e-3 if name == "histogram_match" or "steps" in methods.get(name).params.model_fields else 1e-5
+def assert_alike(name: str, one: torch.Tensor, other: torch.Tensor) -> None:
+    """Where features are nearly equal, a sort may swap them; Adam divides a gradient by its size, however small."""
+    optimizes = "steps" in methods.get(name).params.model_fields
+    away = (one - other).abs() > (2e-3 if name == "histogram_match" or optimizes else 1e-5)
+    assert away.float().mean() <= (0.01 if optimizes else 0)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -52,7 +54,7 @@ class TestContract:
         singles, styles = [tensor(30, 22, seed) for seed in (1, 2)], [Style(tensor(31, 20, 3))]
         batch = last(name, torch.cat(singles), styles)
         expected = torch.cat([last(name, each, styles) for each in singles])
-        torch.testing.assert_close(batch, expected, atol=tolerance(name), rtol=1e-4)
+        assert_alike(name, batch, expected)
 
     def test_several_styles(self, name):
         styles = [tensor(31, 20, 2), tensor(24, 40, 3)]
@@ -60,7 +62,7 @@ class TestContract:
         same = last(name, tensor(30, 22, 1), [Style(styles[0], 0.5), Style(styles[0], 0.5)])
         single = last(name, tensor(30, 22, 1), [Style(styles[0], 1.0)])
         if not methods.get(name).random:  # such a one draws anew for each style
-            torch.testing.assert_close(same, single, atol=tolerance(name), rtol=1e-4)
+            assert_alike(name, same, single)
         assert torch.allclose(mixed, same, atol=1e-4) != methods.get(name).styled
 
     def test_steps_count_and_leave_nothing_behind(self, name):
@@ -113,7 +115,7 @@ def test_full_strength_gives_the_decoder_the_styles_statistics(tiny, monkeypatch
     decode = tiny.decode
     monkeypatch.setattr(tiny, "decode", lambda features, size: (given.update(features), decode(features, size))[1])
     last("adain", content, [Style(style)], tiny)
-    assert set(given) == {"relu4_1", "relu3_1"}
+    assert set(given) == {"relu4_1", "relu3_1", "relu2_1"}
     with torch.no_grad():
         wanted, own = tiny.encoder(style, list(given)), tiny.encoder(content, list(given))
     for layer, features in given.items():

@@ -159,7 +159,7 @@ def test_a_picture_is_encoded_once(tiny, monkeypatch):
     tiny.encode(image.flip(3))
     assert len(calls) == 2
     turned = image.permute(0, 2, 3, 1).reshape(1, 24, 16, 3).permute(0, 3, 1, 2)  # the same bytes in another shape
-    assert tiny.encode(turned).features["relu3_1"].shape[2:] == (6, 4)
+    assert tiny.encode(turned).features["relu2_1"].shape[2:] == (12, 8)
     assert len(calls) == 3
 
 
@@ -169,12 +169,12 @@ def test_statistics_are_kept_apart_from_features(tiny, monkeypatch):
     found = tiny.statistics(image)
     assert tiny.statistics(image) is found
     assert len(calls) == 1
-    assert tiny.memory.currsize == sum(4 * 2 * channels for channels in (8, 10))  # two float32 a channel
+    assert tiny.memory.currsize == sum(4 * 2 * channels for channels in (6, 8, 10))  # two float32 a channel
 
 
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch):
     images = [torch.full((1, 3, 16, 16), value) for value in (0.1, 0.2, 0.3)]
-    size = sum(4 * (side * side + 2) * channels for side, channels in ((4, 8), (2, 10)))  # bytes
+    size = sum(4 * (side * side + 2) * channels for side, channels in ((8, 6), (4, 8), (2, 10)))  # bytes
     monkeypatch.setattr("adain_core.networks.MEMORY", 2 * size)
     tiny = make_networks()
     for image in images:

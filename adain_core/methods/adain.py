@@ -1,7 +1,7 @@
 """AdaIN: arbitrary style transfer in real time (Huang & Belongie, ICCV 2017).
 
 Departs from the paper where the networks do: with `vgg19` AdaIN acts at relu4_1 alone, as in Eq. 9; with `compact` it
-acts at relu4_1 and relu3_1, because 128 channels at an eighth of the resolution can't hold a picture.
+acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the resolution can't hold a picture.
 """
 
 from __future__ import annotations

@@ -195,6 +195,7 @@ class Run:
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
             if isinstance(module, CompactDecoder):  # so does relu3_1
                 module.conv4_1.weight.zero_()
+                module.join2_1.weight.zero_()
             module.conv1_1.weight.mul_(0.1)
             nn.init.constant_(module.conv1_1.bias, 0.5)  # type: ignore[arg-type]
         return module
