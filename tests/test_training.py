@@ -21,7 +21,7 @@ from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
 from adain_core.training.inverse import Inverse
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, Predictions, Probes, reference
+from adain_core.training.pair import Pair, Predictions, Probes, color_loss, reference
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 CPU = torch.device("cpu")
@@ -205,6 +205,8 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     for power, expected in ((0.5, 2), (1, 4)):
         stage.weights = pair_stage.Weights(power=power)
         assert float(stage.losses(batch, 1)["style"].detach()) == pytest.approx(expected, rel=1e-3)
+    stage.weights = pair_stage.Weights(color=1)
+    assert float(stage.losses(batch, 1)["color"].detach()) > 0.01
     stage.weights = pair_stage.Weights(imitation=1)
     assert float(stage.losses(batch, 1)["imitation"].detach()) == pytest.approx(0, abs=1e-5)
     sheet = stage.sheet(stage.student)
@@ -223,6 +225,21 @@ def test_every_content_meets_two_styles_and_its_own_picture_once():
     own = networks.encoder(torch.rand(4, 3, 16, 16), ["relu4_1"])
     alone = stylize({"relu4_1": own["relu4_1"][[1, 3]]}, [0], [1])
     torch.testing.assert_close(stylize(own, [0, 1], [2, 3])[1:], alone)
+
+
+def test_colors_by_hand():
+    grey = torch.tensor([0.2, 0.6]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    red = grey.clone()
+    red[:, 0] += 0.3
+    light, warm, yellow = 0.3 / 3**0.5, 0.3 / 2**0.5, 0.3 / 6**0.5  # how far the means move; no deviation does
+    spread = (3 * 0.2 / 3**0.5) ** 2  # the grey picture's variance of light; of color it has none
+    floor = 0.02**2 + 1e-5  # the statistics' own
+    expected = (light**2 / (spread + floor) + warm**2 / floor + yellow**2 / floor) / 3
+    assert float(color_loss(red, grey)) == pytest.approx(expected, rel=1e-3)
+    assert float(color_loss(grey, grey)) == 0
+    wide = 0.5 + 2 * (grey - 0.5)
+    moved = (3 * (float(wide.mean()) - 0.4) / 3**0.5) ** 2 + spread  # the deviation doubles
+    assert float(color_loss(wide, grey)) == pytest.approx(moved / (spread + floor) / 3, rel=1e-3)
 
 
 def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):

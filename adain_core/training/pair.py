@@ -1,13 +1,15 @@
 """The compact pair: encoder and decoder trained together, every loss measured by the full-size teacher.
 
-    L = w_c (L_c / L_c*)^p + w_s (L_s / L_s*)^p + w_i L_i + w_r L_r + w_d L_d + w_p L_p
+    L = w_c (L_c / L_c*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
 L_c and L_s are the paper's (Eqs. 12, 13, squared errors) in the teacher's features; L_c* and L_s* are what the
 full-size pair itself reaches on such crops, so that 1 means "as good as the paper's network". With p = 1/2 for each
 picture, as the paper writes norms, the few styles with extreme statistics don't drown the others; p = 1 is what the
-benchmark measures. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r reconstructs a
-photograph from itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their perceptual
-network; L_p does so on stylized pictures and on Probes, where an optimization finds the encoder's blind spots.
+benchmark measures. L_k compares the colors' means and deviations, over the style's own: what is left of a photograph's
+color in a grey painting's style is little to L_s and plain to the eye. L_i is the distance to the full-size pair's
+picture, in the teacher's features; L_r reconstructs a photograph from itself, 1 at 24 dB. L_d goes on distilling, since
+other methods use the encoder as their perceptual network; L_p does so on stylized pictures and on Probes, where an
+optimization finds the encoder's blind spots.
 
 With an encoder that stays as it is, its own predictions can stand in for the teacher: L_c and L_s are a stand-in then,
 but a step sees five times as many pictures, and most of what a decoder has to learn is learned by it.
@@ -25,7 +27,7 @@ from torch import Tensor, nn
 
 from adain_core.contracts import Params
 from adain_core.losses.gram import gram, gram_matrix
-from adain_core.normalization import adain
+from adain_core.normalization import adain, statistics
 from adain_core.training.distill import Unexplained
 from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
@@ -47,6 +49,7 @@ class Weights(Params):
     style: float = Field(2.5, ge=0, le=1000, description="Of the style loss.")
     content: float = Field(1.0, ge=0, le=1000, description="Of the content loss.")
     imitation: float = Field(0.0, ge=0, le=1000, description="Of the distance to the full-size pair's picture.")
+    color: float = Field(0.0, ge=0, le=1000, description="Of the means and deviations of color.")
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Of reconstructing a photograph from itself.")
     distillation: float = Field(2.0, ge=0, le=1000, description="Of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Of predicting them for stylized and optimized pictures.")
@@ -179,6 +182,9 @@ class Pair:
             "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
         }
+        if self.weights.color:
+            gaps = color_loss(stylized, paintings[[place - count for place in second]])
+            terms["color"] = (gaps + 1e-4).sqrt().mean()
         if self.weights.encoder:
             terms |= self.distill(own, truth, stylized[:count].detach(), found, batch, step)
         if self.weights.imitation:
@@ -235,6 +241,27 @@ def reference(teacher: Teacher, batches: list[tuple[Tensor, Tensor]], judge: Jud
             content += float(content_loss(found, target).mean()) / len(batches)
             style += float(style_loss(all_statistics(found), all_statistics(own)).mean()) / len(batches)
     return {"content": content, "style": style}
+
+
+def color_loss(own: Tensor, style: Tensor) -> Tensor:
+    """Compare light, red against green, and yellow against blue: means and deviations, over the style's own deviations.
+
+    Args:
+        own: [N,3,H,W], RGB in [0,1].
+        style: as own.
+
+    Returns:
+        [N].
+    """
+    mine, goal = statistics(_opponent(own)), statistics(_opponent(style))
+    gaps = (mine.mean - goal.mean).square() + (mine.std - goal.std).square()
+    return (gaps / (goal.std.square() + 0.02**2)).mean((1, 2, 3))
+
+
+def _opponent(image: Tensor) -> Tensor:
+    red, green, blue = image.float().unbind(1)
+    light = (red + green + blue) / 3**0.5
+    return torch.stack([light, (red - green) / 2**0.5, (red + green - 2 * blue) / 6**0.5], 1)
 
 
 def _grams(encoder: Any, image: Tensor) -> dict[str, Tensor]:
