@@ -161,18 +161,18 @@ def test_a_strength_map_is_strength_by_place(photo, painting, tiny):
         assert np.abs(pixels(found) - pixels(stylize(photo, painting, alpha=alpha, networks=tiny))).max() <= 1
 
 
-def test_a_style_mask_takes_a_part_of_the_style(photo, tiny):
+def test_a_style_mask_takes_a_part_of_the_style(photo):
     left, right = picture(64, 64, 3), picture(64, 64, 4)
     both = Image.new("RGB", (192, 64))
     both.paste(left.resize((96, 64)), (0, 0))
     both.paste(right.resize((96, 64)), (96, 0))
     mask = halves(192, 64).point(lambda label: 255 if label == 1 else 0)
-    masked = stylize(photo, both, style_masks=[mask], networks=tiny, style_size=192)
-    cut = stylize(photo, both.crop((0, 0, 96, 64)), networks=tiny, style_size=96)
-    unmasked = stylize(photo, both, networks=tiny, style_size=192)
+    masked = stylize(photo, both, style_masks=[mask], style_size=192)
+    cut = stylize(photo, both.crop((0, 0, 96, 64)), style_size=96)
+    unmasked = stylize(photo, both, style_size=192)
     near = np.abs(pixels(masked) - pixels(cut)).mean()
     assert near < 0.5 * np.abs(pixels(masked) - pixels(unmasked)).mean()  # features at its edge see the rest
-    white = stylize(photo, both, style_masks=[Image.new("L", (32, 32), 255)], networks=tiny, style_size=192)
+    white = stylize(photo, both, style_masks=[Image.new("L", (32, 32), 255)], style_size=192)
     assert np.abs(pixels(white) - pixels(unmasked)).max() <= 1
 
 

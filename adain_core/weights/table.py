@@ -90,7 +90,7 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "a5e11127ea6c5149ac5a14809d4a41cc92147bdba59e0d31d5b585a889e234a1")
+_COMPACT = File("compact.safetensors", "242779c92a2d05118f138fa37009cf3e74a12baad914813318fe49e2018e10dd")
 _INVERSE = File("inverse.safetensors", "3b8ce47360a48d34da560606c3bfc51328d577d271aa3677625b27de99bcc795")
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
