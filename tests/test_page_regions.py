@@ -171,7 +171,7 @@ class TestRegions:
         choose(easel, "regions-region-2", "Leave as it is")
         change = np.abs(run_regions(easel) - np.asarray(Image.open(tmp_path / "photo.png"), int)).mean(-1)
         columns = [change[40:150, left : left + 64].mean() for left in (0, 224, 448)]
-        assert columns[0] < columns[1] / 1.5 < columns[2] / 2  # soft: from left to right
+        assert columns[0] < columns[1] / 1.2 and columns[1] < columns[2] / 1.1  # soft: from left to right
         assert change[240:].max() == 0
 
     def test_more_masks_than_regions_are_refused(self, easel, tmp_path):
