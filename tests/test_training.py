@@ -253,7 +253,8 @@ def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
     made = teacher.decode(teacher.target(*map(teacher.features, batch)))
     found, goal = all_statistics(judge.features(made)), all_statistics(judge.features(batch[1]))
     assert yardstick["style"] == pytest.approx(float(style_loss(found, goal).mean()), rel=1e-4)
-    weights = pair_stage.Weights(encoder=0, power=1, styles=1)
+    networks.encoder.requires_grad_()
+    weights = pair_stage.Weights(encoder=0, power=1, styles=1, color=1)
     decoder = networks.decoder.requires_grad_()
     stage = Pair(networks.encoder, decoder, teacher, weights, yardstick, 32, batch, judge)
     monkeypatch.setattr(teacher, "features", lambda _: pytest.fail("the teacher was asked"))
@@ -261,8 +262,9 @@ def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
     stylized = stage.stylize(networks.encoder(torch.cat(batch), LAYERS), [0, 1], [2, 3])
     expected = style_loss(all_statistics(judge.features(stylized)), goal).mean() / yardstick["style"]
     torch.testing.assert_close(losses["style"], expected)
+    torch.testing.assert_close(losses["color"], (color_loss(stylized, batch[1]) + 1e-4).sqrt().mean())
     losses["total"].backward()
-    assert all(each.grad is None for each in networks.encoder.parameters())
+    assert not any(each.requires_grad for each in networks.encoder.parameters())
     assert all(each.grad is not None for each in decoder.parameters())
 
 
