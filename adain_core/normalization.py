@@ -47,7 +47,8 @@ class _MeanStd(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor]:
         exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         mean = exact.mean(dims, keepdim=True)
-        std = ((exact - mean).square_().mean(dims, keepdim=True) + eps).sqrt()
+        gaps = exact - mean if exact is x else exact.sub_(mean)  # a copy is ours to change
+        std = (gaps.square_().mean(dims, keepdim=True) + eps).sqrt()
         ctx.save_for_backward(x, mean, std)
         return mean, std
 

@@ -52,6 +52,8 @@ FLOORS = {  # a package's floor holds for its files
     "ui": 7,
     "ui.masks": 7.1,
     "ui.fields": 7.2,
+    "ui.easel": 7.3,
+    "ui.outputs": 7.3,
     "ui.server": 7.5,
     "ui.endpoints": 7.7,
     "ui.tabs": 8,

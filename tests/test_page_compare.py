@@ -12,7 +12,7 @@ from PIL import Image
 
 from adain_core import methods, report
 from adain_core.compare import Output, Point
-from ui import curves, scores
+from ui import curves, outputs, scores
 from ui.tabs import compare
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
@@ -66,12 +66,12 @@ def test_the_table_marks_the_best_and_says_what_columns_mean():
 
 
 def test_a_cell_says_how_it_ended_and_offers_stop_only_until_then():
-    failed = compare._cell(Output("gatys", "failed", "The painting is <too> dark."), None)
+    failed = outputs.cell(Output("gatys", "failed", "The painting is <too> dark."), None)
     assert '<p class="refused" role="alert">The painting is &lt;too&gt; dark.</p>' in failed["gatys.caption"]
     assert failed["gatys.stop"]["visible"] is False
     curve = (Point(7, 1.5, 0.25),)
     running = Output("gatys", "running", image=None, iteration=7, iterations=40, seconds=1.5, curve=curve)
-    shown = compare._cell(running, None)
+    shown = outputs.cell(running, None)
     assert "1.50 s · 7 of 40 steps · mean-std loss 0.250" in shown["gatys.caption"]
     assert shown["gatys.stop"]["visible"] and shown["gatys.stop"]["interactive"]
 

@@ -27,7 +27,7 @@ class Teacher:
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        self.dtype = dtype
+        self.device, self.dtype = device, dtype
 
         assert networks.decoder is not None
 
@@ -43,7 +43,8 @@ class Teacher:
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Return an image's features at LAYERS; image [N,3,H,W], RGB in [0,1]."""
-        return self.encoder(image.to(self.dtype), LAYERS)
+        with self._own_precision():
+            return self.encoder(image.to(self.dtype), LAYERS)
 
     def target(self, content: Features, style: Features) -> Tensor:
         """AdaIN of the deepest features, t in Eq. 9."""
@@ -51,7 +52,12 @@ class Teacher:
 
     def decode(self, target: Tensor) -> Tensor:
         """Return the full-size pair's picture, not clamped."""
-        return self.decoder({DEEPEST: target.to(self.dtype)}).float()
+        with self._own_precision():
+            return self.decoder({DEEPEST: target.to(self.dtype)}).float()
+
+    def _own_precision(self) -> torch.autocast:
+        """Keep autocast, under which the student works, from padding in float32: a sixth of a step went to that."""
+        return torch.autocast(self.device.type, enabled=False)
 
 
 def all_statistics(features: Features) -> dict[str, Statistics]:

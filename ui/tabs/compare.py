@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,12 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from adain_core import PictureError, methods, report
-from adain_core.compare import FIRST, Comparison, Output, arrange, compare, improves, prepare
+from adain_core.compare import FIRST, Comparison, arrange, compare, improves, prepare
 from adain_core.methods import find
 from adain_core.weights import MODELS
-from ui import curves, endpoints, examples, fields, scores
+from ui import endpoints, examples, fields, outputs, scores
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sentences, sizes
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, sentence, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -40,8 +38,6 @@ MAPS = {
         "Bright: the color is far from the photograph's; the brightest is a Delta E of 60 and more.",
     ),
 }
-STATES = {"waiting": "waits for its turn", "stopped": "stopped", "failed": "failed"}
-PAIR = {"The photograph": "content", "The painting": "style-1"}
 
 
 def begin(skip: set[str]) -> tuple[set[str], str]:
@@ -132,20 +128,20 @@ def _forecast(values: Mapping[str, Any], names: list[str], options: Mapping[str,
 def _follow(run: Iterator[Comparison]) -> Iterator[dict[str, Any]]:
     """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended."""
     now = next(run)
-    yield _clean(now)
+    yield outputs.clean(now)
     shown = 0.0
     for now in run:
         output = now.outputs[now.changed or ""]
         if output.state == "running" and time.monotonic() - shown < PAUSE:
             continue
         shown = time.monotonic()
-        words = sentence(f"{output.title}: {_state(output)}")
-        yield {"status": words, "plot": _plot(now), **_cell(output, _picture(output))}
+        words = sentence(f"{output.title}: {outputs.state(output)}")
+        yield {"status": words, "plot": outputs.plot(now), **outputs.cell(output, outputs.picture(output))}
         if output.state != "running":
             yield {"table": scores.draw(report.score(now))}
     folder = _folder()
     report.save(now, folder)
-    yield show(folder)
+    yield outputs.show(folder)
 
 
 def _folder() -> Path:
@@ -154,105 +150,15 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(dir=get_upload_folder()))
 
 
-def _clean(now: Comparison) -> dict[str, Any]:
-    """Take the last comparison off the page."""
-    view: dict[str, Any] = {f"{name}.cell": gr.update(visible=name in now.outputs) for name in methods.find()}
-    for output in now.outputs.values():
-        view |= _cell(output, None)
-    off = gr.update(interactive=False)
-    return {**view, "plot": _plot(now), "found": "", "table": "", "csv": off, "json": off, "sheet": off}
-
-
-def show(folder: Path) -> dict[str, Any]:
-    """Show a comparison that lies in a folder, every file of it, so that Gradio deletes it in time."""
-    now = report.load(folder)
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    made = [output for output in now.outputs.values() if output.image is not None]
-    view: dict[str, Any] = {f"{name}.cell": gr.update(visible=name in now.outputs) for name in methods.find()}
-    for output in now.outputs.values():
-        view |= _cell(output, None if output.image is None else str(folder / f"{output.method}.png"))
-    paths = {title: str(folder / f"{name}.png") for title, name in PAIR.items()}
-    paths |= {output.title: str(folder / f"{output.method}.png") for output in made}
-    one, other = (made[0].title, made[-1].title) if made else tuple(PAIR)
-    maps: dict[str, Any] = {"all": [(path, title) for title, path in paths.items()]}
-    for kind in ("left", "difference"):
-        maps[kind] = [(str(folder / f"{output.method}-{kind}.png"), output.title) for output in made]
-    files = {"csv": "table.csv", "json": "results.json", "sheet": "sheet.png"}
-    return {
-        **view,
-        "status": sentence(_about(now)),
-        "plot": _plot(now),
-        "found": sentences(results["found"]),
-        "table": scores.draw(results["rows"]),
-        "paths": paths,
-        "one": gr.update(choices=list(paths), value=one),
-        "other": gr.update(choices=list(paths), value=other),
-        **look(paths, one, other),
-        **maps,
-        **{name: gr.update(value=str(folder / file), interactive=True) for name, file in files.items()},
-    }
-
-
-def look(paths: Mapping[str, str], one: str, other: str) -> dict[str, Any]:
-    """Show two of a comparison's pictures."""
-    if one not in paths or other not in paths:
-        return {}
-    first, second = paths[one], paths[other]
-    return {
-        "slider": gr.update(value=(first, second), label=f"{one}, and to the right {other}"),
-        "first": gr.update(value=first, label=one),
-        "second": gr.update(value=second, label=other),
-    }
-
-
-def _about(now: Comparison) -> str:
-    about, size = now.settings, "x".join(map(str, now.settings["size"]))
-    return (
-        f"{size} pixels; methods on {about['model']} ({about['dtype']}), judged by the encoder of {about['judge']};"
-        f" {about['device']}, {about['threads']} threads."
-    )
-
-
-def _plot(now: Comparison) -> str:
-    found = {each.title: each.curve for each in now.outputs.values() if improves(methods.get(each.method))}
-    return curves.draw(found, now.goal, "seconds" if now.settings["mode"] == "equal-time" else "iteration")
-
-
-def _cell(output: Output, picture: str | None) -> dict[str, Any]:
-    on = output.state in ("waiting", "running")
-    caption = f"<p><b>{escape(output.title)}</b> {escape(_state(output))}</p>"
-    if output.sentence:
-        refused = output.state == "failed"
-        caption += sentence(output.sentence, refused)
-    return {
-        f"{output.method}.picture": picture,
-        f"{output.method}.caption": caption,
-        f"{output.method}.stop": gr.update(visible=on, interactive=on),
-    }
-
-
-def _state(output: Output) -> str:
-    if not output.seconds:
-        return STATES.get(output.state, "runs…")
-    loss = f" · mean-std loss {output.curve[-1].mean_std:.3f}" if output.curve else ""
-    steps = f" · {output.iteration} of {output.iterations} steps" if output.iterations > 1 else ""
-    ended = f" · {STATES[output.state]}" if output.state in STATES else ""
-    return f"{output.seconds:.2f} s{steps}{loss}{ended}"
-
-
-def _picture(output: Output) -> Any:
-    return None if output.image is None else keep(output.image, f"{output.method}.jpg")
-
-
 def build() -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
-    opening = {name: _options_of(value) for name, value in show(STORED).items()}
+    opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
     ui: fields.Components = {"skip": gr.State(set()), "paths": gr.State(**opening["paths"])}
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             run_button, stop_button = _draw_inputs(ui)
         with gr.Column(scale=7, min_width=320):
-            words = f"A stored result; press Compare to make it yourself. {_about(report.load(STORED))}"
+            words = f"A stored result; press Compare to make it yourself. {outputs.about(report.load(STORED))}"
             ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id="compare-status")
             with gr.Row(elem_classes="cells", elem_id="compare-cells"):
                 for name in methods.find():
@@ -403,15 +309,15 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
     given = ("content", "style", "methods", "mode", "seconds", "size", "model", "judge", "skip")
     parameters = [f"{name}.{each}" for name, found in methods.find().items() for each in drawn(found)]
     inputs = {ui[name] for name in (*given, *parameters)}
-    outputs = [ui[name] for name in ui if name not in (*parameters, *given)]
-    outputs += [ui["content_note"], ui["style_note"]]
+    changed = [ui[name] for name in ui if name not in (*parameters, *given)]
+    changed += [ui["content_note"], ui["style_note"]]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
         for view in show_all({named[component]: value for component, value in data.items()}):
             yield {ui[name]: value for name, value in view.items()}
 
     def two(paths: dict[str, str], one: str, other: str) -> dict[gr.components.Component, Any]:
-        return {ui[name]: value for name, value in look(paths, one, other).items()}
+        return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
 
     def stop(name: str) -> Any:
         def add(skip: set[str]) -> Any:
@@ -426,7 +332,7 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
 
     state = ui["skip"]
     begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
-    begun.then(start, inputs, outputs, show_progress="minimal", show_progress_on=ui["status"], **COMPUTE)
+    begun.then(start, inputs, changed, show_progress="minimal", show_progress_on=ui["status"], **COMPUTE)
     stop_button.click(stop_all, state, ui["status"], **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
