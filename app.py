@@ -24,6 +24,7 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["api", "settings"],
     "max_file_size": "64mb",
     "show_error": False,
+    "ssr_mode": False,  # Spaces would put a server of Node in front; so the page is the same as everywhere else
     "run_history": False,
     "enable_monitoring": False,
 }
@@ -53,7 +54,10 @@ def main(
         int | None,
         typer.Option(help="7860 or the next that is free.", envvar=["ADAIN_PORT", "GRADIO_SERVER_PORT"], max=65535),
     ] = None,
-    share: Annotated[bool, typer.Option("--share", help="Also by a public address of Gradio's.")] = False,
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="Also by a public address of Gradio's.", envvar=["ADAIN_SHARE", "GRADIO_SHARE"]),
+    ] = False,
     auth: Annotated[
         Any,
         typer.Option(

@@ -114,13 +114,14 @@ def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
 
 
 def requirements(text: str, zero_gpu: bool) -> str:
-    """Return a Space's requirements: PyTorch's CPU build, or what ZeroGPU takes; gradio is the Space's sdk_version."""
-    lines = []
-    for line in text.splitlines():
-        name = line.split("~")[0].split("=")[0].split(">")[0].strip()
-        if name != "gradio":
-            lines.append(ZERO_GPU.get(name, line) if zero_gpu else line)
-    return "\n".join([*lines, "spaces"] if zero_gpu else [f"--extra-index-url {CPU_INDEX}", *lines]) + "\n"
+    """Return a Space's requirements: PyTorch's CPU build, or what ZeroGPU takes.
+
+    A Space installs them together with `gradio[oauth,mcp]` of its sdk_version, so both must agree.
+    """
+    lines = text.splitlines()
+    if not zero_gpu:
+        return "\n".join([f"--extra-index-url {CPU_INDEX}", *lines]) + "\n"
+    return "\n".join([*(ZERO_GPU.get(line.partition("~")[0], line) for line in lines), "spaces"]) + "\n"
 
 
 def _table(results: Path) -> str:

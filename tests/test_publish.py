@@ -1,6 +1,7 @@
 """What goes to the Hub: a model with its card, and the page as a Space; and the commands for it."""
 
 import hashlib
+import importlib.metadata
 import json
 import re
 import sys
@@ -10,6 +11,8 @@ import pytest
 import torch
 from hub import ROOT, Hub
 from huggingface_hub import ModelCardData, SpaceCardData, close_session, constants, metadata_load
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from safetensors.torch import load_file, save_file
 
 from adain_core import __main__ as cli
@@ -125,10 +128,27 @@ def test_requirements_of_a_space():
     assert plain[0] == f"--extra-index-url {publish.CPU_INDEX}" and "torch~=2.13.0" in plain
     assert "torch==2.11.0" in zero and "torchvision==0.26.0" in zero and zero[-1] == "spaces"
     for found in (plain, zero):
-        assert not [line for line in found if line.startswith("gradio")]  # a Space installs its sdk_version
         assert len([line for line in found if line.startswith("torch")]) == 2
-    both = [line for line in text.splitlines() if not line.startswith(("torch", "gradio"))]
-    assert both and set(both) <= set(plain) & set(zero)
+    both = [line for line in text.splitlines() if not line.startswith("torch")]
+    assert any(line.startswith("gradio~=") for line in both) and set(both) <= set(plain) & set(zero)
+
+
+def test_a_space_can_install_them():
+    """It asks for gradio[oauth,mcp], of which one extra is stricter than gradio; both must leave a version."""
+    own = [Requirement(line) for line in lines(ROOT / "requirements.txt")]
+    asked = [Requirement(text) for text in importlib.metadata.requires("gradio")]
+    asked = [
+        each for each in asked if not each.marker or any(each.marker.evaluate({"extra": e}) for e in ("oauth", "mcp"))
+    ]
+    shared = [(one, other) for one in own for other in asked if canonical(one) == canonical(other)]
+    assert {canonical(one) for one, _ in shared} >= {"pydantic", "pillow", "huggingface-hub", "typer"}
+    for one, other in shared:
+        versions = [bound.version for bound in (*one.specifier, *other.specifier)]
+        assert [each for each in versions if each in one.specifier and each in other.specifier], f"{one} and {other}"
+
+
+def canonical(requirement: Requirement) -> str:
+    return canonicalize_name(requirement.name)
 
 
 def test_a_space_is_laid_out(tmp_path, monkeypatch, capsys):

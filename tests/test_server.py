@@ -125,9 +125,9 @@ class TestZeroGpu:
 class TestOptions:
     def test_help_names_every_option_and_its_variable(self):
         text = CliRunner().invoke(typer_app(), ["--help"], terminal_width=200).output
-        for name in ("host", "port", "auth", "queue-size", "runs-per-minute", "max-size", "max-steps", "fetch"):
+        names = ["host", "port", "share", "auth", "queue-size", "runs-per-minute", "fetch", "mcp"]
+        for name in (*names, "max-size", "max-steps", "max-seconds"):
             assert f"--{name}" in text and f"ADAIN_{name.replace('-', '_').upper()}" in text
-        assert "--share" in text
 
     @pytest.mark.parametrize(
         ("given", "words"),
@@ -160,6 +160,8 @@ class TestOptions:
             "7",
         ]
         monkeypatch.setenv("ADAIN_MAX_SIZE", "1024")
+        monkeypatch.setenv("ADAIN_SHARE", "1")
+        monkeypatch.setenv("GRADIO_SSR_MODE", "true")  # as Spaces do
         done = CliRunner().invoke(typer_app(), given, catch_exceptions=False)
         assert done.exit_code == 0 and limits is None
         assert built == [(5, ["vgg19", "vgg19-imagenet"])]
@@ -168,6 +170,7 @@ class TestOptions:
         (limited,) = launched["app_kwargs"]["middleware"]
         assert limited.cls is server.RateLimit and limited.kwargs == {"runs": 7}
         assert contracts.LIMITS["size"] == 1024
+        assert launched["share"] is True and launched["ssr_mode"] is False
         safe = {"show_error": False, "run_history": False, "enable_monitoring": False, "max_file_size": "64mb"}
         assert safe.items() <= launched.items()
         assert launched["allowed_paths"] == [str(ROOT / "examples")]
