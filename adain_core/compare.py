@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import platform
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
@@ -102,7 +102,7 @@ class Limits(NamedTuple):
     mode: Mode
     seconds: float
     goal: float | None
-    skip: Collection[str]
+    skip: Container[str]
 
 
 def compare(
@@ -117,7 +117,7 @@ def compare(
     judge: str = "compact",
     model: str = "compact",
     device: str = "auto",
-    skip: Collection[str] = (),
+    skip: Container[str] = (),
     networks: Networks | None = None,
     judge_networks: Networks | None = None,
     weights_dir: str | os.PathLike[str] | None = None,

@@ -3,17 +3,21 @@
 import csv
 import io
 import json
+import pickle
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import test_page
+from conftest import picture
 from PIL import Image
 
 from adain_core import methods, report
 from adain_core.compare import Output, Point
 from ui import curves, outputs, scores
 from ui.tabs import compare
+from ui.widgets import drawn
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 FALLING = [Point(number, 0.1 * number, 8 / 2 ** (number - 1)) for number in range(1, 6)]  # 8, 4, 2, 1, 0.5
@@ -80,6 +84,29 @@ def test_more_time_than_the_server_gives_is_refused():
     values = {"seconds": 60, "model": "compact", "size": 128}
     with pytest.raises(ValueError, match="5 optimizations of up to 60 s each are more than the 240 s"):
         compare._forecast(values, ["adain", *["gatys"] * 5], {})
+
+
+def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monkeypatch):
+    """What goes there and comes back is pickled, and nothing else is shared but files."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    for name, seed in (("content", 1), ("style", 2)):
+        picture(80, 60, seed).save(tmp_path / f"{name}.png")
+    skip, _ = compare.begin(None)
+    values = {name: str(tmp_path / f"{name}.png") for name in ("content", "style")}
+    values |= {"methods": ["gatys", "adain", "mrf"], "mode": "each", "seconds": 15, "size": 64, "skip": skip}
+    values |= {"model": "compact", "judge": "compact"}
+    for name in values["methods"]:
+        values |= {f"{name}.{each}": info.default for each, info in drawn(methods.get(name)).items()}
+    shown = {}
+    for view in compare.show_all(pickle.loads(pickle.dumps(values))):
+        shown |= pickle.loads(pickle.dumps(view))
+        if " steps" in view.get("gatys.caption", ""):
+            skip.add("gatys")
+        if " steps" in view.get("mrf.caption", ""):
+            compare.begin(skip)  # another run, which lets go of this one
+    for name in ("gatys", "mrf"):
+        assert "Stopped after " in shown[f"{name}.caption"]
+    assert Path(shown["adain.picture"]).is_file() and not skip.folder.exists()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pickle
 import re
 import shlex
 import socket
@@ -28,7 +29,7 @@ from typer.testing import CliRunner
 
 import app
 from adain_core import contracts, methods, pipeline, publish, weights
-from ui import server, widgets
+from ui import endpoints, server, widgets
 
 
 @pytest.fixture
@@ -115,11 +116,31 @@ class TestZeroGpu:
         assert seconds({"size": 512, "method": "adain", "gatys.steps": 1000}) == 10
         assert seconds({"size": 512, "method": "gatys", "gatys.steps": 100, "optimize.steps": 900}) == 15
         assert seconds({"size": 1024, "method": "gatys", "gatys.steps": 100}) == 30
-        assert seconds({"size": None, "options": {"gatys": {"steps": 100}, "optimize": {"steps": 100}}}) == 20
+        pair = {"methods": ["adain", "gatys", "optimize"], "size": 256, "gatys.steps": 9, "mrf.steps": 2000}
+        assert seconds({**pair, "seconds": 15.5, "mode": "equal-time"}) == 10 + 2 * 15.5
+        assert seconds({"methods": [], "seconds": 60}) == seconds({"methods": None, "seconds": 60}) == 10
         assert seconds({"size": 512, "method": "gatys", "options": {"steps": 300}}) == 25
         assert seconds({"size": 512, "method": "gatys", "options": None}) == 10 + 0.05 * 120
         assert seconds("photo.png", "painting.png", size=512) == 10
         assert seconds({"size": 4096, "method": "gatys", "gatys.steps": 2000}) == 120  # what ends it anyway
+
+    def test_a_refusal_comes_back_as_its_sentence(self, monkeypatch):
+        """Of other errors than Gradio's, ZeroGPU tells the class alone, and prints a traceback."""
+        lent = []
+        monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=lambda call, **_: lent.append(call)))
+
+        def refuse(_alpha: float) -> None:
+            raise ValueError("alpha is 2, but it must be from 0 to 1.")
+
+        async def build():
+            with server.gr.Blocks():
+                endpoints.expose(refuse, "refuse", {"_alpha": server.gr.Number()}, [])
+
+        with ThreadPoolExecutor() as aside:  # as below
+            aside.submit(lambda: asyncio.run(build())).result()
+        with pytest.raises(server.gr.Error) as error:
+            lent[0]({"_alpha": 2})
+        assert pickle.loads(pickle.dumps(error.value)).message == "alpha is 2, but it must be from 0 to 1."
 
 
 class TestOptions:

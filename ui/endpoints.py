@@ -32,16 +32,16 @@ def expose(
     names = [*inspect.signature(function).parameters]
 
     def call(values: Mapping[str, Any]) -> Any:
-        return function(**values)
+        try:
+            return function(**values)
+        except ValueError as error:  # here already: of other errors on a lent GPU nothing but their class comes back
+            raise gr.Error(str(error), print_exception=False) from None
 
     run = on_gpu(call)
 
     @functools.wraps(function)
     def answer(*given: Any) -> Any:
-        try:
-            return run(dict(zip(names, given, strict=True)))
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        return run(dict(zip(names, given, strict=True)))
 
     answer.__name__ = name  # the tool's
     gr.Button(visible=False).click(

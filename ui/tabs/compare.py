@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -40,11 +41,35 @@ MAPS = {
 }
 
 
-def begin(skip: set[str]) -> tuple[set[str], str]:
-    """Let go of a run that may still be under way and give the next one a set of its own."""
-    skip.update(methods.find())
+class Skip:
+    """The methods of a run that nobody wants any more.
+
+    A method is wanted as long as its file is there, since on ZeroGPU the run has a process of its own.
+    """
+
+    def __init__(self) -> None:
+        self.folder = _folder()
+        for name in methods.find():
+            (self.folder / name).touch()
+
+    def __contains__(self, name: object) -> bool:
+        return not (self.folder / str(name)).exists()
+
+    def add(self, name: str) -> None:
+        """Stop one method."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def add_all(self) -> None:
+        """Stop whatever is left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def begin(skip: Skip | None) -> tuple[Skip, str]:
+    """Let go of a run that may still be under way and give the next one what stops it."""
+    if skip is not None:
+        skip.add_all()
     minutes = ALTOGETHER // 60
-    return set(), sentence(f"Waiting for its turn; a comparison before it takes up to about {minutes} minutes.")
+    return Skip(), sentence(f"Waiting for its turn; a comparison before it takes up to about {minutes} minutes.")
 
 
 @on_gpu
@@ -153,7 +178,7 @@ def _folder() -> Path:
 def build() -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
-    ui: fields.Components = {"skip": gr.State(set()), "paths": gr.State(**opening["paths"])}
+    ui: fields.Components = {"skip": gr.State(), "paths": gr.State(**opening["paths"])}
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             run_button, stop_button = _draw_inputs(ui)
@@ -313,21 +338,25 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
     changed += [ui["content_note"], ui["style_note"]]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
-        for view in show_all({named[component]: value for component, value in data.items()}):
-            yield {ui[name]: value for name, value in view.items()}
+        try:
+            for view in show_all({named[component]: value for component, value in data.items()}):
+                yield {ui[name]: value for name, value in view.items()}
+        finally:
+            data[ui["skip"]].add_all()
 
     def two(paths: dict[str, str], one: str, other: str) -> dict[gr.components.Component, Any]:
         return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
 
     def stop(name: str) -> Any:
-        def add(skip: set[str]) -> Any:
+        def add(skip: Skip) -> Any:
             skip.add(name)
             return gr.update(interactive=False)
 
         return add
 
-    def stop_all(skip: set[str]) -> str:
-        skip.update(methods.find())
+    def stop_all(skip: Skip | None) -> str:
+        if skip is not None:
+            skip.add_all()
         return sentence("Stopping; the pictures that are ready stay.")
 
     state = ui["skip"]
