@@ -90,6 +90,8 @@ def main(
     """Serve the page."""
     if mcp and importlib.util.find_spec("mcp") is None:
         raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
+    if mcp:
+        server.show_tools_pictures()
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("adain_core").setLevel(logging.INFO)
     server.limit(max_size, max_steps, max_seconds)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import re
 import urllib.request
@@ -205,11 +206,12 @@ class TestMcp:
         (path,) = httpx.post(f"{tools}gradio_api/upload", files={"files": ("a.png", content)}).json()
         uploaded = f"{tools}gradio_api/file={path}"
         _, answer = self.call(tools, ("stylize", {"content": data, "style": uploaded, "size": 64}))
-        assert (
-            not answer.isError
-            and "stylized.png" in answer.content[0].text
-            and "'method': 'adain'" in answer.content[0].text
-        )
+        shown, address, record = answer.content
+        assert not answer.isError and "'method': 'adain'" in record.text
+        made = base64.b64decode(shown.data)
+        assert Image.open(io.BytesIO(made)).size == (64, 48)
+        assert httpx.get(address.text.removeprefix("Image URL: ")).status_code == 200
+        assert "'path'" not in str(answer)
 
     @pytest.mark.parametrize(
         "address",

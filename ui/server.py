@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import gradio as gr
 import typer
 from cachetools import TTLCache
+from gradio_client.client import Job
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -139,6 +141,20 @@ def show_fetching(fetching: Fetching, page: gr.Blocks) -> None:
         return fetching.words(), gr.Timer(active=not fetching.done), chosen
 
     timer.tick(look, None, [words, timer, choice], **QUIET)
+
+
+def show_tools_pictures() -> None:
+    """Let a tool's answer be its values one by one, a picture as a picture.
+
+    Gradio 6.31 does so only for clients that ask for progress; to others it gives all of them as one text, in which a
+    picture is the server's path.
+    """
+    from gradio.mcp import GradioMCPServer  # needs the extra
+
+    async def values(_: GradioMCPServer, job: Job) -> list[Any]:
+        return [*await run_in_threadpool(job.result)]
+
+    GradioMCPServer._execute_tool_without_progress = values
 
 
 def on_gpu(handler: Handler) -> Handler:
