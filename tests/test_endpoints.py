@@ -18,6 +18,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from test_page import ROOT, serving
 
+from ui.tabs import compare
+
 url, client, files = test_page.url, test_page.client, test_page.files
 ENDPOINTS = {  # by name its description's first words and its first parameters
     "/stylize": ("Show a photograph in the style of one to four paintings", ["content", "style", "style_2"]),
@@ -156,6 +158,11 @@ class TestCompare:
         path, results = client.predict(files[0], files[1], **given, api_name="/compare")
         assert [row["name"] for row in results["rows"]] == ["", "adain", "gatys"]  # the photograph first
         assert results["outputs"]["gatys"]["iterations"] == 2 and read(path).width > 300
+
+    def test_nothing_stays_that_gradio_would_not_delete(self, files, tmp_path, monkeypatch):
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+        path, _ = compare.compare_api(files[0]["path"], files[1]["path"], ["adain"], 64)
+        assert [each for each in (tmp_path / "cache").rglob("*") if each.is_file()] == [Path(path)]
 
     @pytest.mark.parametrize(
         ("change", "message"),

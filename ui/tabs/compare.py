@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from adain_core import PictureError, methods, report
 from adain_core.compare import FIRST, Comparison, arrange, compare, improves, prepare
@@ -18,7 +19,7 @@ from adain_core.methods import find
 from adain_core.weights import MODELS
 from ui import endpoints, examples, fields, outputs, scores
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, sentence, sizes
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -128,9 +129,10 @@ def compare_api(
     common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
     _forecast({"content": content, **common}, names, chosen)
     *_, now = compare(content, style, names, options=options, judge=judge, download=False, **common)
-    folder = _folder()
-    results = report.save(now, folder)
-    return str(folder / "sheet.png"), results
+    with tempfile.TemporaryDirectory() as folder:  # of its files Gradio deletes only those that it serves
+        results = report.save(now, Path(folder))
+        with Image.open(Path(folder) / "sheet.png") as sheet:
+            return keep(sheet, "sheet.png"), results
 
 
 def _options(values: Mapping[str, Any], name: str) -> dict[str, Any]:
