@@ -40,7 +40,8 @@ def list_weights(weights_dir: Folder = None) -> None:
         print(f"    {model.license}; {model.origin}")
         for file in model.files:
             size = f", {file.size / 1e6:.0f} MB" if file.size else ""
-            known = f"SHA-256 {file.sha256}" if file.sha256 else "no checksum recorded, checked for shape"
+            digest = file.sha256 or file.tensors
+            known = f"SHA-256 {digest}" if digest else "no checksum recorded, checked for shape"
             print(f"    {file.name}{size}, {known}")
             for source in file.sources:
                 print(f"        {source.url}")

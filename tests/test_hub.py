@@ -1,9 +1,10 @@
 """Weights from a Hub that fails in every way: nothing wrong is loaded, and the message says what to do."""
 
-import contextlib
+import dataclasses
 import logging
 import os
 import pickle
+import re
 import shutil
 import tempfile
 import threading
@@ -295,16 +296,29 @@ class TestOnlyTheTensorsThatAreNeeded:
             weights.load("vgg19-imagenet")
         assert hub.asked
 
-    def test_a_recorded_checksum_is_checked(self, hub, states, monkeypatch):
-        import dataclasses
-
-        row = weights.MODELS["vgg19-imagenet"]
-        for pin, fine in (("0" * 64, False), (None, True)):
-            pinned = dataclasses.replace(row, encoder=dataclasses.replace(row.encoder, tensors=pin))
-            monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", pinned)
-            with contextlib.nullcontext() if fine else pytest.raises(WeightsError, match="other tensors came"):
+    def test_a_recorded_checksum_is_checked_wherever_they_come_from(self, hub, states, monkeypatch):
+        weights.load("vgg19-imagenet")
+        words = "here; shapes fit, the tensors' checksum is ([0-9a-f]{64})"
+        printed = re.fullmatch(words, weights.verify("vgg19-imagenet"))
+        plain = {name: each for name, each in states["imagenet"].items() if not name.startswith("conv0")}
+        assert printed[1] == weights.checksum(plain)
+        self.pin(monkeypatch, printed[1])
+        assert weights.load("vgg19-imagenet").name == "vgg19-imagenet" and hub.asked
+        assert weights.verify("vgg19-imagenet") == "here, verified"
+        self.pin(monkeypatch, "0" * 64)
+        words = (
+            rf"f/sixth, g/seventh: model.safetensors holds other tensors than it should \(checksum {printed[1][:12]}\)"
+        )
+        for _ in ("fetched in parts", "kept whole by the Hub's library, as a Space's preload_from_hub does"):
+            with pytest.raises(WeightsError, match=words):
                 weights.load("vgg19-imagenet")
-        assert states and hub.asked
+            huggingface_hub.hf_hub_download("f/sixth", IMAGENET)
+
+    @staticmethod
+    def pin(monkeypatch, tensors: str) -> None:
+        row = weights.MODELS["vgg19-imagenet"]
+        row = dataclasses.replace(row, encoder=dataclasses.replace(row.encoder, tensors=tensors))
+        monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", row)
 
 
 def test_meanwhile_the_message_says_how_far_it_is(hub):

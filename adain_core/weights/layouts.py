@@ -48,6 +48,11 @@ def checksum(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def given_checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return the checksum of an encoder's tensors as its file has them: without conv0, which `name_tensors` may add."""
+    return checksum({name: each for name, each in tensors.items() if not name.startswith("conv0.")})
+
+
 def shapes_of(module: nn.Module) -> Shapes:
     """Return the shapes of a module's tensors by name."""
     return {name: tensor.shape for name, tensor in module.state_dict().items()}
@@ -71,7 +76,7 @@ def assign(model: Model, file: File, tensors: Mapping[str, Tensor], wanted: Mapp
     """Sort a file's tensors by module.
 
     Raises:
-        WeightsError: one is missing or of another shape.
+        WeightsError: one is missing or of another shape, or the encoder's checksum is not the one that is recorded.
     """
     found = {}
     for role, shapes in wanted.items():
@@ -81,6 +86,8 @@ def assign(model: Model, file: File, tensors: Mapping[str, Tensor], wanted: Mapp
             raise WeightsError(
                 f"{file.name} doesn't hold the {role} that it should: {wrong[0]} is missing or misshapen."
             )
+        if role == "encoder" and file.tensors not in (None, own := given_checksum(named)):
+            raise WeightsError(f"{file.name} holds other tensors than it should (checksum {own[:12]}).")
         found[role] = Found(named, file.name)
     return found
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from adain_core.weights import hub, store
 from adain_core.weights.hub import Source
-from adain_core.weights.layouts import Found, Shapes, WeightsError, assign, checksum, complete, names_in, read
+from adain_core.weights.layouts import Found, Shapes, WeightsError, assign, complete, names_in, read
 from adain_core.weights.table import File, Model
 
 _running: dict[str, str] = {}  # by model, how far its download is
@@ -100,8 +100,6 @@ def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -
                 flat = torch.frombuffer(data, dtype=torch.float32, count=count, offset=start + each.first - first)
                 tensors[key] = flat.view(each.shape)
         start += last - first
-    if file.tensors not in (None, found := checksum({names[key]: each for key, each in tensors.items()})):
-        raise hub.Unavailable(f"other tensors came (their checksum begins with {found[:12]})")
     if not all(each.isfinite().all() for each in tensors.values()):
         raise hub.Unavailable("values came that are no numbers")
     return tensors

@@ -28,7 +28,7 @@ class File:
         size: in bytes, where it is known.
         sources: where to look for it, in this order.
         cut: whether only the tensors that are needed are fetched, out of a safetensors file.
-        tensors: SHA-256 of those tensors, see `checksum`; None as long as nobody has recorded it.
+        tensors: what `weights verify` prints of the encoder's tensors; None as long as nobody has recorded it.
     """
 
     name: str
