@@ -5,6 +5,8 @@ import base64
 import io
 import json
 import re
+import shutil
+import subprocess
 import urllib.request
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import numpy as np
 import pytest
 import test_page
 from conftest import picture
-from gradio_client import handle_file
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError, Status
 from PIL import Image
 from test_page import ROOT, serving
 
@@ -179,8 +182,57 @@ class TestCompare:
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory):
-    with serving(tmp_path_factory, "--mcp") as address:
+    with serving(tmp_path_factory, "--mcp", "--queue-size", "1") as address:
         yield address
+
+
+def test_the_queue_is_bounded_and_says_how_long(tools, files):
+    client = Client(tools, verbose=False)
+    given = {"content": files[0], "style": files[1], "size": 64, "method": "gatys", "api_name": "/stylize"}
+
+    async def told(job, code):
+        return await anext(update async for update in job if update.type == "status" and update.code == code)
+
+    async def three():
+        client.predict(**given, options={"steps": 2})  # how long others will take, it says by those before them
+        jobs = [client.submit(**given, options={"steps": 60})]
+        await told(jobs[0], Status.PROCESSING)
+        jobs.append(client.submit(**given, options={"steps": 2}))
+        waits = await told(jobs[1], Status.IN_QUEUE)
+        with pytest.raises(QueueError, match="Queue is full"):
+            client.predict(**given)
+        return waits, [job.result() for job in jobs]
+
+    waits, results = asyncio.run(three())
+    assert waits.rank == 0 and waits.eta > 0 and len(results) == 2
+
+
+class TestReadme:
+    """Its examples, as they are printed there, but for the address."""
+
+    @pytest.fixture
+    def example(self, url, files, tmp_path, monkeypatch):
+        (tmp_path / "photo.png").rename(tmp_path / "photo.jpg")
+        (tmp_path / "painting.png").rename(tmp_path / "painting.jpg")
+        monkeypatch.chdir(tmp_path)
+        text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**API.**")[2].partition("**MCP.**")[0]
+        assert files and text.count("http://127.0.0.1:7860") == 2
+        return text.replace("http://127.0.0.1:7860", url.rstrip("/"))
+
+    def test_python(self, example):
+        found = {}
+        exec(re.search("```python\n(.*?)```", example, re.DOTALL)[1], found)
+        assert found["record"]["alpha"] == 0.8 and read(found["picture"]).size == (512, 381)
+
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+    def test_curl(self, example):
+        script = "".join(re.findall("^    (.*\n)", example, re.MULTILINE))
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+        answer = re.fullmatch("event: complete\ndata: (.*)\n+", done.stdout)
+        picture, record = json.loads(answer[1])
+        assert record["method"] == "adain"
+        made = Image.open(io.BytesIO(httpx.get(picture["url"]).content))
+        assert made.size == (512, 381)
 
 
 class TestMcp:

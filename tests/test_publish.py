@@ -14,6 +14,7 @@ from huggingface_hub import ModelCardData, SpaceCardData, close_session, constan
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from safetensors.torch import load_file, save_file
+from test_floors import imports
 
 from adain_core import __main__ as cli
 from adain_core import publish, weights
@@ -145,6 +146,19 @@ def test_a_space_can_install_them():
     for one, other in shared:
         versions = [bound.version for bound in (*one.specifier, *other.specifier)]
         assert [each for each in versions if each in one.specifier and each in other.specifier], f"{one} and {other}"
+
+
+def test_they_name_whatever_is_imported():
+    """In a fresh environment there is nothing else."""
+    files = [ROOT / "app.py", *ROOT.glob("ui/**/*.py"), *ROOT.glob("adain_core/**/*.py")]
+    names = {
+        name.partition(".")[0] for path in files if "training" not in path.parts for _, name in imports(path, ROOT)
+    }
+    known = importlib.metadata.packages_distributions()
+    needed = {canonicalize_name(known.get(name, [name])[0]) for name in names - sys.stdlib_module_names}
+    named = {canonical(Requirement(line)) for line in lines(ROOT / "requirements.txt")}
+    brought = {"gradio-client", "starlette", "httpx2"}  # by gradio and huggingface-hub
+    assert needed - named - brought - {"app", "ui", "adain-core"} == {"spaces"}  # which a Space brings
 
 
 def canonical(requirement: Requirement) -> str:
