@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import picture
 from gradio_client import Client, handle_file
 from hub import ENCODER, FIRST, ROOT
@@ -204,7 +205,8 @@ def typer_app():
 
 
 class TestFetching:
-    def test_the_page_says_how_far_it_is_and_chooses_the_model(self, hub):
+    def test_the_page_says_how_far_it_is_and_chooses_the_model(self, hub, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # as ZeroGPU says, though there is none as yet
         hub.faults[FIRST] = "paused"
         fetching = server.Fetching(["vgg19"])
         assert hub.paused.wait(60)

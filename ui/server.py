@@ -124,7 +124,7 @@ class Fetching:
     def _fetch(self) -> None:
         for name in self.states:
             try:
-                load(name, "auto")
+                load(name)  # for the CPU: ZeroGPU lends its GPU to runs alone
                 self.states[name] = "ready"
             except WeightsError as error:
                 self.states[name] = str(error)
