@@ -8,6 +8,7 @@ import os
 from typing import Annotated, Any
 
 import gradio as gr
+import torch
 import typer
 from starlette.middleware import Middleware
 
@@ -95,6 +96,8 @@ def main(
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("adain_core").setLevel(logging.INFO)
     server.limit(max_size, max_steps, max_seconds)
+    if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
+        torch.set_num_threads(1)
     load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
     if "SPACE_ID" in os.environ:  # its proxy says who a visitor is
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")

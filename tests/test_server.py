@@ -125,6 +125,25 @@ class TestZeroGpu:
         assert seconds("photo.png", "painting.png", size=512) == 10
         assert seconds({"size": 4096, "method": "gatys", "gatys.steps": 2000}) == 120  # what ends it anyway
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="ZeroGPU is Linux")
+    def test_a_fork_after_loading_can_compute(self):
+        """OpenMP's threads don't survive a fork, and what needs them would wait forever."""
+        code = (
+            "import os, signal, sys, torch, app\n"
+            "app.build = lambda *_: app\n"
+            "def launch(**_):\n"
+            "    if os.fork() == 0:\n"
+            "        signal.alarm(30)\n"
+            "        torch.ones(10**6).mul(2).sum()\n"
+            "        os._exit(0)\n"
+            "    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+            "app.launch = launch\n"
+            "app.main()\n"
+        )
+        settings = {**os.environ, "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "2"}
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, env=settings)
+        assert done.returncode == 0
+
     def test_a_refusal_comes_back_as_its_sentence(self, monkeypatch):
         """Of other errors than Gradio's, ZeroGPU tells the class alone, and prints a traceback."""
         lent = []
