@@ -118,7 +118,7 @@ def optimize(
                 note = "The optimization diverged; the last good picture is kept. Try a smaller step size."
                 yield Step(_fit(averaged, content), done, params.steps, {}, _seconds(began), note, chosen.words)
                 return
-            averaged = average(moving.picture())
+            averaged = average(moving.picture)
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
             if params.patience and since >= params.patience:
@@ -128,14 +128,14 @@ def optimize(
             yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
             if note:
                 return
-        picture, moments = moving.picture(), moving.moments()
+        picture, moments = moving.picture, moving.moments()
 
 
 class Moving:
     """A picture that an optimizer moves, as levels of a pyramid that add up to it.
 
     Args:
-        picture: [1,3,H,W], where it begins.
+        picture: [1,3,H,W], where it begins, within [0,1].
         params: levels, optimizer, rate.
         moments: Adam's at a coarser scale, to go on with.
     """
@@ -146,6 +146,8 @@ class Moving:
             coarse.append(_resize(coarse[-1], 0.5, least=1))
         rest = [fine - _enlarge(small, fine) for fine, small in zip(coarse, coarse[1:], strict=False)]
         self.levels = [each.requires_grad_() for each in (*rest, coarse[-1])]
+        self.picture = picture.detach()
+        self.sum = self.assemble()
         self.optimizer: torch.optim.Optimizer
         if params.optimizer == "lbfgs":
             self.optimizer = torch.optim.LBFGS(self.levels, max_iter=1, history_size=10)
@@ -166,19 +168,15 @@ class Moving:
             image = _enlarge(image, level) + level
         return image
 
-    @torch.no_grad()
-    def picture(self) -> Tensor:
-        """Return the picture, within [0,1]."""
-        return self.assemble().clamp(0, 1)
-
     def improve(self, loss: objective.Loss) -> dict[str, float]:
         """Take a step and return the losses of the picture before it; what leaves [0,1] is brought back."""
         found: dict[str, float] = {}
 
         def closure() -> float:
             self.optimizer.zero_grad()
-            total, terms = loss(self.assemble())
-            total.backward()  # type: ignore[no-untyped-call]
+            total, terms = loss(image := self.picture.detach().requires_grad_())
+            (slope,) = torch.autograd.grad(total, image)
+            torch.autograd.backward(self.sum, slope, retain_graph=True)  # linear, so the same graph at every step
             if not found:
                 found.update({name: float(value.detach()) for name, value in terms.items()})
             return float(total.detach())
@@ -186,12 +184,13 @@ class Moving:
         self.optimizer.step(closure)
         with torch.no_grad():
             image = self.assemble()
-            self.levels[0] += image.clamp(0, 1) - image
+            self.picture = image.clamp(0, 1)
+            self.levels[0] += self.picture - image
         return found
 
     def finite(self) -> bool:
-        """Tell whether the picture has numbers only."""
-        return all(bool(level.isfinite().all()) for level in self.levels)
+        """Tell whether the picture has numbers only; what else any level had has come into the finest."""
+        return bool(self.levels[0].sum().isfinite())
 
     def moments(self) -> Moments:
         """Return Adam's moments of each level; none of L-BFGS."""

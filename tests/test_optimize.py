@@ -135,7 +135,8 @@ def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
 def test_a_pyramid_is_the_picture(size, levels):
     image = images.to_tensor(picture(*size, 1))
     moving = Moving(image, Params(pyramid=levels), None)
-    torch.testing.assert_close(moving.picture(), image)
+    torch.testing.assert_close(moving.picture, image)
+    torch.testing.assert_close(moving.assemble(), image)
     assert len(moving.levels) == min(levels, 1 + sum(min(size) >= 8 * 2**n for n in range(8)))
 
 
@@ -143,8 +144,18 @@ def test_what_leaves_the_range_is_brought_back():
     moving = Moving(CONTENT, Params(pyramid=3, rate=1.0), None)
     for _ in range(3):
         moving.improve(lambda image: (-image.sum(), {"total": -image.sum()}))
-    with torch.no_grad():
-        torch.testing.assert_close(moving.assemble(), torch.ones_like(CONTENT))
+        with torch.no_grad():
+            torch.testing.assert_close(moving.assemble(), moving.picture)
+    assert torch.equal(moving.picture, torch.ones_like(CONTENT))
+
+
+def test_networks_see_no_picture_out_of_range(monkeypatch):
+    networks, seen = make_networks(), []
+    look = networks.perceptual
+    monkeypatch.setattr(networks, "perceptual", lambda image, *rest: (seen.append(image.detach()), look(image, *rest))[1])
+    go(networks, steps=6, rate=0.5, tv_weight=0.0)
+    assert len(seen) == 2 + 6 and min(each.min() for each in seen) > -1e-5 and max(each.max() for each in seen) < 1 + 1e-5
+    assert ((seen[-1] < 1e-5) | (seen[-1] > 1 - 1e-5)).float().mean() > 0.1  # where it was cut off
 
 
 def test_adams_moments_are_carried_over():
@@ -161,7 +172,7 @@ def test_adams_moments_are_carried_over():
     fresh = Moving(CONTENT, Params(pyramid=2), None)
     for each in (fresh, fine):
         each.improve(lambda image: (-(image * 0.5).sum(), {"total": image.sum()}))
-    assert (fine.picture() < fresh.picture()).float().mean() > 0.9  # it still goes on a little
+    assert (fine.picture < fresh.picture).float().mean() > 0.9  # it still goes on a little
 
 
 def test_content_alone_brings_the_content_back():
