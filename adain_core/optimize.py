@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space, objective
+from adain_core import feature_space, machine, objective
 from adain_core.contracts import Step, Style, StyleLoss, parse
 from adain_core.networks import Networks
 from adain_core.normalization import adain, restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
+BYTES = 800  # for a pixel of photograph or painting, beside the networks' own: features and their slopes
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
@@ -88,7 +89,7 @@ def optimize(
         Steps; the losses by name, with `total`. Where it stops early the last one has a note.
 
     Raises:
-        ValueError: the networks lack the layers, or a style is too small for a loss.
+        ValueError: the networks lack the layers, a picture is too small for a loss, or memory is too small.
     """
     if len(content) > 1:
         starts = [None] * len(content) if start is None else start.split(1)  # type: ignore[no-untyped-call]
@@ -96,12 +97,21 @@ def optimize(
             optimize(one[None], styles, losses, params, networks, anchor, first)
             for one, first in zip(content, starts, strict=True)
         ]
-        yield from map(_join, zip(*each, strict=True))
+        now: dict[int, Step] = {}  # those that ended stand still
+        while fresh := {n: step for n, one in enumerate(each) if (step := next(one, None)) is not None}:
+            now |= fresh
+            yield _join(list(now.values()))
         return
     began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
     chosen = objective.plan(losses, params, networks, anchor)
+    needed, free = memory(content, styles, losses, networks), machine.free_memory()
+    if networks.device.type == "cpu" and needed > free:
+        raise ValueError(
+            f"Optimizing a picture of {size[1]}x{size[0]} pixels takes about {needed / 1e9:.2g} GB of memory, but"
+            f" {free / 1e9:.2g} GB are free; choose a smaller size."
+        )
     picture, moments, averaged = start, None, content
     done, best, since = 0, float("inf"), 0
     factors = _factors(size, params.scales)
@@ -129,6 +139,12 @@ def optimize(
             if note:
                 return
         picture, moments = moving.picture, moving.moments()
+
+
+def memory(content: Tensor, styles: Sequence[Style], losses: Mapping[StyleLoss, float], networks: Networks) -> float:
+    """Return the bytes that an optimization takes, by what was measured (benchmarks/methods.py), not too few."""
+    pixels = sum(image[0, 0].numel() for image in (content, *(style.image for style in styles)))
+    return pixels * (BYTES + 2 * networks.bytes_per_pixel + sum(loss.bytes_per_pixel for loss in losses))
 
 
 class Moving:
@@ -254,12 +270,14 @@ def _fit(image: Tensor, to: Tensor) -> Tensor:
 
 
 def _join(steps: Sequence[Step]) -> Step:
-    """Lay steps of several pictures together: losses are averaged, seconds added."""
-    first = steps[0]
+    """Lay steps of several pictures together: losses are averaged, seconds added, notes told one after the other."""
+    found = [step.losses for step in steps if step.losses]  # one that diverged has none
     return Step(
-        torch.cat([step.image for step in steps if step.image is not None]), first.iteration, first.iterations,
-        {name: sum(step.losses[name] for step in steps) / len(steps) for name in first.losses},
-        {name: sum(step.seconds[name] for step in steps) for name in first.seconds}, first.note, first.used,
+        torch.cat([step.image for step in steps if step.image is not None]),
+        max(step.iteration for step in steps), steps[0].iterations,
+        {name: sum(each[name] for each in found) / len(found) for name in (found[0] if found else ())},
+        {name: sum(step.seconds[name] for step in steps) for name in steps[0].seconds},
+        " ".join(dict.fromkeys(step.note for step in steps if step.note)), steps[0].used,
     )  # fmt: skip
 
 
