@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space, objective
+from adain_core import feature_space, machine, objective
 from adain_core.contracts import Step, Style, StyleLoss, parse
 from adain_core.networks import Networks
 from adain_core.normalization import adain, restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
+BYTES = 800  # for a pixel of photograph or painting, beside the networks' own: features and their slopes
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
@@ -88,7 +89,7 @@ def optimize(
         Steps; the losses by name, with `total`. Where it stops early the last one has a note.
 
     Raises:
-        ValueError: the networks lack the layers, or a style is too small for a loss.
+        ValueError: the networks lack the layers, a picture is too small for a loss, or memory is too small.
     """
     if len(content) > 1:
         starts = [None] * len(content) if start is None else start.split(1)  # type: ignore[no-untyped-call]
@@ -96,12 +97,21 @@ def optimize(
             optimize(one[None], styles, losses, params, networks, anchor, first)
             for one, first in zip(content, starts, strict=True)
         ]
-        yield from map(_join, zip(*each, strict=True))
+        now: dict[int, Step] = {}  # those that ended stand still
+        while fresh := {n: step for n, one in enumerate(each) if (step := next(one, None)) is not None}:
+            now |= fresh
+            yield _join(list(now.values()))
         return
     began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
     chosen = objective.plan(losses, params, networks, anchor)
+    needed, free = memory(content, styles, losses, networks), machine.free_memory()
+    if networks.device.type == "cpu" and needed > free:
+        raise ValueError(
+            f"Optimizing a picture of {size[1]}x{size[0]} pixels takes about {needed / 1e9:.2g} GB of memory, but"
+            f" {free / 1e9:.2g} GB are free; choose a smaller size."
+        )
     picture, moments, averaged = start, None, content
     done, best, since = 0, float("inf"), 0
     factors = _factors(size, params.scales)
@@ -118,7 +128,7 @@ def optimize(
                 note = "The optimization diverged; the last good picture is kept. Try a smaller step size."
                 yield Step(_fit(averaged, content), done, params.steps, {}, _seconds(began), note, chosen.words)
                 return
-            averaged = average(moving.picture())
+            averaged = average(moving.picture)
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
             if params.patience and since >= params.patience:
@@ -128,14 +138,20 @@ def optimize(
             yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
             if note:
                 return
-        picture, moments = moving.picture(), moving.moments()
+        picture, moments = moving.picture, moving.moments()
+
+
+def memory(content: Tensor, styles: Sequence[Style], losses: Mapping[StyleLoss, float], networks: Networks) -> float:
+    """Return the bytes that an optimization takes, by what was measured (benchmarks/methods.py), not too few."""
+    pixels = sum(image[0, 0].numel() for image in (content, *(style.image for style in styles)))
+    return pixels * (BYTES + 2 * networks.bytes_per_pixel + sum(loss.bytes_per_pixel for loss in losses))
 
 
 class Moving:
     """A picture that an optimizer moves, as levels of a pyramid that add up to it.
 
     Args:
-        picture: [1,3,H,W], where it begins.
+        picture: [1,3,H,W], where it begins, within [0,1].
         params: levels, optimizer, rate.
         moments: Adam's at a coarser scale, to go on with.
     """
@@ -146,6 +162,8 @@ class Moving:
             coarse.append(_resize(coarse[-1], 0.5, least=1))
         rest = [fine - _enlarge(small, fine) for fine, small in zip(coarse, coarse[1:], strict=False)]
         self.levels = [each.requires_grad_() for each in (*rest, coarse[-1])]
+        self.picture = picture.detach()
+        self.sum = self.assemble()
         self.optimizer: torch.optim.Optimizer
         if params.optimizer == "lbfgs":
             self.optimizer = torch.optim.LBFGS(self.levels, max_iter=1, history_size=10)
@@ -166,19 +184,15 @@ class Moving:
             image = _enlarge(image, level) + level
         return image
 
-    @torch.no_grad()
-    def picture(self) -> Tensor:
-        """Return the picture, within [0,1]."""
-        return self.assemble().clamp(0, 1)
-
     def improve(self, loss: objective.Loss) -> dict[str, float]:
         """Take a step and return the losses of the picture before it; what leaves [0,1] is brought back."""
         found: dict[str, float] = {}
 
         def closure() -> float:
             self.optimizer.zero_grad()
-            total, terms = loss(self.assemble())
-            total.backward()  # type: ignore[no-untyped-call]
+            total, terms = loss(image := self.picture.detach().requires_grad_())
+            (slope,) = torch.autograd.grad(total, image)
+            torch.autograd.backward(self.sum, slope, retain_graph=True)  # linear, so the same graph at every step
             if not found:
                 found.update({name: float(value.detach()) for name, value in terms.items()})
             return float(total.detach())
@@ -186,12 +200,13 @@ class Moving:
         self.optimizer.step(closure)
         with torch.no_grad():
             image = self.assemble()
-            self.levels[0] += image.clamp(0, 1) - image
+            self.picture = image.clamp(0, 1)
+            self.levels[0] += self.picture - image
         return found
 
     def finite(self) -> bool:
-        """Tell whether the picture has numbers only."""
-        return all(bool(level.isfinite().all()) for level in self.levels)
+        """Tell whether the picture has numbers only; what else any level had has come into the finest."""
+        return bool(self.levels[0].sum().isfinite())
 
     def moments(self) -> Moments:
         """Return Adam's moments of each level; none of L-BFGS."""
@@ -255,12 +270,14 @@ def _fit(image: Tensor, to: Tensor) -> Tensor:
 
 
 def _join(steps: Sequence[Step]) -> Step:
-    """Lay steps of several pictures together: losses are averaged, seconds added."""
-    first = steps[0]
+    """Lay steps of several pictures together: losses are averaged, seconds added, notes told one after the other."""
+    found = [step.losses for step in steps if step.losses]  # one that diverged has none
     return Step(
-        torch.cat([step.image for step in steps if step.image is not None]), first.iteration, first.iterations,
-        {name: sum(step.losses[name] for step in steps) / len(steps) for name in first.losses},
-        {name: sum(step.seconds[name] for step in steps) for name in first.seconds}, first.note, first.used,
+        torch.cat([step.image for step in steps if step.image is not None]),
+        max(step.iteration for step in steps), steps[0].iterations,
+        {name: sum(each[name] for each in found) / len(found) for name in (found[0] if found else ())},
+        {name: sum(step.seconds[name] for step in steps) for name in steps[0].seconds},
+        " ".join(dict.fromkeys(step.note for step in steps if step.note)), steps[0].used,
     )  # fmt: skip
 
 

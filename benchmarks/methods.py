@@ -6,26 +6,26 @@ Everything runs in one process by adain_core.compare, on one photograph and one 
 turns and the best of each counts. Style encoding is included. Optimizations are timed over a few steps, the first left
 out, and scaled to 500 iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19;
 there style swap has an inverse network, which for `vgg19` we lack, so that row swaps at relu4_1 and uses AdaIN's
-decoder. Then: how a step of Gatys divides into the network's forward and backward, the loss, and the loop; and what
-patches and MMD take of memory.
+decoder. Then: how the processor's time for a step of Gatys divides into the network's forward and backward, the loss,
+and the loop; and what patches and MMD take of memory.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from unittest import mock
 
 import torch
 import typer
 from PIL import Image
 
-from adain_core import compare, images, losses, methods, metrics, weights
+from adain_core import compare, images, losses, methods, metrics, objective, weights
 from adain_core.contracts import Style
 from adain_core.methods.gatys import GRAM
 from adain_core.networks import Networks
-from adain_core.objective import objective
 from adain_core.optimize import Params, optimize
 from ui import examples
 
@@ -67,35 +67,39 @@ def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, s
     return found
 
 
-def best(work: Callable[[], Any], repeats: int) -> float:
-    """Return the seconds of the quickest of some runs."""
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
 def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> dict[str, float]:
-    """Return the seconds of the network's forward and backward, of the loss on top, and of the loop on top of these."""
+    """Return the seconds of a step's parts on a CPU: the network's forward and backward, the loss's, and the loop's.
+
+    Seconds are those that the processor works for this process, whatever else runs, and medians over the steps. In a
+    run of the loop itself, loss and gradient are timed as one; what a step takes beside these is the loop's.
+    """
     layers = [layer for layer in LAYERS if layer in networks.layers]
-    loss = objective(content, [Style(style)], {GRAM: 1.0}, Params(), networks, torch.Generator())
+    make, inside, ends, alone = objective.objective, [], [], []
 
-    def network() -> None:
-        image = content.clone().requires_grad_()
-        found = list(networks.perceptual(image, layers).values())
+    def make_timed(*given: Any) -> objective.Loss:
+        loss = make(*given)
+
+        def timed(image: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+            start = time.process_time()
+            leaf = image.detach().requires_grad_()
+            total, terms = loss(leaf)
+            (slope,) = torch.autograd.grad(total, leaf)
+            inside.append(time.process_time() - start)
+            return (image * slope).sum(), terms  # of the same gradient
+
+        return timed
+
+    with mock.patch.object(objective, "objective", make_timed):
+        for _ in optimize(content, [Style(style)], {GRAM: 1.0}, Params(steps=steps + 1), networks):
+            ends.append(time.process_time())
+    for _ in range(steps + 1):
+        start = time.process_time()
+        found = list(networks.perceptual(content.clone().requires_grad_(), layers).values())
         torch.autograd.backward(found, [torch.ones_like(x) for x in found])
-
-    def whole() -> None:
-        loss(content.clone().requires_grad_())[0].backward()  # type: ignore[no-untyped-call]
-
-    times = []
-    for _ in optimize(content, [Style(style)], {GRAM: 1.0}, Params(steps=steps + 2), networks):
-        times.append(time.perf_counter())
-    network(), whole()
-    seconds = [best(network, steps), best(whole, steps), min(b - a for a, b in zip(times[1:], times[2:], strict=False))]
-    return {"network": seconds[0], "loss": seconds[1] - seconds[0], "loop": seconds[2] - seconds[1]}
+        alone.append(time.process_time() - start)
+    loop = [end - first - part for first, end, part in zip(ends, ends[1:], inside[1:], strict=False)]
+    network, both = (statistics.median(each[1:]) for each in (alone, inside))  # the first ones get memory ready
+    return {"network": network, "loss": both - network, "loop": statistics.median(loop)}
 
 
 def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor) -> float:
@@ -122,7 +126,7 @@ def table(models: list[Networks], size: int, steps: int, repeats: int) -> None:
         gap = found["vgg19", "gatys"][0] / found["compact", "adain"][0]
         print(f"Gatys on vgg19 takes {gap:,.0f} times AdaIN on compact at {size} px.\n")
     for networks in models:
-        parts = divide(networks, content, style, steps)
+        parts = divide(networks, content, style, 3 * steps)
         words = ", ".join(f"{part} {100 * value / sum(parts.values()):.1f}%" for part, value in parts.items())
         print(f"A step of Gatys on {networks.name} at {size} px, {1000 * sum(parts.values()):.0f} ms: {words}")
     for name in ("gram", "mmd", "mrf"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from adain_core import losses
 from adain_core.losses import adversarial, coral, gram, histogram, mean_std, mmd, mrf
@@ -213,6 +214,31 @@ def test_mrf_is_the_distance_of_patches_laid_out(reduction):
 def test_mrf_refuses_what_is_smaller_than_a_patch():
     with pytest.raises(ValueError, match="have 5x2 pixels here, fewer than a patch of 3x3; choose a larger picture"):
         made("mrf", features(1, height=2))
+    with pytest.raises(ValueError, match="have 2x6 pixels here, fewer than a patch of 3x3; choose a larger picture"):
+        made("mrf", features(1))(features(2, width=2))
+
+
+class Largest(TorchDispatchMode):
+    """Holds the most numbers of a tensor that torch makes meanwhile."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ARG002
+        found = func(*args, **(kwargs or {}))
+        for each in found if isinstance(found, (tuple, list)) else [found]:
+            if isinstance(each, torch.Tensor):
+                self.numbers = max(self.numbers, each.untyped_storage().nbytes() // each.element_size())
+        return found
+
+
+@pytest.mark.parametrize("name", ["mmd", "mmd_linear", "mmd_polynomial", "mrf"])
+def test_memory_is_bounded(name, monkeypatch):
+    """Of 64x64 features all pairs of pixels are 16.8 million; a chunk of patches sees two rows more than it makes."""
+    monkeypatch.setattr(mrf, "CHUNK", 2**20)
+    x, style = (features(seed, height=64, width=64).float().requires_grad_(seed == 2) for seed in (2, 1))
+    with Largest() as largest:
+        made(name, style)(x).backward()
+    assert largest.numbers <= 1.5 * 2**20 and x.grad.isfinite().all()
 
 
 def test_total_variation_of_a_checkerboard_and_of_a_ramp():

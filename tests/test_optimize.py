@@ -1,17 +1,21 @@
 """The loop: its equation, its ends, its scales."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import WIDTHS, make_networks, picture
 
 from adain_core import images, run, stylize
+from adain_core import optimize as loop
 from adain_core.contracts import Style, StyleLoss
 from adain_core.losses import find
-from adain_core.methods import adain, gatys
+from adain_core.methods import adain, gatys, mrf
 from adain_core.networks import Encoder, Networks
 from adain_core.objective import objective, shares
-from adain_core.optimize import Moving, Params, optimize
+from adain_core.optimize import Average, Moving, Params, optimize
 
 CONTENT, STYLE = images.to_tensor(picture(40, 36, 1)), images.to_tensor(picture(44, 40, 2))
 GRAM = {find()["gram"]: 1.0}
@@ -135,7 +139,8 @@ def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
 def test_a_pyramid_is_the_picture(size, levels):
     image = images.to_tensor(picture(*size, 1))
     moving = Moving(image, Params(pyramid=levels), None)
-    torch.testing.assert_close(moving.picture(), image)
+    torch.testing.assert_close(moving.picture, image)
+    torch.testing.assert_close(moving.assemble(), image)
     assert len(moving.levels) == min(levels, 1 + sum(min(size) >= 8 * 2**n for n in range(8)))
 
 
@@ -143,8 +148,36 @@ def test_what_leaves_the_range_is_brought_back():
     moving = Moving(CONTENT, Params(pyramid=3, rate=1.0), None)
     for _ in range(3):
         moving.improve(lambda image: (-image.sum(), {"total": -image.sum()}))
-    with torch.no_grad():
-        torch.testing.assert_close(moving.assemble(), torch.ones_like(CONTENT))
+        with torch.no_grad():
+            torch.testing.assert_close(moving.assemble(), moving.picture)
+    assert torch.equal(moving.picture, torch.ones_like(CONTENT))
+
+
+def spy(monkeypatch, networks):
+    """Return what the networks will have been shown."""
+    seen, look = [], networks.perceptual
+    monkeypatch.setattr(
+        networks, "perceptual", lambda image, *rest: (seen.append(image.detach()), look(image, *rest))[1]
+    )
+    return seen
+
+
+def test_networks_see_no_picture_out_of_range(monkeypatch):
+    networks = make_networks()
+    seen = spy(monkeypatch, networks)
+    go(networks, steps=6, rate=0.5, tv_weight=0.0)
+    assert len(seen) == 2 + 6 and all(-1e-5 < each.min() and each.max() < 1 + 1e-5 for each in seen)
+    assert ((seen[-1] < 1e-5) | (seen[-1] > 1 - 1e-5)).float().mean() > 0.1  # where it was cut off
+
+
+def test_each_step_goes_on_from_the_last(monkeypatch):
+    """What is shown without averaging is what the networks see next, whatever the pyramid."""
+    networks = make_networks()
+    seen = spy(monkeypatch, networks)
+    steps = go(networks, steps=4, average=0.0, pyramid=4)
+    for shown, next_seen in zip(steps, seen[3:], strict=False):  # after photograph, painting and the first step
+        torch.testing.assert_close(shown.image, next_seen)
+    assert len(seen) == 2 + 4 and not torch.equal(seen[2], seen[3])
 
 
 def test_adams_moments_are_carried_over():
@@ -161,7 +194,26 @@ def test_adams_moments_are_carried_over():
     fresh = Moving(CONTENT, Params(pyramid=2), None)
     for each in (fresh, fine):
         each.improve(lambda image: (-(image * 0.5).sum(), {"total": image.sum()}))
-    assert (fine.picture() < fresh.picture()).float().mean() > 0.9  # it still goes on a little
+    assert (fine.picture < fresh.picture).float().mean() > 0.9  # it still goes on a little
+
+
+def test_a_scale_begins_with_the_picture_and_the_moments_of_the_one_before(monkeypatch):
+    made = []
+
+    def watched(*given):
+        made.append((Moving(*given), *given))
+        return made[-1][0]
+
+    monkeypatch.setattr(loop, "Moving", watched)
+    go(content=images.to_tensor(picture(150, 140, 1)), steps=7, scales=3)
+    (one, first, _, none), (two, second, _, carried), (three, *_) = made
+    assert none is None and first.shape[2:] == (70, 75) and second.shape[2:] == (99, 106)
+    shrunk = F.interpolate(second, (70, 75), mode="bilinear", antialias=True)
+    assert (shrunk - one.picture).abs().mean() < 0.2 * (first - one.picture).abs().mean()
+    assert [float(each.optimizer.state[each.levels[0]]["step"]) for each in (one, two, three)] == [2, 4, 7]
+    for level, (step, *moments) in zip(one.levels, carried, strict=True):
+        state = one.optimizer.state[level]
+        assert step == 2 and torch.equal(moments[0], state["exp_avg"]) and torch.equal(moments[1], state["exp_avg_sq"])
 
 
 def test_content_alone_brings_the_content_back():
@@ -204,6 +256,14 @@ def test_averaging_lags_behind():
     assert (averaged - CONTENT).abs().mean() < (plain - CONTENT).abs().mean()
 
 
+def test_an_average_by_hand():
+    average = Average(0.75)
+    first, second = average(torch.tensor([4.0])), average(torch.tensor([11.0]))
+    assert first.tolist() == [4] and second.tolist() == pytest.approx([(0.75 * 4 + 11) / 1.75])
+    assert first.tolist() == [4]  # the next doesn't write over what was shown
+    assert Average(0.0)(torch.tensor([3.0])).tolist() == [3]
+
+
 def test_it_stops_by_patience_and_by_time(monkeypatch):
     steps = go(steps=50, patience=3, rate=1.0)
     assert len(steps) < 50 and steps[-1].note == "No gain in 3 steps, so it stopped."
@@ -213,19 +273,132 @@ def test_it_stops_by_patience_and_by_time(monkeypatch):
     assert len(steps) < 20 and steps[-1].note.startswith("The time limit of 30 s was reached after ")
 
 
-def test_divergence_keeps_the_last_good_picture():
+def bad(after, spoil):
+    """A loss that is spoiled after some calls, one of which finds its unit."""
     calls = []
 
     def make(*_):
         def loss(x):
             calls.append(1)
-            return x.square().mean() * (float("nan") if len(calls) > 4 else 1)
+            return x.square().mean() if len(calls) <= after else spoil(x)
 
         return loss
 
-    steps = go(losses={StyleLoss("bad", "", "", "", make, ("relu1_1",)): 1.0}, steps=50)
+    return StyleLoss("bad", "", "", "", make, ("relu1_1",))
+
+
+SPOILED = {
+    "nan": lambda x: x.square().mean() * float("nan"),
+    "infinite": lambda x: x.square().mean() * float("inf"),
+    "slope": lambda x: x.square().mean() + (x * 0).sqrt().sum(),  # finite, its slope isn't
+}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_divergence_keeps_the_last_good_picture(spoil, optimizer):
+    steps = go(losses={bad(4, SPOILED[spoil]): 1.0}, steps=50, optimizer=optimizer)
     assert len(steps) == 4 and steps[-1].note.startswith("The optimization diverged; the last good picture is kept.")
     assert torch.equal(steps[-1].image, steps[-2].image) and steps[-1].image.isfinite().all()
+    assert not torch.equal(steps[-1].image, CONTENT)
+
+
+def test_divergence_at_once_keeps_the_photograph():
+    (step,) = go(losses={bad(1, SPOILED["nan"]): 1.0}, steps=50, start="noise")
+    assert torch.equal(step.image, CONTENT) and step.note.startswith("The optimization diverged")
+
+
+def test_what_a_coarse_level_spoils_is_seen():
+    moving = Moving(CONTENT, Params(pyramid=3), None)
+    assert moving.finite()
+    with torch.no_grad():
+        moving.levels[-1][..., 0, 0] = float("inf")
+    moving.improve(lambda image: (image.sum(), {"total": image.sum()}))
+    assert not moving.finite()
+
+
+def test_of_several_pictures_one_may_end_before_the_others():
+    """The first has a loss that is spoiled at its third call; it stands still while the second goes on."""
+    made = []
+
+    def make(*_):
+        made.append(loss := bad(3 if not made else 99, SPOILED["nan"]).make())
+        return loss
+
+    pair = torch.cat([CONTENT, 1 - CONTENT])
+    steps = go(losses={StyleLoss("bad", "", "", "", make, ("relu1_1",)): 1.0}, content=pair, steps=6)
+    assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 6] and all(step.losses for step in steps)
+    assert all(step.image.shape == pair.shape for step in steps)
+    assert torch.equal(steps[-1].image[0], steps[1].image[0]) and not torch.equal(steps[-1].image[1], steps[1].image[1])
+    assert not steps[1].note and steps[-1].note.startswith("The optimization diverged; the last good picture is kept.")
+
+
+def test_closing_between_two_steps_frees_everything(monkeypatch):
+    kept = []
+
+    def watched(*given):
+        moving = Moving(*given)
+        kept.extend(map(weakref.ref, (moving, moving.sum, *moving.levels)))
+        return moving
+
+    def make(style, *_):
+        kept.append(weakref.ref(style))
+        return lambda x: (x - style.mean()).square().mean()
+
+    monkeypatch.setattr(loop, "Moving", watched)
+    loss = StyleLoss("watched", "", "", "", make, ("relu1_1",))
+    steps = optimize(CONTENT, [Style(STYLE)], {loss: 1.0}, Params(), make_networks())
+    image = weakref.ref(next(steps).image)
+    assert len(kept) == 1 + 2 + 4 and all(each() is not None for each in kept)
+    steps.close()
+    gc.collect()
+    assert [each() for each in kept] == [None] * len(kept) and image() is None
+
+
+def test_too_little_memory_is_said_before_it_starts(monkeypatch):
+    networks = make_networks()
+    monkeypatch.setattr(networks, "perceptual", lambda *_: pytest.fail("it started"))
+    monkeypatch.setattr("adain_core.machine.free_memory", lambda: 2_000_000)
+    message = "^Optimizing a picture of 40x36 pixels takes about 0.003 GB of memory, but 0.002 GB are free; choose a sm"
+    with pytest.raises(ValueError, match=message):
+        go(networks)
+
+
+def test_patches_and_more_paintings_take_more_memory():
+    def takes(*names, styles=1):
+        return loop.memory(CONTENT, [Style(STYLE)] * styles, {find()[name]: 1.0 for name in names}, make_networks())
+
+    assert takes("gram") < takes("mrf") == takes("gram", "mrf") and takes("mrf", "adversarial") > takes("mrf")
+    per_pixel = takes("gram") / (40 * 36 + 44 * 40)
+    assert 800 < per_pixel < 1000 and takes("gram", styles=2) == pytest.approx((40 * 36 + 2 * 44 * 40) * per_pixel)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("steps", 0, "steps is 0, but it must be from 1 to 2000."),
+        ("steps", 2001, "steps is 2001, but it must be from 1 to 2000."),
+        ("rate", 0, "rate is 0, but it must be from 0 to 1."),
+        ("scales", 7, "scales is 7, but it must be from 1 to 6."),
+        ("pyramid", 9, "pyramid is 9, but it must be from 1 to 8."),
+        ("average", 1, "average is 1, but it must be from 0 to 1."),
+        ("seconds", 0, "seconds is 0, but it must be from 0 to 3600."),
+        ("tv_weight", float("nan"), "tv weight is nan, but it must be from 0 to 1000000.0."),
+        ("size", 63, "size is 63, but it must be from 64 to 8192."),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(photo, painting, tiny, option, value, words):
+    with pytest.raises(ValueError) as error:
+        stylize(photo, painting, networks=tiny, method="gatys", **{option: value})
+    assert str(error.value) == words
+
+
+@pytest.mark.parametrize(("photo", "painting"), [((16, 16), (64, 48)), ((64, 48), (40, 16))])
+def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
+    content, style = (images.to_tensor(picture(*size, 1)) for size in (photo, painting))
+    size = "2x2" if photo == (16, 16) else "5x2"
+    with pytest.raises(ValueError, match=f"^A picture's features have {size} pixels here, fewer than a patch of 3x3; "):
+        next(mrf.run(content, [Style(style)], mrf.Params(), make_networks()))
 
 
 def test_layers_that_the_networks_lack_are_left_out_or_refused():

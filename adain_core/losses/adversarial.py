@@ -79,4 +79,5 @@ LOSS = StyleLoss(
     summary="Whether a small network, trained meanwhile, can tell patches of the picture from the painting's.",
     make=make,
     hold=6.0,
+    bytes_per_pixel=600.0,
 )

@@ -18,17 +18,22 @@ CHUNK = 2**23  # products computed at once, which bounds memory: 32 MiB
 TINY = 1e-12
 
 
+def check(x: Tensor, size: int) -> None:
+    """Refuse features [N,C,H,W] that are smaller than a patch, by a ValueError."""
+    if min(x.shape[2:]) < size:
+        raise ValueError(
+            f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {size}x{size};"
+            " choose a larger picture or a shallower layer."
+        )
+
+
 def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
     """Lay out every patch, [1,C,H,W] -> [P,C size size].
 
     Raises:
         ValueError: the features are smaller than a patch.
     """
-    if min(x.shape[2:]) < size:
-        raise ValueError(
-            f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {size}x{size};"
-            " choose a larger picture or a shallower layer."
-        )
+    check(x, size)
     return F.unfold(x, size, stride=stride)[0].T
 
 
@@ -46,7 +51,12 @@ def nearest(x: Tensor, style: Tensor, size: int = SIZE, stride: int = 1) -> Tens
 
     Returns:
         [P] for the patches of `x`, as `patches` has them with that stride: places among those of `style` with stride 1.
+
+    Raises:
+        ValueError: the features of either are smaller than a patch.
     """
+    check(x, size)
+    check(style, size)
     height, width = style.shape[2:]
     pixels = style[0].flatten(1)  # [C,hw]
     energy = pixels.square().sum(0).view(1, 1, height, width)
@@ -99,4 +109,5 @@ LOSS = StyleLoss(
     make=make,
     layers=("relu3_1", "relu4_1"),
     hold=6.0,
+    bytes_per_pixel=1600.0,
 )
