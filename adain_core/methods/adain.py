@@ -46,11 +46,12 @@ def run(
     with torch.inference_mode():
         with clock("encode content"):
             encoded = networks.encode(content)
+            own = encoded.statistics
         with clock("encode style"):
             target = look(styles, networks)
         with clock("AdaIN"):
             stylized = {
-                layer: blend(x, restyle(x, encoded.statistics[layer], target[layer]), params.alpha)
+                layer: blend(x, restyle(x, own[layer], target[layer]), params.alpha)
                 for layer, x in encoded.features.items()
             }
         with clock("decode"):
