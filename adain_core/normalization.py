@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 EPS = 1e-5  # pytorch's and the released code's; the paper gives no value
+PIXELS = 2**13  # of features that are weighted at a time, which stay in the caches
 
 
 class Statistics(NamedTuple):
@@ -73,13 +74,19 @@ def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statist
     Returns:
         Both [R,C,1,1].
     """
-    rows = x[0].permute(1, 2, 0).flatten(0, 1).to(torch.float32, copy=True)  # [HW,C], as channels_last has it
+    rows = x[0].permute(1, 2, 0).flatten(0, 1)  # [HW,C], as channels_last has it
     shares = weights.flatten(1).float()  # [R,HW]
-    shares = shares / shares.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-    mean = shares @ rows  # [R,C]
-    middle = mean.mean(0)  # the variance is a difference of moments, exact where these are about a middle
-    squares = shares @ rows.sub_(middle).square_()
-    variance = (squares - (mean - middle).square()).clamp_min_(0)
+    total = shares.sum(1, keepdim=True)
+    shares = shares / total.clamp_min(torch.finfo(torch.float32).tiny)
+    # The variance is a difference of moments, exact where these are about a middle, here that of some of the pixels.
+    middle = rows[:: max(1, len(rows) // 1024)].float().mean(0)
+    mean, squares = middle.new_zeros(2, len(shares), len(middle))  # [R,C] each
+    for part, share in zip(torch.split(rows, PIXELS), torch.split(shares, PIXELS, 1), strict=True):
+        gaps = part.float() - middle
+        mean.addmm_(share, gaps)
+        squares.addmm_(share, gaps.square_())
+    variance = (squares - mean.square()).clamp_min_(0)
+    mean += middle * (total > 0)
     return Statistics(mean[..., None, None], (variance + eps).sqrt()[..., None, None])
 
 

@@ -93,11 +93,13 @@ def run_places(
             if not masks and space.strength is None:
                 return Seen(features, {}, {})
             rows, columns = tile.padded
-            covered = regions.cover([each[..., rows, columns] for each in masks], tile.size)[used].to(networks.device)
+            halved = [regions.halve(each[..., rows, columns]) for each in masks]
+            size = [-(-side // 2) for side in tile.size]
+            covered = regions.cover(halved, size)[used].to(networks.device)
             shares = {layer: regions.pool(covered, layer) for layer in features}
             if space.strength is None:
                 return Seen(features, shares, {layer: strengths * share for layer, share in shares.items()})
-            amounts = strengths * covered * space.strength[..., rows, columns].to(networks.device)
+            amounts = strengths * covered * regions.halve(space.strength[..., rows, columns]).to(networks.device)
             return Seen(features, shares, {layer: regions.pool(amounts, layer) for layer in features})
 
     passes = 2 if len(plan) > 1 else 1  # a whole picture is one step
@@ -155,7 +157,8 @@ def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
             found.append(networks.statistics(style.image))
         else:
             features = networks.encode(style.image).features
-            masks = {layer: regions.pool(style.mask, layer).to(networks.device) for layer in features}
+            halved = regions.halve(style.mask).to(networks.device)
+            masks = {layer: regions.pool(halved, layer) for layer in features}
             found.append({layer: weighted_statistics(x, masks[layer]) for layer, x in features.items()})
     weights = [style.weight for style in styles]
     return {layer: mix([each[layer] for each in found], weights) for layer in networks.levels}
