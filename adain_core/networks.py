@@ -247,6 +247,12 @@ class Networks:
         return 3.6 * self.encoder.widths[0] * self.dtype.itemsize + 16
 
     @property
+    def feature_bytes(self) -> float:
+        """Memory for a pixel's features at `levels`."""
+        blocks = [int(layer[4]) for layer in self.levels]
+        return sum(self.encoder.widths[block - 1] / 4 ** (block - 1) for block in blocks) * self.dtype.itemsize
+
+    @property
     def rate(self) -> float:
         """Seconds that a pixel takes on this machine, encoded and decoded: by a try of 256x256, then by every run."""
         if not self._rates:

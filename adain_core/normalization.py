@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 EPS = 1e-5  # pytorch's and the released code's; the paper gives no value
-PIXELS = 2**13  # of features that are weighted at a time, which stay in the caches
+NUMBERS = 2**18  # taken to float32 at a time, so that the copies stay in the caches
 
 
 class Statistics(NamedTuple):
@@ -81,7 +81,8 @@ def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statist
     # The variance is a difference of moments, exact where these are about a middle, here that of some of the pixels.
     middle = rows[:: max(1, len(rows) // 1024)].float().mean(0)
     mean, squares = middle.new_zeros(2, len(shares), len(middle))  # [R,C] each
-    for part, share in zip(torch.split(rows, PIXELS), torch.split(shares, PIXELS, 1), strict=True):
+    count = max(1, NUMBERS // x.shape[1])
+    for part, share in zip(torch.split(rows, count), torch.split(shares, count, 1), strict=True):
         gaps = part.float() - middle
         mean.addmm_(share, gaps)
         squares.addmm_(share, gaps.square_())
@@ -109,7 +110,12 @@ def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:
     """Take the own mean and standard deviation off features and put the target's on (Eq. 8, statistics given)."""
     scale = target.std / own.std
     shift = target.mean - own.mean * scale
-    return shift.addcmul(x.to(shift.dtype), scale).to(x.dtype)  # target.std * (x - own.mean) / own.std + target.mean
+    if x.dtype == shift.dtype:
+        return shift.addcmul(x, scale)  # target.std * (x - own.mean) / own.std + target.mean
+    found, rows = torch.empty_like(x), max(1, NUMBERS // x[0, :, 0].numel())
+    for part, room in zip(torch.split(x, rows, 2), torch.split(found, rows, 2), strict=True):
+        room.copy_(shift.addcmul(part.to(shift.dtype), scale))
+    return found
 
 
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = EPS) -> Tensor:

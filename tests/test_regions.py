@@ -37,7 +37,7 @@ def test_weights_of_ones_are_plain_statistics():
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_weighted_statistics_part_by_part_are_numpys(monkeypatch, channels_last):
-    monkeypatch.setattr(normalization, "PIXELS", 7)
+    monkeypatch.setattr(normalization, "NUMBERS", 70)
     x, weights = 50 + torch.randn(1, 5, 9, 11), torch.rand(3, 1, 9, 11)
     given = x.contiguous(memory_format=torch.channels_last) if channels_last else x
     found = weighted_statistics(given, weights)

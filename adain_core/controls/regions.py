@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import contracts
-from adain_core.normalization import Statistics, statistics, weighted_statistics
+from adain_core.normalization import NUMBERS, Statistics, statistics, weighted_statistics
 
 MOST = 16  # regions of a run
 
@@ -122,15 +122,17 @@ def pool(halved: Tensor, layer: str) -> Tensor:
     return halved if size == 1 else F.avg_pool2d(halved, size, ceil_mode=True)
 
 
-def measure(x: Tensor, shares: Tensor | None) -> tuple[Tensor, Statistics]:
+def measure(x: Tensor, halved: Tensor | None, layer: str) -> tuple[Tensor, Statistics]:
     """Return the weight and the statistics of each region, or of all pixels where there are no shares.
 
     Args:
         x: features, [1,C,h,w].
-        shares: [R,1,h,w].
+        halved: the regions' shares at half the picture's resolution, [R,1,H/2,W/2].
+        layer: of the features.
     """
-    if shares is None:
+    if halved is None:
         return torch.tensor(float(x[0, 0].numel()), device=x.device), statistics(x)
+    shares = pool(halved, layer)
     return shares.sum((2, 3), keepdim=True), weighted_statistics(x, shares)
 
 
@@ -148,11 +150,15 @@ def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> T
     """
     scale = (target.std / own.std).flatten(1)  # [R,C]
     shift = target.mean.flatten(1) - own.mean.flatten(1) * scale
-    rows = shares.flatten(1).T.to(x.dtype)  # [hw,R]
-    gain, offset = (
-        torch.mm(rows, each.to(x.dtype)).view(*x.shape[2:], -1).permute(2, 0, 1)[None] for each in (scale - 1, shift)
-    )  # [1,C,h,w], channels last
-    return torch.addcmul(x + offset, x, gain)
+    both = torch.cat([scale - 1, shift], 1)  # [R,2C]
+    pixels = x[0].permute(1, 2, 0).flatten(0, 1)  # [hw,C], as channels_last has it
+    found = torch.empty_like(pixels)
+    split = (torch.split(each, max(1, NUMBERS // x.shape[1])) for each in (pixels, shares.flatten(1).T, found))
+    for part, share, room in zip(*split, strict=True):
+        gain, offset = (share @ both).chunk(2, 1)
+        wide = part.to(both.dtype)
+        room.copy_(offset.addcmul_(wide, gain).add_(wide))
+    return found.view(*x.shape[2:], -1).permute(2, 0, 1)[None]  # [1,C,h,w]
 
 
 def stack(each: Sequence[Mapping[str, Statistics]], layer: str) -> Statistics:
