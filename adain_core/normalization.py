@@ -41,15 +41,18 @@ def statistics(x: Tensor, dims: tuple[int, ...] = (2, 3), eps: float = EPS) -> S
 class _MeanStd(torch.autograd.Function):
     """In two passes, on a CPU 2.6 to 6 times faster than torch.var_mean at 512 px; backward in one.
 
-    Half-precision features are read as float32, which is also what comes back.
+    Half-precision features are read as float32, which is also what comes back; in parts, and in one pass.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, dims: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor]:
-        exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        mean = exact.mean(dims, keepdim=True)
-        gaps = exact - mean if exact is x else exact.sub_(mean)  # a copy is ours to change
-        std = (gaps.square_().mean(dims, keepdim=True) + eps).sqrt()
+        if x.dtype in (torch.bfloat16, torch.float16) and dims == (2, 3):
+            mean, variance = _moments(x)
+        else:
+            exact = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+            mean = exact.mean(dims, keepdim=True)
+            variance = (exact - mean).square_().mean(dims, keepdim=True)
+        std = (variance + eps).sqrt()
         ctx.save_for_backward(x, mean, std)
         return mean, std
 
@@ -61,6 +64,19 @@ class _MeanStd(torch.autograd.Function):
         slope = std_grad / (count * std)  # d std / dx = (x - mean) / (count std)
         offset = mean_grad / count - mean * slope
         return torch.addcmul(offset.to(x.dtype), x, slope.to(x.dtype)), None, None
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of half-precision features, [N,C,1,1] in float32."""
+    middle = x[:, :, ::8, ::8].float().mean((2, 3), keepdim=True)  # a difference of moments is exact about it
+    mean, squares = torch.zeros_like(middle), torch.zeros_like(middle)
+    for part in torch.split(x, max(1, NUMBERS // x[:, :, 0].numel()), 2):
+        gaps = part.float() - middle
+        mean += gaps.sum((2, 3), keepdim=True)
+        squares += gaps.square_().sum((2, 3), keepdim=True)
+    count = x[0, 0].numel()
+    mean /= count
+    return middle + mean, (squares / count - mean.square()).clamp_min_(0)
 
 
 def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statistics:

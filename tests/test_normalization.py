@@ -27,6 +27,15 @@ def test_adain_by_hand():
     assert adain(content, style.flip(2) * 2, eps=0.0).flatten().tolist() == [20.0, 32.0]
 
 
+def test_statistics_of_half_precision_are_those_of_the_same_numbers_in_float64(monkeypatch):
+    monkeypatch.setattr(normalization, "NUMBERS", 200)
+    x = (features(2, 3, 13, 11) * torch.tensor([0.1, 1, 20]).view(3, 1, 1) - 30).to(torch.bfloat16)
+    found, expected = statistics(x), statistics(x.double())
+    torch.testing.assert_close(found.mean.double(), expected.mean, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.std.double(), expected.std, rtol=1e-5, atol=1e-6)
+    assert {each.dtype for each in found} == {torch.float32}
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_half_precision_part_by_part_is_float32_rounded_once(monkeypatch, channels_last):
     """Features in bfloat16, and a tile of them, which does not lie in one piece."""

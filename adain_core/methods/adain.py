@@ -168,7 +168,9 @@ def _lay(
     for layer, x in cores.items():
         if layer not in whole:
             height, width = (-(-side // regions.step(layer)) for side in size)
-            whole[layer] = x.new_empty(1, x.shape[1], height, width).to(memory_format=torch.channels_last)
+            shape = (1, x.shape[1], height, width)
+            room = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+            whole[layer] = room
         whole[layer][:, :, *tiles.scale(place, regions.step(layer))] = x
     return whole
 
