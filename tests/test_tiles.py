@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adain_core import images, machine, networks, pipeline, run, stylize
+from adain_core import images, machine, networks, pipeline, run, stylize, weights
 from adain_core.contracts import Region, Space, Style
 from adain_core.controls import tiles
 from adain_core.methods import adain
@@ -115,15 +115,49 @@ def test_too_little_memory_is_refused_before_anything_is_computed(photo, paintin
 
 
 def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monkeypatch):
-    """45x37 pixels: the networks' own share, 16 bytes of the picture before and after, and 12 for each mask."""
+    """45x37 pixels: the networks' own share, 16 bytes of the picture before and after, and 10 for each mask."""
     plain = int(45 * 37 * (tiny.bytes_per_pixel + 16))
     assert pipeline.forecast(photo, networks=tiny).bytes == plain
+    assert pipeline.forecast(photo, networks=tiny, masks=3).bytes == plain + 3 * 10 * 45 * 37
     ramp = Image.linear_gradient("L")
-    monkeypatch.setattr(machine, "free_memory", lambda: plain + 3 * 12 * 45 * 37 - 1)
+    monkeypatch.setattr(machine, "free_memory", lambda: plain + 3 * 10 * 45 * 37 - 1)
     options = {"regions": {1: ramp, 2: ramp}, "style_for": {1: painting, 2: None}, "networks": tiny}
     stylize(photo, painting, **options)
     with pytest.raises(ValueError, match="needs about"):
         stylize(photo, painting, strength_map=ramp, **options)
+
+
+def test_kept_features_are_forecast(tiny, monkeypatch):
+    """Of the tiny networks' float32 features a pixel has 6/4 + 8/16 + 10/64, at three levels."""
+    photo = Image.new("RGB", (640, 640))
+    monkeypatch.setattr(type(tiny), "tile", 104)
+    kept = pipeline.forecast(photo, networks=tiny)
+    monkeypatch.setattr(tiles, "KEEP", 0)
+    again = pipeline.forecast(photo, networks=tiny)
+    assert kept.bytes - again.bytes == 640 * 640 * 4 * (6 / 4 + 8 / 16 + 10 / 64) and kept.seconds < again.seconds
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("size", [4096, 8192])
+def test_large_pictures_with_two_regions_take_less_than_two_gib(monkeypatch, dtype, size):
+    compact = weights.load("compact", "cpu")
+    monkeypatch.setattr(compact, "dtype", dtype)  # machines with and without bfloat16
+    found = pipeline.forecast(Image.new("RGB", (64, 64)), networks=compact, size=size, masks=2)
+    assert found.size == (size, size) and found.tiles > 9 and found.bytes < 2 * 2**30
+
+
+def test_masks_are_held_as_bytes(photo, painting, tiny, monkeypatch):
+    held, run_places = [], adain.run_places
+
+    def watch(content, styles, params, networks, space):
+        held.extend([*(each.mask for each in space.regions), space.strength])
+        yield from run_places(content, styles, params, networks, space)
+
+    monkeypatch.setattr(adain, "run_places", watch)
+    ramp = Image.linear_gradient("L")
+    given = {"mask": ramp, "strength_map": ramp, "regions": {1: ramp}, "style_for": {1: painting}}
+    stylize(photo, painting, networks=tiny, **given)
+    assert [each.nbytes for each in held] == 3 * [45 * 37]
 
 
 def test_free_memory_is_the_containers_where_that_is_less(tmp_path):

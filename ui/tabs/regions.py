@@ -47,11 +47,13 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         if missing := _missing(values, regions):
             yield View(status=sentence("No picture was made."), **missing)
             return
+        given = _inputs(values, regions)
+        count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
         yield View(
-            status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options])}"),
+            status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], count)}"),
             map_note="",
         )
-        for result in run(content, **_inputs(values, regions), **options, download=False):
+        for result in run(content, **given, **options, download=False):
             yield View(**show(result))
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
