@@ -105,9 +105,9 @@ def read_style_masks(
         None if each is None else read_mask("style mask", each, look.size, 0, index)
         for index, (each, look) in enumerate(zip(given, looks, strict=True))
     ]
-    for number, each in enumerate(found, start=1):
+    for index, each in enumerate(found):
         if each is not None and not each.any():
-            raise ValueError(f"The mask of style {number} is black; leave some of the style white.")
+            raise PictureError("style mask", index, "It is black; leave some of the style white.")
     return found
 
 

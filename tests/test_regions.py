@@ -240,7 +240,7 @@ def test_tiny_and_empty_regions(photo, painting, tiny):
         ({"style_masks": [None, None]}, "Styles: 1, but style masks: 2; give one a style, or none."),
         (
             {"style_masks": [Image.new("L", (20, 20))]},
-            "The mask of style 1 is black; leave some of the style white.",
+            "Style mask: It is black; leave some of the style white.",
         ),
         (
             {"method": "wct", "style_masks": [Image.new("L", (20, 20), 255)]},

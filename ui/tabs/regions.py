@@ -143,7 +143,7 @@ def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> di
         "regions": regions,
         "style_for": {label: _style(values, slot) for label, slot in slots.items() if values[slot] != REST},
         "region_strength": {label: value for label, value in strengths.items() if value < 1},
-        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND),
+        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND, "strength map"),
         "feather": values["feather"],
     }
 
