@@ -83,9 +83,8 @@ def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image
     found = np.empty((*stylized.size[::-1], 3), np.uint8)
     for rows in _strips(stylized):
         lab = _lab(content, rows)
-        if params.color_strength < 1:  # of the stylized picture's own a and b the rest is kept
-            other = _lab(stylized, rows)[..., 1:]
-            lab[..., 1:] = other + params.color_strength * (lab[..., 1:] - other)
+        if params.color_strength < 1:  # what the networks saw had only the rest of its colors; theirs are all kept
+            lab[..., 1:] = _lab(stylized, rows)[..., 1:] + params.color_strength * lab[..., 1:]
         cv2.insertChannel(_lightness(stylized, rows), lab, 0)
         found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
     return Image.fromarray(found)
