@@ -170,6 +170,13 @@ def test_the_rest_takes_the_runs_styles_or_stays_as_it_is(photo, painting, tiny)
     assert (pixels(found)[:, :20] != pixels(photo)[:, :20]).mean() > 0.5
 
 
+def test_masked_wholly_or_not_at_all(photo, painting, tiny):
+    black, white = (Image.new("L", (30, 20), level) for level in (0, 255))
+    assert stylize(photo, painting, mask=black, networks=tiny).tobytes() == photo.tobytes()
+    plain = stylize(photo, painting, networks=tiny)
+    assert np.abs(pixels(stylize(photo, painting, mask=white, networks=tiny)) - pixels(plain)).max() <= 1
+
+
 def test_a_region_may_mix_styles_and_have_a_strength(photo, painting, tiny):
     other, labels = picture(50, 50, 8), halves(45, 37, at=44)
     mixed = stylize(photo, painting, regions=labels, style_for={1: [painting, other]}, networks=tiny, feather=0)

@@ -19,7 +19,7 @@ from ui.widgets import COMPUTE, QUIET, STOP, draw_field, expect, keep, outcome, 
 
 TITLE = "Regions"
 ORDER = 3
-SIZES = (256, 512, 1024, 2048, 4096)
+SIZES = (256, 512, 1024, 2048, 4096, 8192)
 REST, LEAVE, OWN = "As the rest", "Leave as it is", "A painting of my own"
 OPENING = ("night_river", "stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor")
 OPENING = dict(zip(SLOTS, (*OPENING, "woodcut", "psychedelic"), strict=True))
@@ -96,7 +96,7 @@ def regions_api(
         style_8: for region 8.
         strengths: by region, 0 to 1, as in {"1": 0.5}; full where not named.
         feather: how softly regions meet, in pixels of the result.
-        size: the longer side of the result, 64 to 4096 pixels.
+        size: the longer side of the result, 64 to 8192 pixels.
 
     Returns:
         The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
