@@ -161,6 +161,7 @@ def run(
     with clock("load model"):
         networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
     side = _side(picture.size, settings, method, networks)
+    machine.keep_freed(side is None)
     plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
     masks = len({*(style_for or ()), *(region_strength or ())}) + sum(each is not None for each in (mask, strength_map))
     _check_memory(picture.size, [tile.area for tile in plan], networks, masks)

@@ -1,5 +1,8 @@
 """Tiles equal the whole; forecasts and refusals come before."""
 
+import platform
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -158,6 +161,36 @@ def test_masks_are_held_as_bytes(photo, painting, tiny, monkeypatch):
     given = {"mask": ramp, "strength_map": ramp, "regions": {1: ramp}, "style_for": {1: painting}}
     stylize(photo, painting, networks=tiny, **given)
     assert [each.nbytes for each in held] == 3 * [45 * 37]
+
+
+def test_freed_memory_is_kept_but_for_tiles(photo, painting, monkeypatch):
+    kept = []
+    monkeypatch.setattr(machine, "keep_freed", kept.append)
+    for tile in ("off", "on"):
+        stylize(photo, painting, networks=make_networks(), tile=tile)
+    assert kept == [True, False]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+@pytest.mark.parametrize("keep", [True, False])
+def test_kept_memory_is_not_fetched_anew(keep):
+    def use() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(10, 2**20)  # 40 MiB, written
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    machine.keep_freed(keep)
+    fetched = min(use() for _ in range(5))
+    machine.keep_freed(False)
+    assert fetched < 1000 if keep else fetched > 5000
+
+
+def test_without_glibc_nothing_happens(monkeypatch):
+    def missing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", missing)
+    machine.keep_freed(True)
 
 
 def test_free_memory_is_the_containers_where_that_is_less(tmp_path):
