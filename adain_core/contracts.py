@@ -78,7 +78,7 @@ class Style:
     Attributes:
         image: [1,3,h,w], RGB in [0,1], of any size.
         weight: its share; the pipeline makes the weights of a run sum to 1.
-        mask: [1,1,h,w] in [0,1], how much of each pixel gives the style; None for all of it.
+        mask: [1,1,h,w], in [0,1], or uint8 in [0,255], how much of each pixel gives the style; None for all of it.
     """
 
     image: Tensor
@@ -91,7 +91,8 @@ class Region:
     """A part of the content and what it becomes.
 
     Attributes:
-        mask: [1,1,H,W] in [0,1], of the content's size; where masks sum to more than 1 they share the pixel.
+        mask: [1,1,H,W], in [0,1], or uint8 in [0,255], of the content's size; where masks sum to more than 1 they
+            share the pixel.
         styles: their weights sum to 1; without any, the region stays as it is.
         strength: 0 to 1, times the method's own.
     """
@@ -107,7 +108,7 @@ class Space:
 
     Attributes:
         regions: parts with styles of their own; what they leave takes the run's styles.
-        strength: [1,1,H,W] in [0,1], times the method's own; None for 1 everywhere.
+        strength: [1,1,H,W], in [0,1], or uint8 in [0,255], times the method's own; None for 1 everywhere.
         side: pixels of a tile's side, or None to take the picture whole.
     """
 

@@ -9,6 +9,8 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -163,11 +165,17 @@ class Decoder(nn.Module):
         return x
 
 
-class Encoding(NamedTuple):
-    """A picture's features and their statistics, by layer."""
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """A picture's features by layer, and their statistics, which are computed when somebody asks for them."""
 
     features: dict[str, Tensor]
-    statistics: dict[str, Statistics]
+
+    @cached_property
+    def statistics(self) -> dict[str, Statistics]:
+        """Mean and standard deviation by layer."""
+        with torch.inference_mode():
+            return {layer: statistics(x) for layer, x in self.features.items()}
 
 
 class Networks:
@@ -239,6 +247,12 @@ class Networks:
         return 3.6 * self.encoder.widths[0] * self.dtype.itemsize + 16
 
     @property
+    def feature_bytes(self) -> float:
+        """Memory for a pixel's features at `levels`."""
+        blocks = [int(layer[4]) for layer in self.levels]
+        return sum(self.encoder.widths[block - 1] / 4 ** (block - 1) for block in blocks) * self.dtype.itemsize
+
+    @property
     def rate(self) -> float:
         """Seconds that a pixel takes on this machine, encoded and decoded: by a try of 256x256, then by every run."""
         if not self._rates:
@@ -272,11 +286,11 @@ class Networks:
 
     def encode(self, image: Tensor) -> Encoding:
         """Return a picture's features and statistics at `levels`, computed once a picture; image as for Encoder."""
-        return self._remember(("encoding", _digest(image)), lambda: self._encode(image))
+        return self._remember(("encoding", _digest(image)), lambda: Encoding(self.features(image)))
 
     def statistics(self, image: Tensor) -> dict[str, Statistics]:
         """Return a picture's statistics at `levels`, computed once a picture; of its features nothing is kept."""
-        return self._remember(("statistics", _digest(image)), lambda: self._encode(image).statistics)
+        return self._remember(("statistics", _digest(image)), lambda: Encoding(self.features(image)).statistics)
 
     @property
     def poolings(self) -> list[str]:
@@ -321,11 +335,6 @@ class Networks:
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         return self._timed("encode", image[:, 0].numel(), lambda: self.encoder(image, self.levels))
 
-    @torch.inference_mode()
-    def _encode(self, image: Tensor) -> Encoding:
-        features = self.features(image)
-        return Encoding(features, {layer: statistics(x) for layer, x in features.items()})
-
     def _prepare(self, module: nn.Module) -> Any:
         module = module.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module.eval().requires_grad_(False)
@@ -346,7 +355,9 @@ def _digest(image: Tensor) -> bytes:
     return hashlib.blake2b(pixels.data, key=repr(tuple(image.shape)).encode(), digest_size=16).digest()
 
 
-def _bytes(value: Tensor | Mapping[str, Any] | Iterable[Any]) -> int:
+def _bytes(value: Tensor | Encoding | Mapping[str, Any] | Iterable[Any]) -> int:
+    if isinstance(value, Encoding):
+        return _bytes(value.features)
     if isinstance(value, Tensor):
         return value.nbytes
     return sum(map(_bytes, value.values() if isinstance(value, Mapping) else value))

@@ -24,6 +24,7 @@ from adain_core.places import PictureError as PictureError
 
 MAX_SIZE = 8192  # pixels of the longer side
 MANY = 16  # tiles beyond which they are made larger: many allocations leave memory in fragments
+LARGE = 700_000_000  # bytes that a tile may take then
 WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
 CONTROLS = (color.Params, scale.Params, regions.Params, tiles.Params)
 
@@ -160,6 +161,7 @@ def run(
     with clock("load model"):
         networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
     side = _side(picture.size, settings, method, networks)
+    machine.keep_freed(side is None)
     plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
     masks = len({*(style_for or ()), *(region_strength or ())}) + sum(each is not None for each in (mask, strength_map))
     _check_memory(picture.size, [tile.area for tile in plan], networks, masks)
@@ -251,6 +253,7 @@ def run(
 def forecast(
     content: images.Source,
     *,
+    masks: int = 0,
     networks: Networks | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     **options: Any,
@@ -258,6 +261,13 @@ def forecast(
     """Say what `run` with these options will take; styles are left out, since they are small and remembered.
 
     The first time, the networks are tried on 256x256 pixels to see how fast this machine is.
+
+    Args:
+        content: as for `run`.
+        masks: how many regions with a style or a strength, masks and maps there will be.
+        networks: as for `run`.
+        weights_dir: as for `run`.
+        options: as for `run`.
 
     Raises:
         ValueError: as `run`, where the picture's head or the options tell; there is too little memory.
@@ -268,10 +278,11 @@ def forecast(
     networks = networks or weights.load(settings.model, settings.device, weights_dir, download=False)
     plan = tiles.plan(size[1], size[0], _side(size, settings, method, networks), networks.reach)
     areas = [tile.area for tile in plan]
-    seconds = networks.rate * sum(areas) * (1.25 if len(plan) > 1 else 1)  # tiles are encoded once or twice
+    again = len(plan) > 1 and not _kept(size[0] * size[1], len(plan), networks)
+    seconds = networks.rate * sum(areas) * (1.5 if again else 1)  # tiles are encoded once or twice
     if (steps := getattr(params, "steps", None)) is not None:  # forth and back through the encoder, about half of all
         seconds = min(1.5 * seconds * steps, getattr(params, "seconds", math.inf))
-    return Forecast(seconds, _check_memory(size, areas, networks), len(plan), size)
+    return Forecast(seconds, _check_memory(size, areas, networks, masks), len(plan), size)
 
 
 def stylize(content: images.Source, style: images.Source | Sequence[images.Source] = (), **options: Any) -> Image.Image:
@@ -336,7 +347,10 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
         raise ValueError(f"The picture has {size[0]}x{size[1]} pixels; this server takes a size of at most {most:g}.")
     pixels = size[0] * size[1]
     if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
-        return networks.tile * (1 if pixels <= MANY * networks.tile**2 else 2)
+        if pixels <= MANY * networks.tile**2:
+            return networks.tile
+        seen = int((LARGE / networks.bytes_per_pixel) ** 0.5)
+        return max(networks.tile, min(2 * networks.tile, seen - 2 * networks.reach))
     if pixels > networks.max_pixels:
         side = int(max(size) * (networks.max_pixels / pixels) ** 0.5)
         raise ValueError(
@@ -346,11 +360,18 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
     return None
 
 
+def _kept(pixels: int, count: int, networks: Networks) -> int:
+    """Return the bytes of features that stay from the first pass over tiles to the second."""
+    kept = 0 if count == 1 or networks.decoder is None else int(networks.feature_bytes * pixels)
+    return kept if kept <= tiles.KEEP else 0
+
+
 def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks, masks: int = 0) -> int:
     """Return the bytes that a picture takes, and refuse it if they aren't free."""
     pixels = size[0] * size[1]
     needed = int(max(areas) * networks.bytes_per_pixel + 16 * pixels)  # and the picture itself, before and after
-    needed += masks * (4 * pixels + 8 * max(areas))  # float32; a tile's are shared out in two copies
+    needed += masks * (2 * pixels + 8 * max(areas))  # twice while they are made; a tile's are shared out as floats
+    needed += _kept(pixels, len(areas), networks)
     if needed > (free := machine.free_memory()):
         raise ValueError(
             f"A picture of {size[0]}x{size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -14,7 +15,7 @@ from adain_core.contracts import Region
 from adain_core.controls import regions
 
 T = TypeVar("T")
-ROWS = 512  # taken at a time, to bound memory
+ROWS = 128  # taken at a time, which bounds memory and stays in the caches
 
 
 class PictureError(ValueError):
@@ -64,9 +65,9 @@ def read_parts(
         ValueError: a label isn't there, or a strength is out of bounds.
     """
     style_for, strengths = dict(style_for or {}), dict(strengths or {})
-    masks: Mapping[int, Image.Image] = {}
+    masks: Mapping[int, Callable[[], Image.Image]] = {}
     if isinstance(given, Mapping):
-        masks = {label: _grey(f"mask of region {label}", source) for label, source in given.items()}
+        masks = {label: partial(_grey, f"mask of region {label}", source) for label, source in given.items()}
     elif given is not None:
         masks = regions.split(refusing("label map", 0, lambda: images.load_labels(given)))
     for label in (*style_for, *strengths):
@@ -78,7 +79,7 @@ def read_parts(
     open_ = None if mask is None else read_mask("mask", mask, size, feather)
     found = []
     for label in [label for label in masks if label in style_for or label in strengths]:
-        area = regions.fit(masks[label], size, feather)
+        area = regions.fit(masks[label](), size, feather)
         own, part = looks, shares
         if label in style_for:
             sources: Any = style_for[label]
@@ -86,10 +87,10 @@ def read_parts(
             sources = [] if sources is None else sources if several else [sources]
             own = [load(f"style of region {label}", source, longest) for source in sources]
             part = [1 / len(own) for _ in own]
-        area = area if open_ is None else area * open_
+        area = area if open_ is None else regions.cut(area, open_)
         found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))
     if open_ is not None:
-        found.append(Part("mask", 1 - open_, [], [], 1.0))
+        found.append(Part("mask", 255 - open_, [], [], 1.0))
     return found
 
 
@@ -104,9 +105,9 @@ def read_style_masks(
         None if each is None else read_mask("style mask", each, look.size, 0, index)
         for index, (each, look) in enumerate(zip(given, looks, strict=True))
     ]
-    for number, each in enumerate(found, start=1):
+    for index, each in enumerate(found):
         if each is not None and not each.any():
-            raise ValueError(f"The mask of style {number} is black; leave some of the style white.")
+            raise PictureError("style mask", index, "It is black; leave some of the style white.")
     return found
 
 

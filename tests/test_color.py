@@ -121,6 +121,20 @@ def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):
     assert np.ptp(seen, axis=2).max() <= 1  # the networks see grey
 
 
+def test_luminance_by_three_quarters_lies_between_the_colors_of_both_pictures(shipped_pair):
+    """By CIELAB's mean a and b; networks that see a quarter of the colors give a quarter back."""
+
+    def chroma(picture):
+        lab = color.cv2.cvtColor(np.asarray(picture, np.float32) / 255, color.cv2.COLOR_RGB2Lab)
+        return lab[..., 1:].mean((0, 1)), np.linalg.norm(lab[..., 1:], axis=-1).mean()
+
+    photo = Image.open(shipped_pair[0]).convert("RGB").resize((256, 192))
+    made = {x: stylize(photo, shipped_pair[1], color="luminance", color_strength=x) for x in (0.0, 0.75, 1.0)}
+    (off, most), (found, between), (full, least) = (chroma(made[x]) for x in sorted(made))
+    assert np.linalg.norm(found - (off + 3 * full) / 4) < 0.15 * np.linalg.norm(off - full)
+    assert least < between < most
+
+
 def test_luminance_of_flat_pictures_is_finite():
     flat, params = Image.new("RGB", (20, 20), "teal"), color.Params(color="luminance")
     for style, content in ((flat, picture(20, 20, 1)), (picture(20, 20, 1), flat), (flat, flat)):

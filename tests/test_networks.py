@@ -1,5 +1,6 @@
 import threading
 
+import numpy as np
 import pytest
 import torch
 from conftest import WIDTHS, make_networks
@@ -12,6 +13,7 @@ import adain_core.vision  # noqa: F401  (makes torchvision importable beside any
 from adain_core import weights
 from adain_core.networks import WIDTHS as FULL
 from adain_core.networks import Decoder, Encoder, Networks, convolutions
+from adain_core.normalization import statistics
 
 PAPER_ENCODER = {0: "conv0", 2: "conv1_1", 5: "conv1_2", 9: "conv2_1", 12: "conv2_2", 16: "conv3_1"}
 PAPER_ENCODER |= {19: "conv3_2", 22: "conv3_3", 25: "conv3_4", 29: "conv4_1"}
@@ -172,9 +174,20 @@ def test_statistics_are_kept_apart_from_features(tiny, monkeypatch):
     assert tiny.memory.currsize == sum(4 * 2 * channels for channels in (6, 8, 10))  # two float32 a channel
 
 
+def test_statistics_of_an_encoding_wait_until_they_are_asked_for(tiny, monkeypatch):
+    calls, image = [], torch.rand(1, 3, 40, 32)
+    monkeypatch.setattr("adain_core.networks.statistics", lambda x: (calls.append(x.shape), statistics(x))[1])
+    encoded = tiny.encode(image)
+    assert not calls
+    found = encoded.statistics
+    assert encoded.statistics is found and len(calls) == len(tiny.levels)
+    x = encoded.features["relu3_1"].numpy()
+    np.testing.assert_allclose(found["relu3_1"].mean[0, :, 0, 0], x.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch):
     images = [torch.full((1, 3, 16, 16), value) for value in (0.1, 0.2, 0.3)]
-    size = sum(4 * (side * side + 2) * channels for side, channels in ((8, 6), (4, 8), (2, 10)))  # bytes
+    size = sum(4 * side * side * channels for side, channels in ((8, 6), (4, 8), (2, 10)))  # bytes
     monkeypatch.setattr("adain_core.networks.MEMORY", 2 * size)
     tiny = make_networks()
     for image in images:

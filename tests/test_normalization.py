@@ -27,6 +27,30 @@ def test_adain_by_hand():
     assert adain(content, style.flip(2) * 2, eps=0.0).flatten().tolist() == [20.0, 32.0]
 
 
+def test_statistics_of_half_precision_are_those_of_the_same_numbers_in_float64(monkeypatch):
+    monkeypatch.setattr(normalization, "NUMBERS", 200)
+    x = (features(2, 3, 13, 11) * torch.tensor([0.1, 1, 20]).view(3, 1, 1) - 30).to(torch.bfloat16)
+    found, expected = statistics(x), statistics(x.double())
+    torch.testing.assert_close(found.mean.double(), expected.mean, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.std.double(), expected.std, rtol=1e-5, atol=1e-6)
+    assert {each.dtype for each in found} == {torch.float32}
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_half_precision_part_by_part_is_float32_rounded_once(monkeypatch, channels_last):
+    """Features in bfloat16, and a tile of them, which does not lie in one piece."""
+    monkeypatch.setattr(normalization, "NUMBERS", 70)
+    x = features(2, 3, 13, 11).to(torch.bfloat16)
+    x = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    for tile in (x, x[:, :, 2:9, 3:]):
+        own, target = statistics(tile), statistics(features(2, 3, 5, 5, seed=1).float() * 3 + 7)
+        found = normalization.restyle(tile, own, target)
+        wide = tile.double()
+        expected = target.std * (wide - own.mean) / own.std + target.mean
+        assert found.dtype == torch.bfloat16 and found.shape == tile.shape
+        torch.testing.assert_close(found.double(), expected.double(), rtol=2**-8, atol=1e-3)
+
+
 def test_batch_norm_is_torchs():
     x, gamma, beta = features(3, 4, 5, 6), features(4, seed=1), features(4, seed=2)
     expected = F.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)

@@ -13,8 +13,10 @@ from conftest import picture
 from gradio_client import handle_file
 from PIL import Image
 
+from adain_core import PictureError
 from adain_core.pipeline import Settings
 from ui import widgets
+from ui.tabs import stylize
 
 tab = browser.tab
 
@@ -121,38 +123,99 @@ class TestControls:
         tab.locator("#controls-status").get_by_text("No picture was made.").wait_for()
 
 
+def test_masks_stand_beside_their_paintings(tmp_path):
+    files = {name: str(tmp_path / f"{name}.png") for name in ("one", "three", "mask")}
+    for path in files.values():
+        picture(40, 30, 1).save(path)
+    values = {f"{slot}{part}": None for slot in stylize.SLOTS for part in ("", "_mask")}
+    values |= {f"{slot}_mask_canvas": [] for slot in stylize.SLOTS}
+    values |= {"style": files["one"], "style_3": files["three"], "method": "adain"}
+    assert stylize._style_masks(values, ["style", "style_3"]) is None
+    values["style_3_mask"] = files["mask"]
+    assert stylize._style_masks(values, ["style", "style_3"]) == [None, files["mask"]]
+    with pytest.raises(PictureError, match="^Style mask 2: This method takes the whole painting"):
+        stylize._style_masks(values | {"method": "gatys"}, ["style", "style_3"])
+
+
 class TestStyleMask:
     def test_a_painted_part_gives_the_style(self, tab):
-        def run() -> bytes:
-            tab.locator("#status").evaluate("note => note.querySelector('.time-bar')?.remove()")
-            tab.locator("#run").click()
-            tab.locator("#status .time-bar").wait_for()
-            return saved(tab, "download").tobytes()
-
-        assert not tab.locator("#style-mask").is_visible()
-        whole = run()
+        assert not tab.locator("#style-part").is_visible()
+        whole = self.run(tab)
         tab.locator("#mix button").first.click()
-        tab.locator("#style-mask-canvas canvas").first.wait_for()
+        assert not tab.locator("#style-mask").is_visible()
+        self.open(tab, "style")
         stroke(tab, "style-mask-canvas")
         mask = saved(tab, "style-mask-save")
         assert mask.size == (512, 384) and 0.02 < np.mean(np.asarray(mask) == 255) < 0.5
-        part = run()
+        part = self.run(tab)
         assert part != whole
         tab.locator("#mix button").first.click()
         tab.locator("#style-mask-canvas").wait_for(state="hidden")
-        assert run() == part  # what is closed still holds
+        assert self.run(tab) == part  # what is closed still holds
         tab.locator("#mix button").first.click()
         tab.locator("#style-mask-clear").click()
         self.wait_until_blank(tab)
-        assert run() == whole
+        assert self.run(tab) == whole
 
     def test_the_paint_goes_with_its_painting(self, tab):
         tab.locator("#mix button").first.click()
-        tab.locator("#style-mask-canvas canvas").first.wait_for()
+        self.open(tab, "style")
         stroke(tab, "style-mask-canvas")
         assert saved(tab, "style-mask-save").size == (512, 384)
         tab.locator("#styles button.thumbnail-item").nth(2).click()
         self.wait_until_blank(tab)
+
+    def test_every_painting_has_its_own(self, tab, tmp_path):
+        two = picture(400, 300, 2)
+        two.paste((200, 30, 30), (200, 0, 400, 300))  # one half is flat
+        two.save(tmp_path / "two.png")
+        right = Image.new("L", (40, 30))
+        right.paste(255, (20, 0, 40, 30))
+        right.save(tmp_path / "right.png")
+        tab.locator("#mix button").first.click()
+        tab.locator("#style_3 input[type=file]").set_input_files(str(tmp_path / "two.png"))
+        tab.locator("#style_3 img").wait_for()
+        whole = self.run(tab)
+        self.open(tab, "style-3")
+        tab.locator("#style-3-mask input[type=file]").set_input_files(str(tmp_path / "right.png"))
+        tab.locator("#style-3-mask img").wait_for()
+        flat = self.run(tab)
+        assert flat != whole
+        stroke(tab, "style-3-mask-canvas")
+        painted = saved(tab, "style-3-mask-save")  # over the file
+        assert painted.size == (40, 30) and np.asarray(painted)[:, :18].max() == 255
+        assert self.run(tab) not in (flat, whole)
+        Image.new("L", (40, 30)).save(tmp_path / "black.png")
+        self.open(tab, "style")
+        tab.locator("#style-mask input[type=file]").set_input_files(str(tmp_path / "black.png"))
+        tab.locator("#style-mask img").wait_for()
+        tab.locator("#run").click()
+        tab.locator("#style-mask-note [role=alert]").get_by_text("It is black").wait_for()
+
+    def test_a_bad_mask_is_refused_beside_its_field(self, tab, tmp_path):
+        Image.new("L", (40, 30)).save(tmp_path / "black.png")
+        picture(60, 40, 2).save(tmp_path / "two.png")
+        tab.locator("#mix button").first.click()
+        tab.locator("#style_2 input[type=file]").set_input_files(str(tmp_path / "two.png"))
+        self.open(tab, "style-2")
+        tab.locator("#style-2-mask input[type=file]").set_input_files(str(tmp_path / "black.png"))
+        tab.locator("#style-2-mask img").wait_for()
+        tab.locator("#run").click()
+        tab.locator("#style-2-mask-note [role=alert]").get_by_text("It is black").wait_for()
+        tab.locator("#advanced button").first.click()
+        tab.get_by_label("Gatys", exact=True).click()
+        tab.locator("#run").click()
+        tab.locator("#style-2-mask-note [role=alert]").get_by_text("This method takes the whole painting").wait_for()
+
+    def open(self, tab, painting: str) -> None:
+        tab.locator(f"#{painting}-part button").first.click()
+        tab.locator(f"#{painting}-mask-canvas canvas").first.wait_for()
+
+    def run(self, tab) -> bytes:
+        tab.locator("#status").evaluate("note => note.querySelector('.time-bar')?.remove()")
+        tab.locator("#run").click()
+        tab.locator("#status .time-bar").wait_for()
+        return saved(tab, "download").tobytes()
 
     def wait_until_blank(self, tab) -> None:
         for _ in range(60):
@@ -161,18 +224,6 @@ class TestStyleMask:
             if tab.locator("#style-mask-note").get_by_text("Nothing is painted yet.").count():
                 return
         raise AssertionError("the canvas still has paint")
-
-    def test_a_black_mask_is_refused_beside_its_field(self, tab, tmp_path):
-        Image.new("L", (40, 30)).save(tmp_path / "black.png")
-        tab.locator("#mix button").first.click()
-        tab.locator("#style-mask input[type=file]").set_input_files(str(tmp_path / "black.png"))
-        tab.locator("#style-mask img").wait_for()
-        tab.locator("#run").click()
-        tab.locator("#status").get_by_text("The mask of style 1 is black").wait_for()
-        tab.locator("#advanced button").first.click()
-        tab.get_by_label("Gatys", exact=True).click()
-        tab.locator("#run").click()
-        tab.locator("#style-mask-note [role=alert]").get_by_text("This method takes the whole painting").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,8 +6,10 @@ import torch
 from conftest import make_networks, picture, pixels
 from PIL import Image
 
-from adain_core import PictureError, run, stylize
+from adain_core import PictureError, normalization, run, stylize
+from adain_core.contracts import Region, Space, Style
 from adain_core.controls import proposals, regions
+from adain_core.methods import adain
 from adain_core.normalization import EPS, Statistics, merge, restyle, statistics, weighted_statistics
 
 
@@ -31,6 +33,21 @@ def test_weights_of_ones_are_plain_statistics():
     found, plain = weighted_statistics(x, torch.ones(1, 1, 9, 7)), statistics(x)
     torch.testing.assert_close(found.mean, plain.mean)
     torch.testing.assert_close(found.std, plain.std, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_weighted_statistics_part_by_part_are_numpys(monkeypatch, channels_last):
+    monkeypatch.setattr(normalization, "NUMBERS", 70)
+    x, weights = 50 + torch.randn(1, 5, 9, 11), torch.rand(3, 1, 9, 11)
+    given = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    found = weighted_statistics(given, weights)
+    for number, weight in enumerate(weights.flatten(1).double().numpy()):
+        for channel, values in enumerate(x[0].flatten(1).double().numpy()):
+            mean = np.average(values, weights=weight)
+            assert found.mean[number, channel].item() == pytest.approx(mean, abs=1e-4)
+            variance = np.average((values - mean) ** 2, weights=weight)
+            assert found.std[number, channel].item() == pytest.approx(variance**0.5, abs=1e-4)
+    assert torch.equal(given, x)  # nothing of it was changed
 
 
 def test_merging_parts_gives_the_whole():
@@ -58,23 +75,34 @@ def test_shares_of_overlapping_masks_sum_to_one():
     expected = [[0.5, 1, 0.2, 0], [0.5, 0, 0.3, 0], [0, 0, 0.5, 1]]
     assert torch.allclose(regions.cover([*masks], (1, 4)).view(3, 4), torch.tensor(expected))
     assert regions.cover([], (2, 3)).tolist() == [[[[1.0] * 3] * 2]]
+    coarse = regions.cover([*(255 * masks).round().byte()], (1, 4))
+    assert torch.allclose(coarse.view(3, 4), torch.tensor(expected), atol=1 / 255)
 
 
-@pytest.mark.parametrize(("layer", "step"), [("relu1_1", 1), ("relu2_1", 2), ("relu4_1", 8)])
-def test_pooling_averages_areas_and_has_the_features_size(layer, step):
-    mask = torch.rand(2, 1, 29, 21)
-    found = regions.pool(mask, layer)
-    assert found.shape[2:] == (-(-29 // step), -(-21 // step))
-    assert found[1, 0, 1, 1] == pytest.approx(mask[1, 0, step : 2 * step, step : 2 * step].mean().item(), abs=1e-6)
-    assert found[0, 0, -1, -1] == pytest.approx(
-        mask[0, 0, (28 // step) * step :, (20 // step) * step :].mean().item(), abs=1e-6
+@pytest.mark.parametrize(("layer", "step"), [("relu2_1", 2), ("relu3_1", 4), ("relu4_1", 8)])
+@pytest.mark.parametrize("eight_bit", [False, True])
+def test_pooling_averages_areas_and_has_the_features_size(layer, step, eight_bit):
+    mask = np.random.default_rng(0).integers(0, 256, (29, 22), dtype=np.uint8)
+    given = torch.from_numpy(mask if eight_bit else mask / np.float32(255))[None, None]
+    found = regions.pool(regions.halve(given), layer)[0, 0]
+    assert found.shape == (-(-29 // step), -(-22 // step))
+    assert found[1, 1] == pytest.approx(mask[step : 2 * step, step : 2 * step].mean() / 255, abs=1e-6)
+    corner = mask[(28 // step) * step :, (21 // step) * step :]
+    twice = np.vstack([corner, corner[-1:]])  # the last of an odd number of rows
+    assert found[-1, -1] == pytest.approx(twice.mean() / 255, abs=1e-6)
+
+
+def test_masks_are_cut_by_others_by_hand():
+    one, other = (
+        torch.tensor(levels, dtype=torch.uint8).view(1, 1, 1, 4) for levels in ([0, 255, 255, 102], [255, 255, 51, 100])
     )
+    assert regions.cut(one, other).flatten().tolist() == [0, 255, 51, 40]
 
 
 def test_label_maps_are_split_by_value():
     values = np.array([[0, 3], [3, 200]], np.uint8)
     found = regions.split(Image.fromarray(values))
-    assert {label: np.asarray(mask).tolist() for label, mask in found.items()} == {
+    assert {label: np.asarray(mask()).tolist() for label, mask in found.items()} == {
         0: [[255, 0], [0, 0]], 3: [[0, 255], [255, 0]], 200: [[0, 0], [0, 255]]
     }  # fmt: skip
     indexed = Image.fromarray(values).convert("P")
@@ -88,11 +116,11 @@ def test_label_maps_are_split_by_value():
 
 
 def test_feathering_keeps_the_sum_and_softens_the_edge():
-    masks = [regions.fit(mask, (80, 60), feather=3) for mask in regions.split(halves(40, 30)).values()]
+    masks = [regions.fit(mask(), (80, 60), feather=3) / 255 for mask in regions.split(halves(40, 30)).values()]
     torch.testing.assert_close(masks[0] + masks[1], torch.ones(1, 1, 60, 80), atol=0.02, rtol=0)
     row = masks[0][0, 0, 30]
-    assert row[0] == 1 and row[-1] < 1e-6 and 0.3 < row[40] < 0.7 and (row.diff() <= 1e-6).all()
-    assert sorted(set(regions.fit(Image.fromarray(np.uint8([[0, 255]])), (2, 1)).flatten().tolist())) == [0, 1]
+    assert row[0] == 1 and row[-1] < 1e-6 and 0.3 < row[40] < 0.7 and (row.diff() <= 0).all()
+    assert sorted(set(regions.fit(Image.fromarray(np.uint8([[0, 255]])), (2, 1)).flatten().tolist())) == [0, 255]
 
 
 @pytest.mark.parametrize("paper", [False, True])
@@ -142,6 +170,13 @@ def test_the_rest_takes_the_runs_styles_or_stays_as_it_is(photo, painting, tiny)
     assert (pixels(found)[:, :20] != pixels(photo)[:, :20]).mean() > 0.5
 
 
+def test_masked_wholly_or_not_at_all(photo, painting, tiny):
+    black, white = (Image.new("L", (30, 20), level) for level in (0, 255))
+    assert stylize(photo, painting, mask=black, networks=tiny).tobytes() == photo.tobytes()
+    plain = stylize(photo, painting, networks=tiny)
+    assert np.abs(pixels(stylize(photo, painting, mask=white, networks=tiny)) - pixels(plain)).max() <= 1
+
+
 def test_a_region_may_mix_styles_and_have_a_strength(photo, painting, tiny):
     other, labels = picture(50, 50, 8), halves(45, 37, at=44)
     mixed = stylize(photo, painting, regions=labels, style_for={1: [painting, other]}, networks=tiny, feather=0)
@@ -176,6 +211,17 @@ def test_a_style_mask_takes_a_part_of_the_style(photo):
     assert np.abs(pixels(white) - pixels(unmasked)).max() <= 1
 
 
+def test_masks_of_bytes_are_masks_of_levels(tiny):
+    bytes_ = torch.randint(0, 256, (3, 1, 1, 61, 45), dtype=torch.uint8)
+    content, styles = torch.rand(1, 3, 61, 45), [[Style(torch.rand(1, 3, 20, 20))] for _ in range(3)]
+    found = []
+    for masks in (bytes_, bytes_ / 255):
+        painted = [Region(masks[0], styles[0]), Region(masks[1], styles[1])]
+        (step,) = adain.run(content, styles[2], adain.Params(), tiny, Space(painted, masks[2]))
+        found.append(step.image)
+    torch.testing.assert_close(*found)
+
+
 def test_tiny_and_empty_regions(photo, painting, tiny):
     other = picture(50, 50, 8)
     labels = Image.new("L", photo.size, 1)
@@ -201,7 +247,7 @@ def test_tiny_and_empty_regions(photo, painting, tiny):
         ({"style_masks": [None, None]}, "Styles: 1, but style masks: 2; give one a style, or none."),
         (
             {"style_masks": [Image.new("L", (20, 20))]},
-            "The mask of style 1 is black; leave some of the style white.",
+            "Style mask: It is black; leave some of the style white.",
         ),
         (
             {"method": "wct", "style_masks": [Image.new("L", (20, 20), 255)]},

@@ -97,7 +97,7 @@ def blank(picture: str | None) -> dict[str, Any] | None:
 
 
 def grey_mask(
-    ui: Components, name: str, elem_id: str, of: str, opening: str, label: str, words: str, ground: int
+    ui: Components, name: str, elem_id: str, of: str, opening: str | None, label: str, words: str, ground: int
 ) -> None:
     """Draw a grey mask of a picture, uploaded or painted: `name`, `name_canvas` and `name_note` of `ui`; wire it.
 
@@ -106,7 +106,7 @@ def grey_mask(
         name: of the field.
         elem_id: of the field; the others' begin with it.
         of: the name of the picture.
-        opening: the picture that the page opens with.
+        opening: the picture that the page opens with, or None.
         label: what the mask is.
         words: what its greys mean.
         ground: level, 0 to 255, of what is not painted.
@@ -135,16 +135,18 @@ def grey_mask(
     download(save.click(saved, inputs, [file, ui[f"{name}_note"]], **QUIET), file)
 
 
-def read_grey(values: Mapping[str, Any], name: str, of: str, ground: int) -> images.Source | None:
+def read_grey(
+    values: Mapping[str, Any], name: str, of: str, ground: int, role: str, index: int = 0
+) -> images.Source | None:
     """Return what a grey mask's fields hold, or None; their names are those of `grey_mask`.
 
     Raises:
-        PictureError: the uploaded file is refused.
+        PictureError: the uploaded file is refused; of the role and the index that are given.
     """
     try:
         return masks.read_grey(values[f"{name}_canvas"], values[of], values[name], ground)
     except ValueError as error:
-        raise PictureError(name.replace("_", " "), 0, str(error)) from None
+        raise PictureError(role, index, str(error)) from None
 
 
 def download(prepared: Any, file: gr.DownloadButton) -> None:

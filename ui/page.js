@@ -15,7 +15,8 @@
         if (image.alt !== shows) image.alt = shows;
       });
     const brushes = { "regions-canvas": [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `Region ${number}`) };
-    brushes["regions-strength-map-canvas"] = brushes["style-mask-canvas"] = ["White", "Grey", "Black"];
+    for (const id of ["regions-strength-map", "style-mask", "style-2-mask", "style-3-mask", "style-4-mask"])
+      brushes[`${id}-canvas`] = ["White", "Grey", "Black"];
     for (const [id, names] of Object.entries(brushes))
       document.querySelectorAll(`#${id} button.color`).forEach((swatch, index) => {
         if (swatch.title !== names[index]) swatch.title = swatch.ariaLabel = names[index];

@@ -311,13 +311,13 @@ def show(result: Result) -> dict[str, Any]:
     }
 
 
-def expect(content: str, runs: Iterable[Mapping[str, Any]]) -> str:
-    """Say in a sentence what runs with these options will take.
+def expect(content: str, runs: Iterable[Mapping[str, Any]], masks: int = 0) -> str:
+    """Say in a sentence what runs with these options, and each with a number of masks, will take.
 
     Raises:
         ValueError: as adain_core.pipeline.forecast.
     """
-    found = [pipeline.forecast(content, **options) for options in runs]
+    found = [pipeline.forecast(content, masks=masks, **options) for options in runs]
     seconds, tiles = sum(each.seconds for each in found), max(each.tiles for each in found)
     words = f"about {_rough(seconds)}" if seconds >= 1 else "less than a second"
     if tiles > 1:

@@ -28,7 +28,7 @@ Matrix = NDArray[np.float64]
 
 SAMPLE = 2**18  # pixels that moments, histograms and color shifts are taken from
 FLOOR = (2 / 255) ** 2  # variance below which a direction of the style's colors is rounding, not color
-ROWS = 512  # converted at a time, to bound memory
+ROWS = 128  # converted at a time, which bounds memory and stays in the caches
 STEPS = 600  # of lightness for one of L, where a grey is looked up
 _CODES = np.arange(256) / 255  # tables of sRGB (IEC 61966-2-1) and of CIELAB's L under D65
 LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
@@ -83,10 +83,9 @@ def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image
     found = np.empty((*stylized.size[::-1], 3), np.uint8)
     for rows in _strips(stylized):
         lab = _lab(content, rows)
-        if params.color_strength < 1:  # of the stylized picture's own a and b the rest is kept
-            other = _lab(stylized, rows)[..., 1:]
-            lab[..., 1:] = other + params.color_strength * (lab[..., 1:] - other)
-        lab[..., 0] = _lightness(stylized, rows)
+        if params.color_strength < 1:  # what the networks saw had only the rest of its colors; theirs are all kept
+            lab[..., 1:] = _lab(stylized, rows)[..., 1:] + params.color_strength * lab[..., 1:]
+        cv2.insertChannel(_lightness(stylized, rows), lab, 0)
         found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
     return Image.fromarray(found)
 
@@ -172,13 +171,14 @@ def _grey(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
     """Return a picture's lightness as grey, with the mean and standard deviation of a model's where there is one."""
     gain, offset = 1.0, 0.0
     if model is not None:
-        own, other = (cv2.cvtColor(_sample(each)[None], cv2.COLOR_RGB2Lab)[..., 0] for each in (image, model))
+        own, other = (_lightness(_small(each), slice(None)) for each in (image, model))
         gain = float(other.std() / max(own.std(), 1.0))
         offset = float(other.mean() - gain * own.mean())
+    lightness = (gain * LIGHTNESS + np.float32(offset)).clip(0, 100)  # of every luminance
+    greys = GREYS[np.rint(lightness * STEPS).astype(np.uint16)]
     found = np.empty(image.size[::-1], np.uint8)
     for rows in _strips(image):
-        lightness = gain * _lightness(image, rows) + np.float32(offset)
-        found[rows] = GREYS[np.rint(lightness.clip(0, 100) * STEPS).astype(np.uint16)]
+        found[rows] = cv2.LUT(_luminance(image, rows), greys)
     return Image.fromarray(found).convert("RGB")
 
 
@@ -191,16 +191,23 @@ def _strips(image: Image.Image) -> list[slice]:
 
 
 def _pixels(image: Image.Image, rows: slice = slice(None)) -> Pixels:
+    return np.asarray(_bytes(image, rows), np.float32) / np.float32(255)
+
+
+def _bytes(image: Image.Image, rows: slice) -> NDArray[np.uint8]:
     top, bottom, _ = rows.indices(image.height)
-    return np.asarray(image.crop((0, top, image.width, bottom)), np.float32) / np.float32(255)
+    return np.asarray(image.crop((0, top, image.width, bottom)))
 
 
 def _sample(image: Image.Image) -> Pixels:
     """Take every pixel, or of a large picture as many, evenly spaced; [K,3]."""
+    return _pixels(_small(image)).reshape(-1, 3)
+
+
+def _small(image: Image.Image) -> Image.Image:
     step = max(1, int((image.width * image.height / SAMPLE) ** 0.5))
     size = (max(1, image.width // step), max(1, image.height // step))
-    small = image if step == 1 else image.resize(size, Image.Resampling.NEAREST)
-    return _pixels(small).reshape(-1, 3)
+    return image if step == 1 else image.resize(size, Image.Resampling.NEAREST)
 
 
 def _lab(image: Image.Image, rows: slice) -> Pixels:
@@ -209,10 +216,13 @@ def _lab(image: Image.Image, rows: slice) -> Pixels:
 
 def _lightness(image: Image.Image, rows: slice) -> Pixels:
     """Return CIELAB's L of a part of a picture, [H,W] in [0,100], from tables: a third of a conversion's time."""
-    top, bottom, _ = rows.indices(image.height)
-    linear = cv2.LUT(np.asarray(image.crop((0, top, image.width, bottom))), LINEAR)
-    found = cv2.transform(linear, LUMINANCE)
-    return LIGHTNESS[np.rint(found.clip(0, 1) * 65535).astype(np.uint16)]
+    return np.asarray(cv2.LUT(_luminance(image, rows), LIGHTNESS), np.float32)
+
+
+def _luminance(image: Image.Image, rows: slice) -> NDArray[np.uint16]:
+    """Return CIE's Y of a part of a picture, [H,W], 65535 for white."""
+    linear = cv2.transform(cv2.LUT(_bytes(image, rows), LINEAR), LUMINANCE)
+    return np.asarray(cv2.multiply(linear, np.array(65535.0), dtype=cv2.CV_16U), np.uint16)
 
 
 def _image(pixels: Pixels) -> Image.Image:
@@ -220,4 +230,6 @@ def _image(pixels: Pixels) -> Image.Image:
 
 
 def _eight(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    return (pixels * 255 + 0.5).clip(0, 255).astype(np.uint8)  # rounds
+    """Round to levels of 255 and clip."""
+    rows = pixels.reshape(len(pixels), -1)  # else OpenCV takes the factor for the first channel's alone
+    return np.asarray(cv2.multiply(rows, np.array(255.0), dtype=cv2.CV_8U), np.uint8).reshape(pixels.shape)

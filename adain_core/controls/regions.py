@@ -6,7 +6,8 @@ by its mask (Eqs. 5, 6 with weights), and where regions meet, their features are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import contracts
-from adain_core.normalization import Statistics, statistics, weighted_statistics
+from adain_core.normalization import NUMBERS, Statistics, statistics, weighted_statistics
 
 MOST = 16  # regions of a run
 
@@ -34,8 +35,10 @@ class Params(contracts.Params):
     )
 
 
-def split(labels: Image.Image) -> dict[int, Image.Image]:
-    """Split a label map into masks: each value, of a picture with a palette or in grey, is a region.
+def split(labels: Image.Image) -> dict[int, Callable[[], Image.Image]]:
+    """Split a label map into masks, each made when it is called: large ones take memory.
+
+    Each value, of a picture with a palette or in grey, is a region.
 
     Raises:
         ValueError: there are more than 16 regions, or the picture has neither a palette nor one channel.
@@ -45,33 +48,65 @@ def split(labels: Image.Image) -> dict[int, Image.Image]:
             f"A label map must be grey or have a palette, but this picture's colors are {labels.mode}; save it with"
             " one channel, where each value is a region."
         )
-    values = np.asarray(labels)
-    found = [int(value) for value in np.unique(values)]
+    values = np.asarray(labels, np.uint8)
+    found = [value for value, count in enumerate(Image.fromarray(values).histogram()) if count]
     if len(found) > MOST:
         raise ValueError(f"This label map has {len(found)} regions; at most {MOST} are taken.")
-    return {value: Image.fromarray((values == value).astype(np.uint8) * 255) for value in found}
+    return {
+        value: functools.partial(lambda value: Image.fromarray(cv2.compare(values, value, cv2.CMP_EQ)), value)
+        for value in found
+    }
 
 
 def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:
-    """Bring a grey mask to a size, soften it, and return it as [1,1,H,W] in [0,1]."""
+    """Bring a grey mask to a size, soften it, and return it as [1,1,H,W], uint8 in [0,255]."""
     if mask.size != size:
         mask = mask.resize(size, Image.Resampling.BILINEAR)
-    values = np.array(mask, np.float32) / 255
+    values = np.array(mask)
     softened = cv2.GaussianBlur(values, (0, 0), feather) if feather else values
     return torch.from_numpy(softened)[None, None]
+
+
+def cut(mask: Tensor, by: Tensor) -> Tensor:
+    """Multiply a mask that `fit` gave by another."""
+    product = cv2.multiply(mask[0, 0].numpy(), by[0, 0].numpy(), scale=1 / 255)
+    return torch.from_numpy(product)[None, None]
+
+
+def halve(mask: Tensor) -> Tensor:
+    """Bring a mask to half its resolution by area averaging.
+
+    Regions are shared out at that, which takes a quarter of the time; no decoder takes features of a higher one.
+
+    Args:
+        mask: [1,1,H,W], in [0,1], or uint8 in [0,255].
+
+    Returns:
+        [1,1,h,w], floats in [0,1]; h and w are rounded up, and of odd ones the last row or column counts twice.
+    """
+    values = levels(mask)[0, 0].numpy()
+    height, width = values.shape
+    even = cv2.copyMakeBorder(values, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    size = (even.shape[1] // 2, even.shape[0] // 2)
+    return torch.from_numpy(cv2.resize(even, size, interpolation=cv2.INTER_AREA))[None, None]
+
+
+def levels(mask: Tensor) -> Tensor:
+    """Return a mask as floats in [0,1], whether it is that or uint8 in [0,255]."""
+    return mask.float().div_(255) if mask.dtype == torch.uint8 else mask
 
 
 def cover(masks: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Share out every pixel: masks that sum to more than 1 are divided by their sum.
 
     Args:
-        masks: [1,1,H,W] in [0,1] each; there may be none.
+        masks: [1,1,H,W] each, in [0,1], or uint8 in [0,255]; there may be none.
         size: H and W.
 
     Returns:
         [R+1,1,H,W] that sum to 1; the last is what the masks leave.
     """
-    each = torch.cat([*masks, torch.zeros(0, 1, *size)])
+    each = torch.cat([*map(levels, masks), torch.zeros(0, 1, *size)])
     total = each.sum(0, keepdim=True)
     return torch.cat([each / total.clamp_min(1), (1 - total).clamp_min(0)])
 
@@ -81,20 +116,23 @@ def step(layer: str) -> int:
     return 2 ** (int(layer[4]) - 1)
 
 
-def pool(masks: Tensor, layer: str) -> Tensor:
-    """Bring masks to the resolution of a layer's features by area averaging, [R,1,H,W] -> [R,1,h,w]."""
-    return F.avg_pool2d(masks, step(layer), ceil_mode=True)
+def pool(halved: Tensor, layer: str) -> Tensor:
+    """Bring masks from half the resolution to that of a layer's features by area averaging, [R,1,H,W] -> [R,1,h,w]."""
+    size = step(layer) // 2
+    return halved if size == 1 else F.avg_pool2d(halved, size, ceil_mode=True)
 
 
-def measure(x: Tensor, shares: Tensor | None) -> tuple[Tensor, Statistics]:
+def measure(x: Tensor, halved: Tensor | None, layer: str) -> tuple[Tensor, Statistics]:
     """Return the weight and the statistics of each region, or of all pixels where there are no shares.
 
     Args:
         x: features, [1,C,h,w].
-        shares: [R,1,h,w].
+        halved: the regions' shares at half the picture's resolution, [R,1,H/2,W/2].
+        layer: of the features.
     """
-    if shares is None:
+    if halved is None:
         return torch.tensor(float(x[0, 0].numel()), device=x.device), statistics(x)
+    shares = pool(halved, layer)
     return shares.sum((2, 3), keepdim=True), weighted_statistics(x, shares)
 
 
@@ -112,11 +150,15 @@ def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> T
     """
     scale = (target.std / own.std).flatten(1)  # [R,C]
     shift = target.mean.flatten(1) - own.mean.flatten(1) * scale
-    rows = shares.flatten(1).T.to(x.dtype)  # [hw,R]
-    gain, offset = (
-        torch.mm(rows, each.to(x.dtype)).view(*x.shape[2:], -1).permute(2, 0, 1)[None] for each in (scale - 1, shift)
-    )  # [1,C,h,w], channels last
-    return torch.addcmul(x + offset, x, gain)
+    both = torch.cat([scale - 1, shift], 1)  # [R,2C]
+    pixels = x[0].permute(1, 2, 0).flatten(0, 1)  # [hw,C], as channels_last has it
+    found = torch.empty_like(pixels)
+    split = (torch.split(each, max(1, NUMBERS // x.shape[1])) for each in (pixels, shares.flatten(1).T, found))
+    for part, share, room in zip(*split, strict=True):
+        gain, offset = (share @ both).chunk(2, 1)
+        wide = part.to(both.dtype)
+        room.copy_(offset.addcmul_(wide, gain).add_(wide))
+    return found.view(*x.shape[2:], -1).permute(2, 0, 1)[None]  # [1,C,h,w]
 
 
 def stack(each: Sequence[Mapping[str, Statistics]], layer: str) -> Statistics:

@@ -3,6 +3,7 @@
 AdaIN needs the mean and standard deviation of the whole picture's features, so there are two passes: one encodes every
 tile and merges their statistics, the other stylizes each with these. A tile is padded by as much of the picture as its
 result depends on, and begins at a multiple of 8, where the features' pixels begin, too: the result is the whole's.
+Where memory allows, the first pass lays the features together; in the second a tile needs only what the decoder sees.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from pydantic import Field
 from adain_core import contracts
 
 STEP = 8  # pixels of the picture for one of relu4_1
+KEEP = 768 * 2**20  # bytes of features that are kept from the first pass for the second
+
+Place = tuple[slice, slice]  # rows and columns
 
 
 class Params(contracts.Params):
@@ -34,8 +38,8 @@ class Tile(NamedTuple):
         padded: what it must see.
     """
 
-    core: tuple[slice, slice]
-    padded: tuple[slice, slice]
+    core: Place
+    padded: Place
 
     @property
     def area(self) -> int:
@@ -45,16 +49,27 @@ class Tile(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """Height and width that it must see."""
-        rows, columns = self.padded
-        return rows.stop - rows.start, columns.stop - columns.start
+        return measure(self.padded)
 
-    def inner(self, step: int = 1) -> tuple[slice, slice]:
+    def inner(self, step: int = 1) -> Place:
         """Return where the core lies within the padded rectangle, at a resolution `step` times lower."""
         rows, columns = (
             slice((core.start - padded.start) // step, -(-(core.stop - padded.start) // step))
             for core, padded in zip(self.core, self.padded, strict=True)
         )
         return rows, columns
+
+
+def measure(place: Place) -> tuple[int, int]:
+    """Return a place's height and width."""
+    rows, columns = place
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def scale(place: Place, step: int) -> Place:
+    """Return where a place lies at a resolution `step` times lower."""
+    rows, columns = (slice(each.start // step, -(-each.stop // step)) for each in place)
+    return rows, columns
 
 
 def plan(height: int, width: int, side: int | None, margin: int) -> list[Tile]:

@@ -7,7 +7,6 @@ acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the r
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
 
 import torch
 from pydantic import Field
@@ -19,8 +18,6 @@ from adain_core.controls.mixing import mix
 from adain_core.controls.strength import blend
 from adain_core.networks import Networks
 from adain_core.normalization import Statistics, merge, restyle, weighted_statistics
-
-KEEP = 768 * 2**20  # bytes of features that are kept from the first pass over tiles for the second
 
 
 class Params(MethodParams):
@@ -46,11 +43,12 @@ def run(
     with torch.inference_mode():
         with clock("encode content"):
             encoded = networks.encode(content)
+            own = encoded.statistics
         with clock("encode style"):
             target = look(styles, networks)
         with clock("AdaIN"):
             stylized = {
-                layer: blend(x, restyle(x, encoded.statistics[layer], target[layer]), params.alpha)
+                layer: blend(x, restyle(x, own[layer], target[layer]), params.alpha)
                 for layer, x in encoded.features.items()
             }
         with clock("decode"):
@@ -74,56 +72,42 @@ def run_places(
         A Step without a picture for each tile and pass but the last; then the picture.
     """
     clock = Stopwatch(networks.device)
-    plan = tiles.plan(content.shape[2], content.shape[3], space.side, networks.reach)
-    areas = [each for each in (*space.regions, Region(torch.empty(0), styles)) if each.styles]  # the rest comes last
+    height, width = content.shape[2:]
+    view = View(content, styles, params, networks, space)
+    reach = networks.reach - networks.encoder.reach  # the decoder's
+    plan = tiles.plan(height, width, space.side, networks.encoder.reach)
+    keep = len(plan) == 1 or networks.feature_bytes * height * width <= tiles.KEEP
     with torch.inference_mode(), clock("encode style"):
-        looks = [look(each.styles, networks) for each in areas]
+        looks = [look(each.styles, networks) for each in view.areas]
         goal = {layer: regions.stack(looks, layer) for layer in networks.levels}
-    used = [bool(each.styles) for each in space.regions] + [bool(styles)]
-    masks = [each.mask for each in space.regions]
-    strengths = torch.tensor([params.alpha * each.strength for each in areas], device=networks.device).view(-1, 1, 1, 1)
-
-    def see(tile: tiles.Tile) -> Seen:
-        with torch.inference_mode(), clock("encode content"):
-            if len(plan) == 1 and content.is_floating_point():
-                features = networks.encode(content).features  # remembered, for the next stroke of the brush
-            else:
-                features = networks.features(content[:, :, *tile.padded])
-            if not masks and space.strength is None:
-                return Seen(features, {}, {})
-            rows, columns = tile.padded
-            covered = regions.cover([each[..., rows, columns] for each in masks], tile.size)[used].to(networks.device)
-            shares = {layer: regions.pool(covered, layer) for layer in features}
-            if space.strength is None:
-                return Seen(features, shares, {layer: strengths * share for layer, share in shares.items()})
-            amounts = strengths * covered * space.strength[..., rows, columns].to(networks.device)
-            return Seen(features, shares, {layer: regions.pool(amounts, layer) for layer in features})
-
-    passes = 2 if len(plan) > 1 else 1  # a whole picture is one step
-    steps, kept, keep = passes * len(plan), list[Seen](), False
+    steps = 1 if len(plan) == 1 else 2 * len(plan)
     parts: dict[str, list[tuple[Tensor, Statistics]]] = {layer: [] for layer in networks.levels}
+    whole: dict[str, Tensor] = {}
     for number, tile in enumerate(plan, start=1):
-        seen = see(tile)
+        with torch.inference_mode(), clock("encode content"):
+            features = view.encode(tile.padded)
         with torch.inference_mode(), clock("AdaIN"):
-            for layer, x in seen.features.items():
-                inner = tile.inner(regions.step(layer))
-                weights = seen.shares[layer][:, :, *inner] if seen.shares else None
-                parts[layer].append(regions.measure(x[:, :, *inner], weights))
-        keep = keep or (number == 1 and (len(plan) == 1 or seen.bytes * len(plan) <= KEEP))
-        if keep:
-            kept.append(seen)
-        if len(plan) > 1:
+            shares = view.share(tile.core)
+            cores = {layer: x[:, :, *tile.inner(regions.step(layer))] for layer, x in features.items()}
+            for layer, x in cores.items():
+                parts[layer].append(regions.measure(x, shares, layer))
+            if keep:
+                whole = features if len(plan) == 1 else _lay(cores, whole, tile.core, (height, width))
+        if number < steps:
             yield Step(None, number, steps, seconds=clock.seconds)
     own = {layer: merge(each) for layer, each in parts.items()}
     image = torch.empty_like(content)
+    plan = tiles.plan(height, width, space.side, reach if keep else networks.reach)
     for number, tile in enumerate(plan, start=steps - len(plan) + 1):
-        seen = kept.pop(0) if kept else see(tile)
+        with torch.inference_mode(), clock("encode content"):
+            features = _cut(whole, tile.padded) if keep else view.encode(tile.padded)
         with torch.inference_mode(), clock("AdaIN"):
+            amounts = view.weigh(tile.padded)
             stylized = {
-                layer: regions.restyle(x, own[layer], goal[layer], seen.amounts[layer])
-                if seen.amounts
-                else blend(x, restyle(x, own[layer], goal[layer]), params.alpha)
-                for layer, x in seen.features.items()
+                layer: blend(x, restyle(x, own[layer], goal[layer]), params.alpha)
+                if amounts is None
+                else regions.restyle(x, own[layer], goal[layer], regions.pool(amounts, layer))
+                for layer, x in features.items()
             }
         with torch.inference_mode(), clock("decode"):
             found = networks.decode(stylized, tile.size)[:, :, *tile.inner()]
@@ -133,17 +117,62 @@ def run_places(
     yield Step(image, steps, steps, seconds=clock.seconds)
 
 
-class Seen(NamedTuple):
-    """A tile's features; by layer each region's share of every pixel, and that times its strength. None of a whole."""
+class View:
+    """What a run sees at a place of the picture; parameters as for `run_places`.
 
-    features: dict[str, Tensor]
-    shares: dict[str, Tensor]
-    amounts: dict[str, Tensor]
+    Attributes:
+        areas: the regions that take styles; what they leave comes last, if it does.
+    """
 
-    @property
-    def bytes(self) -> int:
-        """Memory that they take."""
-        return sum(x.nbytes for each in self for x in each.values())
+    def __init__(
+        self, content: Tensor, styles: Sequence[Style], params: Params, networks: Networks, space: Space
+    ) -> None:
+        self.content, self.networks, self.space = content, networks, space
+        every = [*space.regions, Region(torch.empty(0), styles)]
+        self.areas = [each for each in every if each.styles]
+        self._used = [bool(each.styles) for each in every]
+        self._strengths = torch.tensor([params.alpha * each.strength for each in self.areas]).view(-1, 1, 1, 1)
+
+    def encode(self, place: tiles.Place) -> dict[str, Tensor]:
+        """Return the features; those of a whole picture are remembered, for the next stroke of the brush."""
+        seen = self.content[:, :, *place]
+        whole = seen.shape == self.content.shape and seen.is_floating_point()
+        return self.networks.encode(seen).features if whole else self.networks.features(seen)
+
+    def share(self, place: tiles.Place) -> Tensor | None:
+        """Return each area's share of every pixel, [R,1,h,w], at half the resolution; None where one has it all."""
+        if not self.space.regions and self.space.strength is None:
+            return None
+        halved = [regions.halve(each.mask[:, :, *place]) for each in self.space.regions]
+        size = tiles.measure(tiles.scale(place, 2))
+        return regions.cover(halved, size)[self._used].to(self.networks.device)
+
+    def weigh(self, place: tiles.Place) -> Tensor | None:
+        """Return the shares times the strength."""
+        if (shares := self.share(place)) is None:
+            return None
+        strength = self._strengths
+        if self.space.strength is not None:
+            strength = strength * regions.halve(self.space.strength[:, :, *place])
+        return shares * strength.to(shares.device)
+
+
+def _cut(whole: dict[str, Tensor], place: tiles.Place) -> dict[str, Tensor]:
+    return {layer: x[:, :, *tiles.scale(place, regions.step(layer))] for layer, x in whole.items()}
+
+
+def _lay(
+    cores: dict[str, Tensor], whole: dict[str, Tensor], place: tiles.Place, size: Sequence[int]
+) -> dict[str, Tensor]:
+    """Lay a tile's features at its place among the whole picture's, for which there is room from the first one on."""
+    for layer, x in cores.items():
+        if layer not in whole:
+            height, width = (-(-side // regions.step(layer)) for side in size)
+            shape = (1, x.shape[1], height, width)
+            room = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+            whole[layer] = room
+        whole[layer][:, :, *tiles.scale(place, regions.step(layer))] = x
+    return whole
 
 
 def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
@@ -154,7 +183,8 @@ def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
             found.append(networks.statistics(style.image))
         else:
             features = networks.encode(style.image).features
-            masks = {layer: regions.pool(style.mask, layer).to(networks.device) for layer in features}
+            halved = regions.halve(style.mask).to(networks.device)
+            masks = {layer: regions.pool(halved, layer) for layer in features}
             found.append({layer: weighted_statistics(x, masks[layer]) for layer, x in features.items()})
     weights = [style.weight for style in styles]
     return {layer: mix([each[layer] for each in found], weights) for layer in networks.levels}

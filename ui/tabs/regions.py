@@ -19,7 +19,7 @@ from ui.widgets import COMPUTE, QUIET, STOP, draw_field, expect, keep, outcome, 
 
 TITLE = "Regions"
 ORDER = 3
-SIZES = (256, 512, 1024, 2048, 4096)
+SIZES = (256, 512, 1024, 2048, 4096, 8192)
 REST, LEAVE, OWN = "As the rest", "Leave as it is", "A painting of my own"
 OPENING = ("night_river", "stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor")
 OPENING = dict(zip(SLOTS, (*OPENING, "woodcut", "psychedelic"), strict=True))
@@ -47,11 +47,13 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         if missing := _missing(values, regions):
             yield View(status=sentence("No picture was made."), **missing)
             return
+        given = _inputs(values, regions)
+        count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
         yield View(
-            status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options])}"),
+            status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], count)}"),
             map_note="",
         )
-        for result in run(content, **_inputs(values, regions), **options, download=False):
+        for result in run(content, **given, **options, download=False):
             yield View(**show(result))
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
@@ -94,7 +96,7 @@ def regions_api(
         style_8: for region 8.
         strengths: by region, 0 to 1, as in {"1": 0.5}; full where not named.
         feather: how softly regions meet, in pixels of the result.
-        size: the longer side of the result, 64 to 4096 pixels.
+        size: the longer side of the result, 64 to 8192 pixels.
 
     Returns:
         The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
@@ -141,7 +143,7 @@ def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> di
         "regions": regions,
         "style_for": {label: _style(values, slot) for label, slot in slots.items() if values[slot] != REST},
         "region_strength": {label: value for label, value in strengths.items() if value < 1},
-        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND),
+        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND, "strength map"),
         "feather": values["feather"],
     }
 

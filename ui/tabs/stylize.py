@@ -38,8 +38,8 @@ CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
 GROUND = 0  # of a style mask: only what is painted gives the style
 PART = (
-    "Only a part of the first painting gives the style: what is white, in a file or painted here. Black cuts a hole;"
-    " the eraser takes paint away. Without a file and paint, all of it does."
+    "Only a part of the painting gives the style: what is white, in a file or painted here. Black cuts a hole; the"
+    " eraser takes paint away. Without a file and paint, all of it does."
 )
 SHARES = tuple(f"share_{number}" for number in range(1, STYLES + 1))
 
@@ -58,6 +58,9 @@ class View(NamedTuple):
     style_3_note: Any = gr.skip()
     style_4_note: Any = gr.skip()
     style_mask_note: Any = gr.skip()
+    style_2_mask_note: Any = gr.skip()
+    style_3_mask_note: Any = gr.skip()
+    style_4_mask_note: Any = gr.skip()
 
 
 @on_gpu
@@ -84,7 +87,9 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
         for result in run(values["content"], **given, **options, download=False):
             yield View(**show(result))
     except PictureError as error:
-        place = f"{slots[error.index]}_note" if error.role == "style" else f"{error.role.replace(' ', '_')}_note"
+        place = f"{error.role.replace(' ', '_')}_note"
+        if error.role.startswith("style"):
+            place = place.replace("style", slots[error.index])
         refusal = sentence(error.sentence, refused=True)
         yield View(status=sentence("No picture was made."))._replace(**{place: refusal})
     except ValueError as error:
@@ -92,12 +97,13 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
 
 
 def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
-    """Return each painting's mask, of which only the first may have one; None without any."""
-    if slots[0] != SLOTS[0] or (mask := fields.read_grey(values, "style_mask", "style", GROUND)) is None:
-        return None
-    if not methods.get(values["method"]).spatial:
-        raise PictureError("style mask", 0, "This method takes the whole painting; clear the mask, or choose AdaIN.")
-    return [mask, *[None] * (len(slots) - 1)]
+    """Return each painting's mask, or None where it has none; None without any."""
+    found = [fields.read_grey(values, f"{slot}_mask", slot, GROUND, "style mask", n) for n, slot in enumerate(slots)]
+    masked = [index for index, mask in enumerate(found) if mask is not None]
+    if masked and not methods.get(values["method"]).spatial:
+        words = "This method takes the whole painting; clear the mask, or choose AdaIN."
+        raise PictureError("style mask", masked[0], words)
+    return found if masked else None
 
 
 def stylize_api(
@@ -199,6 +205,7 @@ def build() -> None:
                 elem_id="size",
             )
             with gr.Accordion("More paintings, or a part of one", open=False, elem_id="mix"):
+                _part(ui, 1, first.style.path)
                 for number, slot in enumerate(SLOTS[1:], start=2):
                     with gr.Row():
                         with gr.Column(min_width=150):
@@ -207,7 +214,7 @@ def build() -> None:
                             if number == 2:
                                 ui[SHARES[0]] = _share(1)
                             ui[SHARES[number - 1]] = _share(number)
-                fields.grey_mask(ui, "style_mask", "style-mask", "style", first.style.path, "Style mask", PART, GROUND)
+                    _part(ui, number, None)
             with gr.Accordion("Colors and stroke size", open=False, elem_id="colors"):
                 declared = Settings.model_fields
                 ui["color"] = draw_color(declared["color"])
@@ -274,6 +281,14 @@ def _load_pair(event: gr.SelectData) -> tuple[Any, ...]:
         status=sentence(f"{pair.result.title}, a stored result. Press Stylize to make it yourself."),
     )
     return (pair.photo.path, pair.style.path, *view)
+
+
+def _part(ui: fields.Components, number: int, opening: str | None) -> None:
+    """Draw a painting's mask, closed."""
+    slot = SLOTS[number - 1]
+    name = slot.replace("_", "-")
+    with gr.Accordion(f"A part of painting {number}", open=False, elem_id=f"{name}-part"):
+        fields.grey_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND)
 
 
 def _share(number: int) -> gr.Slider:
