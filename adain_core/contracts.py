@@ -186,6 +186,7 @@ class StyleLoss:
             squared errors. It raises ValueError for a style that is too small.
         layers: where it is used by default.
         hold: what the content weight is multiplied by, so that each makes a fair picture at the same weights.
+        smooth: what the weight of total variation is multiplied by, for the same reason.
         bytes_per_pixel: memory that it takes beside the features, for a pixel of photograph or painting.
     """
 
@@ -196,6 +197,7 @@ class StyleLoss:
     make: Callable[[Tensor, torch.Generator, str], Callable[[Tensor], Tensor]]
     layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     hold: float = 1.0
+    smooth: float = 1.0
     bytes_per_pixel: float = 0.0
 
 

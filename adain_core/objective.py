@@ -172,8 +172,8 @@ def objective(
             scale = share * part / (whole * max(float(unit), TINY))
             terms += [(layer, scale * weight, one) for weight, one in each]
 
-    firmness = sum(share * loss.hold for loss, share in losses.items()) / sum(losses.values()) if losses else 1.0
-    weights = (params.style_weight, params.content_weight * (firmness if relative else 1.0), params.tv_weight)
+    firmness, calm = (_mean(losses, each) if relative else 1.0 for each in ("hold", "smooth"))
+    weights = (params.style_weight, params.content_weight * firmness, params.tv_weight * calm)
 
     def total(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         features = look(image)
@@ -187,6 +187,13 @@ def objective(
         return found["total"], found
 
     return total
+
+
+def _mean(losses: Mapping[StyleLoss, float], name: str) -> float:
+    """Average a number of the losses by their shares; 1 without any."""
+    if not losses:
+        return 1.0
+    return sum(share * getattr(loss, name) for loss, share in losses.items()) / sum(losses.values())
 
 
 def _distance(x: Tensor, held: Tensor, params: Params) -> Tensor:

@@ -78,6 +78,7 @@ LOSS = StyleLoss(
     paper="Li & Wand 2016 (MGAN)",
     summary="Whether a small network, trained meanwhile, can tell patches of the picture from the painting's.",
     make=make,
-    hold=6.0,
+    hold=20.0,
+    smooth=3.3,
     bytes_per_pixel=600.0,
 )

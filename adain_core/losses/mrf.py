@@ -108,6 +108,6 @@ LOSS = StyleLoss(
     summary="Every small patch, to the painting's most similar one.",
     make=make,
     layers=("relu3_1", "relu4_1"),
-    hold=6.0,
+    hold=16.0,
     bytes_per_pixel=1600.0,
 )
