@@ -90,7 +90,7 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "242779c92a2d05118f138fa37009cf3e74a12baad914813318fe49e2018e10dd")
+_COMPACT = File("compact.safetensors", "4c49e2bf6ef79b718d64063cfdcd01cc68d21c5ebdfb96c9fa1a722b54694757")
 _INVERSE = File("inverse.safetensors", "3b8ce47360a48d34da560606c3bfc51328d577d271aa3677625b27de99bcc795")
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
