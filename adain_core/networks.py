@@ -243,7 +243,7 @@ class Networks:
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Memory for a pixel of a picture that is taken whole, or of a tile, as measured (benchmarks/sizes.py)."""
+        """Memory for a pixel of a picture that is taken whole, or of a tile, as measured."""
         return 3.6 * self.encoder.widths[0] * self.dtype.itemsize + 16
 
     @property
