@@ -361,9 +361,7 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
 
 
 def _kept(pixels: int, count: int, networks: Networks) -> int:
-    """Return the bytes of features that stay from the first pass over tiles to the second."""
-    kept = 0 if count == 1 or networks.decoder is None else int(networks.feature_bytes * pixels)
-    return kept if kept <= tiles.KEEP else 0
+    return 0 if networks.decoder is None else tiles.kept(count, networks.feature_bytes * pixels)
 
 
 def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks, masks: int = 0) -> int:

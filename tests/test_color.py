@@ -135,6 +135,17 @@ def test_luminance_by_three_quarters_lies_between_the_colors_of_both_pictures(sh
     assert least < between < most
 
 
+def test_luminance_gives_as_much_of_the_chroma_back_as_was_taken():
+    content, grey = Image.new("RGB", (8, 8), (100, 150, 120)), Image.new("RGB", (8, 8), (128, 128, 128))
+
+    def chroma(picture):
+        return color.cv2.cvtColor(np.asarray(picture, np.float32) / 255, color.cv2.COLOR_RGB2Lab)[0, 0, 1:]
+
+    for strength in (0.25, 0.5, 1.0):
+        found = color.finish(color.Params(color="luminance", color_strength=strength), content, grey)
+        np.testing.assert_allclose(chroma(found), strength * chroma(content), atol=1)  # a level of 255
+
+
 def test_luminance_of_flat_pictures_is_finite():
     flat, params = Image.new("RGB", (20, 20), "teal"), color.Params(color="luminance")
     for style, content in ((flat, picture(20, 20, 1)), (picture(20, 20, 1), flat), (flat, flat)):

@@ -1,4 +1,4 @@
-"""The loop: its equation, its ends, its scales."""
+"""The loop: its steps, its ends, its scales."""
 
 import gc
 import weakref
@@ -6,28 +6,15 @@ import weakref
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import WIDTHS, make_networks, picture
+from conftest import make_networks, picture
+from optimizing import CONTENT, STYLE, go
 
 from adain_core import images, run, stylize
 from adain_core import optimize as loop
 from adain_core.contracts import Style, StyleLoss
 from adain_core.losses import find
-from adain_core.methods import adain, gatys, mrf
-from adain_core.networks import Encoder, Networks
-from adain_core.objective import objective, shares
+from adain_core.methods import adain
 from adain_core.optimize import Average, Moving, Params, optimize
-
-CONTENT, STYLE = images.to_tensor(picture(40, 36, 1)), images.to_tensor(picture(44, 40, 2))
-GRAM = {find()["gram"]: 1.0}
-
-
-def go(networks=None, losses=GRAM, content=CONTENT, start_with=None, **params):
-    settings = Params(**{"rate": 0.03, "tv_weight": 0.05, **params})
-    return list(optimize(content, [Style(STYLE)], losses, settings, networks or make_networks(), start=start_with))
-
-
-def minimized(params, losses, networks):
-    return objective(CONTENT, [Style(STYLE)], losses, params, networks, torch.Generator())
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -39,102 +26,6 @@ def test_every_loss_falls(name, pyramid, optimizer):
     assert steps[-1].losses["style"] < (0.9 if name == "mrf" else 0.7) * steps[0].losses["style"]
     assert steps[0].losses["style"] == pytest.approx(1, abs=0.05)  # the unit: what the content has
     assert [step.iteration for step in steps] == list(range(1, 26)) and steps[0].iterations == 25
-
-
-def test_the_total_is_the_weighted_sum():
-    params = Params(content_weight=0.3, style_weight=2.0, tv_weight=0.7)
-    losses = {find()["gram"]: 0.25, find()["mean_std"]: 0.75}
-    networks = make_networks()
-    total = minimized(params, losses, networks)
-    with torch.no_grad():
-        value, terms = total((CONTENT + 0.1).clamp(0, 1))
-        expected = 2 * terms["style"] + 0.3 * terms["content"] + 0.7 * terms["smoothness"]
-        torch.testing.assert_close(value, expected)
-        _, here = total(CONTENT)
-        assert float(here["content"]) == 0 and float(here["style"]) == pytest.approx(1, rel=1e-4)
-        own, near = (networks.perceptual(x, ["relu4_1"])["relu4_1"] for x in (CONTENT, CONTENT + 0.05))
-        _, moved = total(CONTENT + 0.05)
-        share = (near - own).square().mean() / own.var((2, 3), correction=0).mean()
-        torch.testing.assert_close(moved["content"], share)
-        halves = [minimized(params, {loss: 1.0}, networks)(CONTENT + 0.05) for loss in losses]
-        _, both = total(CONTENT + 0.05)
-        mixed = 0.25 * halves[0][1]["style"] + 0.75 * halves[1][1]["style"]
-        torch.testing.assert_close(both["style"], mixed)
-
-
-def test_absolute_units_are_the_papers():
-    """At one layer: E = |G - A|^2 / (4 N^2) and 1/2 |F - P|^2, against matrices written out."""
-    networks, there = make_networks(), CONTENT + 0.05
-    params = Params(units="absolute", reduction="sum", layers="relu2_1")
-    with torch.no_grad():
-        _, terms = minimized(params, GRAM, networks)(there)
-        x, s = (networks.perceptual(each, ["relu2_1"])["relu2_1"][0].flatten(1) for each in (there, STYLE))
-        gap = x @ x.T / x.shape[1] - s @ s.T / s.shape[1]
-        torch.testing.assert_close(terms["style"], gap.square().sum() / (4 * len(x) ** 2))
-        deep, own = (networks.perceptual(each, ["relu4_1"])["relu4_1"] for each in (there, CONTENT))
-        torch.testing.assert_close(terms["content"], 0.5 * (deep - own).square().sum())
-        _, means = minimized(params.model_copy(update={"reduction": "mean"}), GRAM, networks)(there)
-        torch.testing.assert_close(means["style"], gap.square().mean())
-        torch.testing.assert_close(means["content"], (deep - own).square().mean())
-
-
-def test_layers_have_shares():
-    networks, there = make_networks(), CONTENT + 0.05
-    with torch.no_grad():
-        one, other, both = (
-            minimized(Params(layers=layers), GRAM, networks)(there)[1]["style"]
-            for layers in ("relu1_1", "relu3_1", "relu1_1=1, relu3_1=3")
-        )
-    torch.testing.assert_close(both, (one + 3 * other) / 4)
-
-
-def test_a_loss_may_hold_on_more_firmly():
-    params, networks = Params(), make_networks()
-    with torch.no_grad():
-        for name, hold, smooth in (("mrf", 16, 1), ("gram", 1, 1), ("adversarial", 20, 3.3)):
-            total, terms = minimized(params, {find()[name]: 1.0}, networks)(CONTENT + 0.05)
-            expected = terms["style"] + hold * 0.03 * terms["content"] + smooth * 0.4 * terms["smoothness"]
-            torch.testing.assert_close(total, expected)
-        mixed = {find()["mrf"]: 1.0, find()["gram"]: 3.0}
-        total, terms = minimized(params, mixed, networks)(CONTENT + 0.05)
-        expected = terms["style"] + (16 + 3) / 4 * 0.03 * terms["content"] + 0.4 * terms["smoothness"]
-        torch.testing.assert_close(total, expected)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("", {}), ("relu1_1", {"relu1_1": 1.0}), (" a=2 ,b, c=0.5,", {"a": 2.0, "b": 1.0, "c": 0.5}), ("a=0", {"a": 0.0})],
-)
-def test_shares_are_read(text, found):
-    assert shares(text, "layers") == found
-
-
-@pytest.mark.parametrize("text", ["a=x", "a=-1", "b, a=nan", "a=inf"])
-def test_shares_that_are_no_numbers_are_refused(text):
-    with pytest.raises(ValueError, match=r"^In layers, the share of a is [^ ]+; give a number of at least 0\.$"):
-        shares(text, "layers")
-
-
-def test_average_pooling_is_another_network_and_where_there_is_none_it_is_said():
-    paper, compact = make_networks(paper=True), make_networks()
-    own, mean = (paper.perceptual(CONTENT, ["relu2_1"], pooling)["relu2_1"] for pooling in ("own", "average"))
-    pooled = F.avg_pool2d(paper.perceptual(CONTENT, ["relu1_2"])["relu1_2"], 2, ceil_mode=True)
-    torch.testing.assert_close(mean, paper.encoder.conv2_1(pooled).relu())
-    assert not torch.allclose(own, mean)
-    one, other = (go(paper, steps=2, pooling=pooling)[-1] for pooling in ("own", "average"))
-    assert not torch.equal(one.image, other.image) and "pooling" not in other.used
-    (step,) = go(compact, steps=1, pooling="average")
-    assert step.used.endswith("tiny has strides, no pooling to change.")
-
-
-def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
-    torch.manual_seed(0)
-    networks = Networks("deep", Encoder((*WIDTHS, 10), "relu5_1"), None)
-    params = Params(**{**gatys.PAPER, "steps": 1})
-    (step,) = gatys.run(CONTENT, [Style(STYLE)], params, networks)
-    assert step.used == "Holds on to relu4_2; compares styles at relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."
-    (less,) = gatys.run(CONTENT, [Style(STYLE)], params, make_networks())
-    assert "Holds on to relu4_1" in less.used and "tiny has no relu5_1" in less.used
 
 
 @pytest.mark.parametrize("size", [(40, 36), (17, 33), (8, 9)])
@@ -394,21 +285,6 @@ def test_what_is_out_of_bounds_is_refused(photo, painting, tiny, option, value, 
     with pytest.raises(ValueError) as error:
         stylize(photo, painting, networks=tiny, method="gatys", **{option: value})
     assert str(error.value) == words
-
-
-@pytest.mark.parametrize(("photo", "painting"), [((16, 16), (64, 48)), ((64, 48), (40, 16))])
-def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
-    content, style = (images.to_tensor(picture(*size, 1)) for size in (photo, painting))
-    size = "2x2" if photo == (16, 16) else "5x2"
-    with pytest.raises(ValueError, match=f"^A picture's features have {size} pixels here, fewer than a patch of 3x3; "):
-        next(mrf.run(content, [Style(style)], mrf.Params(), make_networks()))
-
-
-def test_layers_that_the_networks_lack_are_left_out_or_refused():
-    (step,) = go(layers="relu2_1, relu5_1=3", steps=1)
-    assert step.used == "Holds on to relu4_1; compares styles at relu2_1; tiny has no relu5_1."
-    with pytest.raises(ValueError, match=r"^tiny has none of the layers relu5_1; it has relu1_1, relu2_1, relu3_1, re"):
-        go(layers="relu5_1", steps=1)
 
 
 def test_same_seed_same_picture():

@@ -38,6 +38,16 @@ def test_mean_std_by_hand():
     assert mean_std(own, style).tolist() == [(1 + 4 + 0 + 1) / 2]
 
 
+def test_the_teacher_keeps_to_its_own_precision(teacher):
+    """Autocast, under which the student works, changes neither its features nor its pictures."""
+    image = torch.rand(1, 3, 32, 32)
+    own = teacher.features(image)
+    made = teacher.decode(own["relu4_1"])
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(dict(teacher.features(image)), dict(own), rtol=0, atol=0)
+        torch.testing.assert_close(teacher.decode(own["relu4_1"]), made, rtol=0, atol=0)
+
+
 def test_the_style_loss_is_nothing_for_the_style_itself_and_ignores_the_order_of_pixels(teacher):
     image = torch.rand(2, 3, 32, 32)
     found = all_statistics(teacher.features(image))

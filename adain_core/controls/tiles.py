@@ -60,6 +60,16 @@ class Tile(NamedTuple):
         return rows, columns
 
 
+def kept(count: int, needed: float) -> int:
+    """Return the bytes of features that stay from the first pass to the second: what all need, or nothing.
+
+    Args:
+        count: of tiles; one needs no second pass.
+        needed: bytes that the whole picture's features take.
+    """
+    return int(needed) if count > 1 and needed <= KEEP else 0
+
+
 def measure(place: Place) -> tuple[int, int]:
     """Return a place's height and width."""
     rows, columns = place

@@ -76,7 +76,7 @@ def run_places(
     view = View(content, styles, params, networks, space)
     reach = networks.reach - networks.encoder.reach  # the decoder's
     plan = tiles.plan(height, width, space.side, networks.encoder.reach)
-    keep = len(plan) == 1 or networks.feature_bytes * height * width <= tiles.KEEP
+    keep = len(plan) == 1 or tiles.kept(len(plan), networks.feature_bytes * height * width) > 0
     with torch.inference_mode(), clock("encode style"):
         looks = [look(each.styles, networks) for each in view.areas]
         goal = {layer: regions.stack(looks, layer) for layer in networks.levels}
