@@ -195,16 +195,17 @@ def test_the_queue_is_bounded_and_says_how_long(tools, files):
 
     async def three():
         client.predict(**given, options={"steps": 2})  # how long others will take, it says by those before them
-        jobs = [client.submit(**given, options={"steps": 60})]
-        await told(jobs[0], Status.PROCESSING)
-        jobs.append(client.submit(**given, options={"steps": 2}))
-        waits = await told(jobs[1], Status.IN_QUEUE)
+        long = client.submit(**given, options={"steps": 2000})  # goes on until it is stopped
+        await told(long, Status.PROCESSING)
+        waiting = client.submit(**given, options={"steps": 2})
+        waits = await told(waiting, Status.IN_QUEUE)
         with pytest.raises(QueueError, match="Queue is full"):
             client.predict(**given)
-        return waits, [job.result() for job in jobs]
+        assert not long.done() and long.cancel()
+        return waits, waiting.result(timeout=60)
 
-    waits, results = asyncio.run(three())
-    assert waits.rank == 0 and waits.eta > 0 and len(results) == 2
+    waits, result = asyncio.run(three())
+    assert waits.rank == 0 and waits.eta > 0 and len(result) == 2
 
 
 class TestReadme:
