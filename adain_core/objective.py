@@ -6,11 +6,16 @@ Departs from the papers in its units, where they are `relative`: each style loss
 content itself has, and the content loss by the variance of what it holds on to. So weights mean the same for every
 loss, layer, network and size: 1 is "as far from the style as the photograph is". In `absolute` units losses are as
 their papers write them, L_content = 1/2 sum (F - P)^2 where errors are summed.
+
+A network with strides sees a picture by a grid, and an optimization finds what falls between. So, unlike in the papers,
+the picture is moved by some pixels at each step, to the next of eight places on the grid, as is usual where a picture
+is made to please a network (Mordvintsev et al. 2015); what it holds on to is moved along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Literal, NamedTuple
 
 import torch
@@ -24,6 +29,7 @@ from adain_core.networks import Networks
 
 CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
 TINY = 1e-12
+GRID = [(5 * n % 8, 3 * n % 8) for n in range(8)]  # no row and no column of the 8x8 pixels of a feature comes twice
 Features = Mapping[str, Tensor]
 Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
@@ -54,6 +60,13 @@ class Params(MethodParams):
     )
     reduction: Literal["mean", "sum"] = Field(
         "mean", title="Reduction", description="Whether absolute losses average squared errors or add them up."
+    )
+    places: int = Field(
+        8,
+        ge=1,
+        le=8,
+        title="Places on the grid",
+        description="How many places the network's grid is laid at, in turns; at one alone it doesn't see all. Adam's.",
     )
 
 
@@ -158,9 +171,14 @@ def objective(
     def look(image: Tensor) -> Features:
         return networks.perceptual(image, every, chosen.pooling)
 
+    def hold(own: Features) -> Features:
+        made = anchor.make(own, targets)
+        return {layer: made[layer] for layer in chosen.anchor}
+
+    grid = GRID[: params.places]
     with torch.no_grad():
         own, targets = look(content), [look(style.image) for style in styles]
-        held = {layer: anchor.make(own, targets)[layer] for layer in chosen.anchor}
+        held, turns = {grid[0]: hold(own)}, cycle(grid)
     terms = []
     for loss, share in losses.items():
         whole = sum(chosen.styles[loss].values())
@@ -176,10 +194,14 @@ def objective(
     weights = (params.style_weight, params.content_weight * firmness, params.tv_weight * calm)
 
     def total(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        features = look(image)
+        place = next(turns)
+        if place not in held:
+            with torch.no_grad():
+                held[place] = hold(look(_move(content, place)))
+        features, fixed = look(_move(image, place)), held[place]
         found = {
             "style": sum((scale * one(features[layer]) for layer, scale, one in terms), image.new_zeros(())),
-            "content": sum((_distance(features[layer], x, params) for layer, x in held.items()), image.new_zeros(())),
+            "content": sum((_distance(features[layer], x, params) for layer, x in fixed.items()), image.new_zeros(())),
             "smoothness": total_variation(image).sum(),
         }
         found["total"] = sum((weight * term for weight, term in zip(weights, found.values(), strict=True)),
@@ -187,6 +209,11 @@ def objective(
         return found["total"], found
 
     return total
+
+
+def _move(image: Tensor, place: tuple[int, int]) -> Tensor:
+    """Move an image down and to the right by some pixels; what comes in there is its mirror image."""
+    return F.pad(image, (place[1], 0, place[0], 0), "reflect") if any(place) else image
 
 
 def _mean(losses: Mapping[StyleLoss, float], name: str) -> float:

@@ -21,7 +21,7 @@ from adain_core.networks import Networks
 from adain_core.normalization import adain, restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
-BYTES = 800  # for a pixel of photograph or painting, beside the networks' own: features and their slopes
+BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features and their slopes
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
@@ -105,6 +105,8 @@ def optimize(
     began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
+    if params.optimizer == "lbfgs":  # it takes differences of slopes for curvature
+        params = params.model_copy(update={"places": 1})
     chosen = objective.plan(losses, params, networks, anchor)
     needed, free = memory(content, styles, losses, networks), machine.free_memory()
     if networks.device.type == "cpu" and needed > free:

@@ -10,8 +10,8 @@ central square is scaled to the size. The full-size VGG-19 in `--weights-dir` me
 - reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
 - explained variance: of the teacher's features by a 1x1 regression on the compact ones, fitted on the first 20
   photographs, measured on the others.
-- Gram: an optimization of the picture (120 steps of Adam from the content, 224 px, first 10 pairs) on the full-size
-  features that the compact encoder predicts, scored by the full-size network's Gram loss over the content's own.
+- Gram: an optimization of the picture as a visitor gets it (120 steps from the content, 224 px, first 10 pairs; Gram
+  loss alone, at the four layers), scored by the full-size network's Gram loss over the content's own.
 - speed: 512 px, style cached, beside `vgg19` and beside a 2048x2048 float32 matrix product, in turns.
 """
 
@@ -21,6 +21,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,15 +34,18 @@ from tqdm import tqdm
 
 from adain_core import images, weights
 from adain_core.contracts import Style
-from adain_core.losses.gram import gram, gram_matrix
+from adain_core.losses import gram
 from adain_core.losses.mean_std import mean_std
 from adain_core.methods import adain
 from adain_core.networks import Networks
+from adain_core.optimize import Params, optimize
 from adain_core.training.distill import regress, rows
 from adain_core.training.pictures import held_out
 from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss
 
-GRAM_STEPS, GRAM_SIZE, GRAM_PAIRS, GRAM_RATE = 120, 224, 10, 0.05
+GRAM_SIZE, GRAM_PAIRS = 224, 10
+GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
+GRAM_ALONE = Params(steps=120, content_weight=0.0, tv_weight=0.0)
 
 
 def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
@@ -116,16 +120,9 @@ def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
         zip(squares(folder, names["photos"], GRAM_SIZE), squares(folder, names["art"], GRAM_SIZE), strict=True)
     )
     for content, style in tqdm(pairs[:GRAM_PAIRS], "Gram", disable=None):
-        image = content.clone().requires_grad_()
-        with torch.no_grad():
-            goal = _grams(compact, style)
-        optimizer = torch.optim.Adam([image], GRAM_RATE)
-        for _ in range(GRAM_STEPS):
-            optimizer.zero_grad()
-            loss = _gram_loss(_grams(compact, image), goal)
-            loss.backward()
-            optimizer.step()
-            image.data.clamp_(0, 1)
+        image = content
+        for step in optimize(content, [Style(style)], GRAM, GRAM_ALONE, compact):
+            image = step.image
         with torch.inference_mode():
             truth = _grams(full, style)
             after, before = (_gram_loss(_grams(full, each), truth) for each in (image, content))
@@ -162,11 +159,11 @@ def speed(compact: Networks, full: Networks, repeats: int = 9) -> dict[str, floa
 
 
 def _grams(networks: Networks, image: Tensor) -> dict[str, Tensor]:
-    return {layer: gram_matrix(x) for layer, x in networks.perceptual(image, LAYERS).items()}
+    return {layer: gram.gram_matrix(x) for layer, x in networks.perceptual(image, LAYERS).items()}
 
 
 def _gram_loss(own: Mapping[str, Tensor], goal: Mapping[str, Tensor]) -> Tensor:
-    return torch.stack([gram(own[layer], goal[layer]) for layer in LAYERS]).sum()
+    return torch.stack([gram.gram(own[layer], goal[layer]) for layer in LAYERS]).sum()
 
 
 def main(

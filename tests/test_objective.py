@@ -15,7 +15,8 @@ from adain_core.objective import objective, shares
 from adain_core.optimize import Params
 
 
-def minimized(params, losses, networks):
+def minimized(params, losses, networks, places=1):
+    params = params.model_copy(update={"places": places})
     return objective(CONTENT, [Style(STYLE)], losses, params, networks, torch.Generator())
 
 
@@ -131,3 +132,43 @@ def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
     size = "2x2" if photo == (16, 16) else "5x2"
     with pytest.raises(ValueError, match=f"^A picture's features have {size} pixels here, fewer than a patch of 3x3; "):
         next(mrf.run(content, [Style(style)], mrf.Params(), make_networks()))
+
+
+def test_the_picture_is_seen_at_each_place_of_the_grid_in_turns(monkeypatch):
+    seen, networks = [], make_networks()
+    look = networks.perceptual
+    monkeypatch.setattr(networks, "perceptual", lambda image, *rest: (seen.append(image), look(image, *rest))[1])
+    image = CONTENT.flip(3)
+    total = minimized(Params(), GRAM, networks, places=8)
+    del seen[:]  # photograph and painting
+    with torch.no_grad():
+        first = [total(image)[1] for _ in range(8)]
+        pictures = [each for each in seen if each.shape == image.shape or each[..., -1, -1].equal(image[..., -1, -1])]
+        assert len(seen) == 8 + 7  # at each place but the first the photograph, too, once
+        places = [(each.shape[2] - 36, each.shape[3] - 40) for each in pictures]
+        again = [total(image)[1] for _ in range(8)]
+    assert len(seen) == 8 + 7 + 8
+    assert {down for down, _ in places} == {right for _, right in places} == set(range(8)) and places[0] == (0, 0)
+    for each, (down, right) in zip(pictures, places, strict=True):
+        assert torch.equal(each[..., down:, right:], image)
+        assert torch.equal(each[..., down:, :right], image[..., 1 : right + 1].flip(3))
+    assert [one["total"] for one in first] == [one["total"] for one in again]
+    assert len({float(one["style"]) for one in first}) == 8
+
+
+def test_what_it_holds_on_to_is_moved_along():
+    networks = make_networks()
+    total = minimized(Params(), GRAM, networks, places=8)
+    with torch.no_grad():
+        assert [float(total(CONTENT)[1]["content"]) for _ in range(8)] == [0] * 8
+
+
+@pytest.mark.parametrize(("optimizer", "pixels"), [("adam", 8), ("lbfgs", 1)])
+def test_what_falls_between_the_strides_is_seen(optimizer, pixels, monkeypatch):
+    """A network that sees every eighth pixel of each row and column: at eight places it is eight times as many."""
+    networks = make_networks()
+    monkeypatch.setattr(networks, "perceptual", lambda image, layers, _: dict.fromkeys(layers, image[..., ::8, ::8]))
+    weights = {"content_weight": 1.0, "style_weight": 0.0, "tv_weight": 0.0, "pyramid": 1, "average": 0.0}
+    image = go(networks, steps=8, optimizer=optimizer, start_with=1 - CONTENT, **weights)[-1].image
+    changed = (image != 1 - CONTENT).any(1)[0]
+    assert changed[8:32, 8:32].sum() == pixels * 9  # away from what the border mirrors

@@ -21,7 +21,7 @@ from adain_core.optimize import Average, Moving, Params, optimize
 @pytest.mark.parametrize("pyramid", [1, 4])
 @pytest.mark.parametrize("name", sorted(set(find()) - {"adversarial"}))
 def test_every_loss_falls(name, pyramid, optimizer):
-    weights = {"content_weight": 0.0, "tv_weight": 0.0}
+    weights = {"content_weight": 0.0, "tv_weight": 0.0, "places": 1}  # of so small a picture each place shows another
     steps = go(losses={find()[name]: 1.0}, steps=25, optimizer=optimizer, pyramid=pyramid, **weights)
     assert steps[-1].losses["style"] < (0.9 if name == "mrf" else 0.7) * steps[0].losses["style"]
     assert steps[0].losses["style"] == pytest.approx(1, abs=0.05)  # the unit: what the content has
@@ -59,7 +59,7 @@ def spy(monkeypatch, networks):
 def test_networks_see_no_picture_out_of_range(monkeypatch):
     networks = make_networks()
     seen = spy(monkeypatch, networks)
-    go(networks, steps=6, rate=0.5, tv_weight=0.0)
+    go(networks, steps=6, rate=0.5, tv_weight=0.0, places=1)
     assert len(seen) == 2 + 6 and all(-1e-5 < each.min() and each.max() < 1 + 1e-5 for each in seen)
     assert ((seen[-1] < 1e-5) | (seen[-1] > 1 - 1e-5)).float().mean() > 0.1  # where it was cut off
 
@@ -68,7 +68,7 @@ def test_each_step_goes_on_from_the_last(monkeypatch):
     """What is shown without averaging is what the networks see next, whatever the pyramid."""
     networks = make_networks()
     seen = spy(monkeypatch, networks)
-    steps = go(networks, steps=4, average=0.0, pyramid=4)
+    steps = go(networks, steps=4, average=0.0, pyramid=4, places=1)
     for shown, next_seen in zip(steps, seen[3:], strict=False):  # after photograph, painting and the first step
         torch.testing.assert_close(shown.image, next_seen)
     assert len(seen) == 2 + 4 and not torch.equal(seen[2], seen[3])
@@ -112,7 +112,7 @@ def test_a_scale_begins_with_the_picture_and_the_moments_of_the_one_before(monke
 
 def test_content_alone_brings_the_content_back():
     steps = go(start="noise", steps=300, style_weight=0.0, tv_weight=0.0, content_weight=1.0, rate=0.05, pyramid=1)
-    assert steps[-1].losses["content"] < 0.15 * steps[0].losses["content"]
+    assert steps[-1].losses["content"] < 0.2 * steps[0].losses["content"]
 
 
 def test_starts():
@@ -136,7 +136,7 @@ def test_scales_share_the_steps_and_end_at_full_size():
     seen, networks = [], make_networks()
     forward = networks.encoder.forward
     networks.encoder.forward = lambda image, layers: (seen.append(tuple(image.shape[2:])), forward(image, layers))[1]
-    steps = go(networks, content=content, steps=7, scales=3)
+    steps = go(networks, content=content, steps=7, scales=3, places=1)
     assert [step.iteration for step in steps] == list(range(1, 8))
     assert all(step.image.shape == content.shape for step in steps)
     sizes = list(dict.fromkeys(size for size in seen if size not in {(40, 44), (28, 31), (20, 22)}))
@@ -253,7 +253,9 @@ def test_too_little_memory_is_said_before_it_starts(monkeypatch):
     networks = make_networks()
     monkeypatch.setattr(networks, "perceptual", lambda *_: pytest.fail("it started"))
     monkeypatch.setattr("adain_core.machine.free_memory", lambda: 2_000_000)
-    message = "^Optimizing a picture of 40x36 pixels takes about 0.003 GB of memory, but 0.002 GB are free; choose a sm"
+    message = (
+        "^Optimizing a picture of 40x36 pixels takes about 0.0037 GB of memory, but 0.002 GB are free; choose a sm"
+    )
     with pytest.raises(ValueError, match=message):
         go(networks)
 
@@ -264,7 +266,7 @@ def test_patches_and_more_paintings_take_more_memory():
 
     assert takes("gram") < takes("mrf") == takes("gram", "mrf") and takes("mrf", "adversarial") > takes("mrf")
     per_pixel = takes("gram") / (40 * 36 + 44 * 40)
-    assert 800 < per_pixel < 1000 and takes("gram", styles=2) == pytest.approx((40 * 36 + 2 * 44 * 40) * per_pixel)
+    assert 1000 < per_pixel < 1200 and takes("gram", styles=2) == pytest.approx((40 * 36 + 2 * 44 * 40) * per_pixel)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ PAPER = {
     "style_weight": 1.0,
     "tv_weight": 0.0,
     "average": 0.0,
+    "places": 1,
 }
 
 
