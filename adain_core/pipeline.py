@@ -169,7 +169,7 @@ def run(
         longest = scale.longest(settings)
         looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
         cuts = places.read_style_masks(style_masks, looks)
-        parts = places.read_parts(
+        parts, odd = places.read_parts(
             picture.size, settings.feather, longest, looks, shares, regions, style_for, region_strength, mask
         )
         paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size)
@@ -180,7 +180,7 @@ def run(
     notes = (
         *picture.notes,
         *(f"Style {n}: {note}" for n, look in enumerate(looks, 1) for note in look.notes),
-        *(f"Region {each.name} is empty." for each in parts if not each.mask.any()),
+        *odd,
     )
     record = {
         "method": method.name,

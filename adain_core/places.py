@@ -15,6 +15,7 @@ from adain_core.contracts import Region
 from adain_core.controls import regions
 
 T = TypeVar("T")
+STRAY = 16  # regions without anything of their own beyond which a label map is suspect
 ROWS = 128  # taken at a time, which bounds memory and stays in the caches
 
 
@@ -46,8 +47,8 @@ def read_parts(
     style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None,
     strengths: Mapping[int, float] | None,
     mask: images.Source | None,
-) -> list[Part]:
-    """Read the regions that `pipeline.run` is given, at the content's size.
+) -> tuple[list[Part], list[str]]:
+    """Read the regions that `pipeline.run` is given, at the content's size, and say what is odd about them.
 
     Args:
         size: of the content, width and height.
@@ -77,8 +78,14 @@ def read_parts(
         if not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
     open_ = None if mask is None else read_mask("mask", mask, size, feather)
-    found = []
-    for label in [label for label in masks if label in style_for or label in strengths]:
+    chosen = [label for label in masks if label in style_for or label in strengths]
+    found, notes = [], []
+    if len(masks) - len(chosen) > STRAY:
+        notes.append(
+            f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
+            " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."
+        )
+    for label in chosen:
         area = regions.fit(masks[label](), size, feather)
         own, part = looks, shares
         if label in style_for:
@@ -91,7 +98,8 @@ def read_parts(
         found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))
     if open_ is not None:
         found.append(Part("mask", 255 - open_, [], [], 1.0))
-    return found
+    notes += [f"Region {each.name} is empty." for each in found if not each.mask.any()]
+    return found, notes
 
 
 def read_style_masks(

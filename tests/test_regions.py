@@ -111,8 +111,7 @@ def test_label_maps_are_split_by_value():
     assert list(regions.split(Image.fromarray(np.array([[True, False]])))) == [0, 1]
     with pytest.raises(ValueError, match="must be grey or have a palette, but this picture's colors are RGB"):
         regions.split(Image.new("RGB", (2, 2)))
-    with pytest.raises(ValueError, match="has 17 regions; at most 16"):
-        regions.split(Image.fromarray(np.arange(17, dtype=np.uint8)[None]))
+    assert len(regions.split(Image.fromarray(np.arange(256, dtype=np.uint8)[None]))) == 256
 
 
 def test_feathering_keeps_the_sum_and_softens_the_edge():
@@ -233,6 +232,34 @@ def test_tiny_and_empty_regions(photo, painting, tiny):
     assert "Region 1 is empty." in result.notes
     without = stylize(photo, painting, regions={2: empty[2]}, style_for={2: other}, networks=tiny)
     assert np.abs(pixels(result.image) - pixels(without)).max() <= 1
+
+
+def test_regions_may_be_any_number(tiny):
+    """Forty bands, in turn in the one style and in the other or none: where bands are joined by style, the same."""
+    photo, one = picture(48, 320, 1), picture(50, 50, 8)
+    bands = Image.fromarray((np.arange(320)[:, None] // 8).astype(np.uint8)).resize(
+        photo.size, Image.Resampling.NEAREST
+    )
+    odd = {band: one if band % 2 else None for band in range(40)}
+    (result,) = run(photo, [], regions=bands, style_for=odd, networks=tiny, feather=0)
+    assert len(result.record["regions"]) == 40 and not any("regions" in note for note in result.notes)
+    alone = [
+        stylize(photo, [], regions=bands, style_for={band: one}, networks=tiny, feather=0) for band in range(1, 40, 2)
+    ]
+    rows = np.arange(320) // 8 % 2 == 1
+    expected = pixels(photo).copy()
+    for band, found in zip(range(1, 40, 2), alone, strict=True):
+        expected[8 * band : 8 * band + 8] = pixels(found)[8 * band : 8 * band + 8]
+    gap = np.abs(pixels(result.image) - expected)
+    assert gap[~rows].max() == 0 and gap[rows].mean() < 0.2 * np.abs(pixels(photo) - expected)[rows].mean()
+
+
+def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
+    soft = Image.fromarray(np.tile(np.arange(45, dtype=np.uint8), (37, 1)))
+    (result,) = run(photo, [painting], regions=soft, region_strength={3: 0.5}, networks=tiny)
+    assert result.notes[0].startswith(
+        "44 of the 45 regions have no style or strength of their own. If the label map was"
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,6 @@ from torch import Tensor
 from adain_core import contracts
 from adain_core.normalization import NUMBERS, Statistics, statistics, weighted_statistics
 
-MOST = 16  # regions of a run
-
 
 class Params(contracts.Params):
     """How regions meet."""
@@ -41,7 +39,7 @@ def split(labels: Image.Image) -> dict[int, Callable[[], Image.Image]]:
     Each value, of a picture with a palette or in grey, is a region.
 
     Raises:
-        ValueError: there are more than 16 regions, or the picture has neither a palette nor one channel.
+        ValueError: the picture has neither a palette nor one channel.
     """
     if labels.mode not in ("1", "L", "P"):
         raise ValueError(
@@ -50,8 +48,6 @@ def split(labels: Image.Image) -> dict[int, Callable[[], Image.Image]]:
         )
     values = np.asarray(labels, np.uint8)
     found = [value for value, count in enumerate(Image.fromarray(values).histogram()) if count]
-    if len(found) > MOST:
-        raise ValueError(f"This label map has {len(found)} regions; at most {MOST} are taken.")
     return {
         value: functools.partial(lambda value: Image.fromarray(cv2.compare(values, value, cv2.CMP_EQ)), value)
         for value in found
