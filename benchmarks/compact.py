@@ -8,6 +8,8 @@ central square is scaled to the size. The full-size VGG-19 in `--weights-dir` me
 - style: mean and standard deviation at relu1_1, 2_1, 3_1 and 4_1 (Eq. 13, squared errors, mean over channels, summed
   over layers); content: mean squared error of relu4_1 to the content's own. Averages over the pairs, and their ratio.
 - reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
+- odd styles: the style ratio for seven kinds of rare ones (drawings, posters, grey, dark, bright, inverted, recolored),
+  made of the first 6 artworks, each kind on 6 photographs.
 - explained variance: of the teacher's features by a 1x1 regression on the compact ones, fitted on the first 20
   photographs, measured on the others.
 - Gram: an optimization of the picture as a visitor gets it (120 steps from the content, 224 px, first 10 pairs; Gram
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,9 +43,10 @@ from adain_core.methods import adain
 from adain_core.networks import Networks
 from adain_core.optimize import Params, optimize
 from adain_core.training.distill import regress, rows
-from adain_core.training.pictures import held_out
+from adain_core.training.pictures import KINDS, held_out, vary
 from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss
 
+ODD = 6  # photographs and artworks
 GRAM_SIZE, GRAM_PAIRS = 224, 10
 GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
 GRAM_ALONE = Params(steps=120, content_weight=0.0, tv_weight=0.0)
@@ -90,6 +94,26 @@ def quality(
         sheet.mkdir(parents=True, exist_ok=True)
         images.sheet(shown, columns=8, side=min(size, 320)).save(sheet / f"pairs_{size}.jpg", quality=90)
     return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+@torch.inference_mode()
+def odd(compact: Networks, full: Networks, folder: Path, sheet: Path | None, size: int = 512) -> dict[str, float]:
+    """Return the ratio of the style losses for each kind of odd styles; the sheet has a row for each."""
+    teacher, ratios, shown = Teacher(full, torch.device("cpu")), dict[str, float](), list[Image.Image]()
+    photos, art = (squares(folder, each[:ODD], size) for each in held_out().values())
+    for kind in tqdm(KINDS, "odd styles", disable=None):
+        made = [images.to_tensor(vary(images.to_image(each), random.Random(n), kind)) for n, each in enumerate(art)]
+        losses = []
+        for content, style in zip(photos, made, strict=True):
+            goal = all_statistics(teacher.features(style))
+            outputs = [transfer(networks, content, style) for networks in (compact, full)]
+            losses.append([float(style_loss(all_statistics(teacher.features(each)), goal)) for each in outputs])
+            shown += [images.to_image(each) for each in (style, outputs[0])]
+        ratios[kind] = sum(one for one, _ in losses) / sum(other for _, other in losses)
+    if sheet is not None:
+        sheet.mkdir(parents=True, exist_ok=True)
+        images.sheet(shown, columns=2 * ODD, side=200).save(sheet / "odd.jpg", quality=90)
+    return ratios
 
 
 @torch.inference_mode()
@@ -172,7 +196,7 @@ def main(
     sizes: Annotated[str, typer.Option(help="Pixels of a side, with commas between.")] = "256,512,1024",
     candidate: Annotated[Path | None, typer.Option(help="Other weights of the compact model to measure.")] = None,
     pairs: Annotated[int, typer.Option(help="How many of the 40 pairs, to be quick.")] = 40,
-    only_quality: Annotated[bool, typer.Option(help="Leave out regression, Gram and speed.")] = False,
+    only_quality: Annotated[bool, typer.Option(help="Leave out odd styles, regression, Gram and speed.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for sheets and results.json.")] = None,
 ) -> None:
     """Measure everything and print it."""
@@ -194,6 +218,8 @@ def main(
         print(f"; reconstruction {found['reconstruction']:.1f} dB", flush=True)
         print("   full-size pair: " + ", ".join(f"{k[6:]} {v:.3f}" for k, v in found.items() if k.startswith("vgg19")))
     if not only_quality:
+        results["odd styles"] = rare = odd(compact, full, pictures, output)
+        print("odd styles: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in rare.items()), flush=True)
         results["explained variance"] = shares = explained(compact, full, pictures)
         print("explained variance: " + ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items()))
         results["Gram"] = ratio = gram_optimization(compact, full, pictures)

@@ -22,6 +22,7 @@ from adain_core import images
 from adain_core.training.loop import Settings
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
+KINDS = ("grey", "dark", "bright", "poster", "inverted", "ink", "recolored")
 
 
 def held_out() -> dict[str, list[str]]:
@@ -57,9 +58,8 @@ def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[I
         return list(tqdm(pool.map(one, paths), f"reading {folder.name}", len(paths), disable=None, leave=False))
 
 
-def vary(picture: Image.Image, rng: random.Random) -> Image.Image:
-    """Change a crop into what is rare in collections: grey, dark, bright, flat, inverted, a drawing."""
-    kind = rng.choice(("grey", "dark", "bright", "poster", "inverted", "ink", "recolored"))
+def vary(picture: Image.Image, rng: random.Random, kind: str) -> Image.Image:
+    """Change a crop into what is rare in collections, one of KINDS; "ink" is a drawing."""
     if kind == "grey":
         return ImageOps.grayscale(picture).convert("RGB")
     if kind == "dark":
@@ -108,7 +108,7 @@ def crops(
         if rng.random() < 0.5:
             crop = ImageOps.mirror(crop)
         if rng.random() < varied:
-            crop = vary(crop, rng)
+            crop = vary(crop, rng, rng.choice(KINDS))
         drawn.append(np.asarray(crop))
     return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255  # [N,H,W,3] -> [N,3,H,W], channels_last
 
