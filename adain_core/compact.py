@@ -159,6 +159,8 @@ class CompactDecoder(CompactInverse):
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
         c, d = widths[2:]
+        self.conv4_5 = _convolution(d, d)
+        self.conv4_4 = _convolution(d, d)
         self.conv4_3 = _convolution(d, d)
         self.conv4_2 = _convolution(d, d)
         self.conv4_1 = _convolution(d, c)
@@ -166,8 +168,10 @@ class CompactDecoder(CompactInverse):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
-        x = self.residual(features["relu4_1"], self.conv4_3, self.conv4_2)
-        x = _up(self.conv4_1(x), features["relu3_1"])  # uncut, since AdaIN's go below 0, too
+        x = features["relu4_1"]  # uncut, as relu3_1's: AdaIN's go below 0, too
+        x = x + self.conv4_4(F.leaky_relu_(self.conv4_5(x), self.slope))
+        x = self.residual(x, self.conv4_3, self.conv4_2)
+        x = _up(self.conv4_1(x), features["relu3_1"])
         return self.climb(x, self.join2_1(features["relu2_1"]))
 
 

@@ -37,6 +37,7 @@ def decode(state, features):
 
     if "relu4_1" in features:
         deep = features["relu4_1"]
+        deep = deep + conv(state, "conv4_4", leaky(conv(state, "conv4_5", deep)))
         deep = leaky(deep + conv(state, "conv4_2", leaky(conv(state, "conv4_3", deep))))
         x = up(conv(state, "conv4_1", deep), features["relu3_1"])
         matrix, bias = state["join2_1.weight"][:, :, 0, 0], state["join2_1.bias"]

@@ -32,7 +32,7 @@ def test_cores_cover_every_pixel_once_and_see_their_margin(height, width, side, 
 
 
 @pytest.mark.parametrize("paper", [False, True])
-@pytest.mark.parametrize("size", [(301, 213), (97, 402)])
+@pytest.mark.parametrize("size", [(405, 213), (97, 402)])
 @pytest.mark.parametrize("kept", [False, True])
 def test_tiles_give_the_whole(monkeypatch, paper, size, kept):
     monkeypatch.setattr(tiles, "KEEP", 2**40 if kept else 0)

@@ -45,7 +45,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     if stage == "pair":
-        assert "weights.safetensors: 26 tensors begin anew, 0 were not needed" in result.output  # the decoder's
+        assert "weights.safetensors: 30 tensors begin anew, 0 were not needed" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
@@ -104,7 +104,7 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
     assert refused.exit_code == 2 and "--judge own needs an encoder that stays as it is: --encoder 0" in refused.output
     given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
     result = CliRunner().invoke(app, given, catch_exceptions=False)
-    assert result.exit_code == 0 and "inverse.safetensors: 8 tensors begin anew, 0 were not needed" in result.output
+    assert result.exit_code == 0 and "inverse.safetensors: 12 tensors begin anew, 0 were not needed" in result.output
     found = weights.load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)

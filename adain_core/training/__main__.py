@@ -190,7 +190,7 @@ class Run:
         """Initialize a way up: each shortcut begins alone, and the picture near grey."""
         module = self.new(module)
         with torch.no_grad():
-            for name in ("conv4_2", "conv3_5", "conv3_3"):
+            for name in ("conv4_4", "conv4_2", "conv3_5", "conv3_3"):
                 if hasattr(module, name):
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
             if isinstance(module, CompactDecoder):  # so does relu3_1
