@@ -90,7 +90,7 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "01c563d6505e785cb634c37ad90acc42e66dfbbb26479eba3cb34afa1ca7085f")
+_COMPACT = File("compact.safetensors", "02380e0fce7dad15e2782a45d83c19a93d108b3d314263d78ebc8c80a9c7c660")
 _INVERSE = File("inverse.safetensors", "3b8ce47360a48d34da560606c3bfc51328d577d271aa3677625b27de99bcc795")
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
