@@ -24,7 +24,7 @@ def test_every_loss_falls(name, pyramid, optimizer):
     weights = {"content_weight": 0.0, "tv_weight": 0.0, "places": 1}  # of so small a picture each place shows another
     steps = go(losses={find()[name]: 1.0}, steps=25, optimizer=optimizer, pyramid=pyramid, **weights)
     assert steps[-1].losses["style"] < (0.9 if name == "mrf" else 0.7) * steps[0].losses["style"]
-    assert steps[0].losses["style"] == pytest.approx(1, abs=0.05)  # the unit: what the content has
+    assert steps[0].losses["style"] == pytest.approx(1, abs=0.1)  # the unit: what the content has, but for MMD's sample
     assert [step.iteration for step in steps] == list(range(1, 26)) and steps[0].iterations == 25
 
 
@@ -103,7 +103,7 @@ def test_a_scale_begins_with_the_picture_and_the_moments_of_the_one_before(monke
     (one, first, _, none), (two, second, _, carried), (three, *_) = made
     assert none is None and first.shape[2:] == (70, 75) and second.shape[2:] == (99, 106)
     shrunk = F.interpolate(second, (70, 75), mode="bilinear", antialias=True)
-    assert (shrunk - one.picture).abs().mean() < 0.2 * (first - one.picture).abs().mean()
+    assert (shrunk - one.picture).abs().mean() < 0.25 * (first - one.picture).abs().mean()
     assert [float(each.optimizer.state[each.levels[0]]["step"]) for each in (one, two, three)] == [2, 4, 7]
     for level, (step, *moments) in zip(one.levels, carried, strict=True):
         state = one.optimizer.state[level]

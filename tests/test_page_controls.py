@@ -55,9 +55,10 @@ class TestStylize:
         assert f"{record['color_shift']:.1f} (Delta E" in tab.locator("#status").inner_text()
         assert len(runs) == 1, "Gradio's dropdown tells of one choice twice by its input event"
         tab.locator("#color input").focus()
-        for key in ("ArrowDown", "Enter"):
-            tab.keyboard.press(key)
-        tab.locator("#status").get_by_text("Stylizing at 256 pixels").wait_for()
+        with tab.expect_request(lambda request: request.url.endswith("queue/join?")):
+            for key in ("ArrowDown", "Enter"):
+                tab.keyboard.press(key)
+        tab.wait_for_timeout(500)  # a second event would come at once; what the status says meanwhile may be too short
         tab.locator("#status").get_by_text("256x188 pixels").wait_for()
         assert len(runs) == 2
 
