@@ -21,7 +21,7 @@ from adain_core.networks import Networks
 from adain_core.normalization import adain, restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
-BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features and their slopes
+BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features, slopes, what is held
 Moments = list[tuple[float, Tensor, Tensor]]
 
 

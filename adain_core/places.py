@@ -80,7 +80,7 @@ def read_parts(
     open_ = None if mask is None else read_mask("mask", mask, size, feather)
     chosen = [label for label in masks if label in style_for or label in strengths]
     found, notes = [], []
-    if len(masks) - len(chosen) > STRAY:
+    if not isinstance(given, Mapping) and len(masks) - len(chosen) > STRAY:
         notes.append(
             f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
             " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."

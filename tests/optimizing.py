@@ -14,3 +14,12 @@ GRAM = {find()["gram"]: 1.0}
 def go(networks=None, losses=GRAM, content=CONTENT, start_with=None, **params):
     settings = Params(**{"rate": 0.03, "tv_weight": 0.05, **params})
     return list(optimize(content, [Style(STYLE)], losses, settings, networks or make_networks(), start=start_with))
+
+
+def spy(monkeypatch, networks):
+    """Return what the networks will have been shown."""
+    seen, look = [], networks.perceptual
+    monkeypatch.setattr(
+        networks, "perceptual", lambda image, *rest: (seen.append(image.detach()), look(image, *rest))[1]
+    )
+    return seen

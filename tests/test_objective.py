@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import WIDTHS, make_networks, picture
-from optimizing import CONTENT, GRAM, STYLE, go
+from optimizing import CONTENT, GRAM, STYLE, go, spy
 
 from adain_core import images
 from adain_core.contracts import Style
@@ -135,9 +135,8 @@ def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
 
 
 def test_the_picture_is_seen_at_each_place_of_the_grid_in_turns(monkeypatch):
-    seen, networks = [], make_networks()
-    look = networks.perceptual
-    monkeypatch.setattr(networks, "perceptual", lambda image, *rest: (seen.append(image), look(image, *rest))[1])
+    networks = make_networks()
+    seen = spy(monkeypatch, networks)
     image = CONTENT.flip(3)
     total = minimized(Params(), GRAM, networks, places=8)
     del seen[:]  # photograph and painting

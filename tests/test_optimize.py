@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import make_networks, picture
-from optimizing import CONTENT, STYLE, go
+from optimizing import CONTENT, STYLE, go, spy
 
 from adain_core import images, run, stylize
 from adain_core import optimize as loop
@@ -45,15 +45,6 @@ def test_what_leaves_the_range_is_brought_back():
         with torch.no_grad():
             torch.testing.assert_close(moving.assemble(), moving.picture)
     assert torch.equal(moving.picture, torch.ones_like(CONTENT))
-
-
-def spy(monkeypatch, networks):
-    """Return what the networks will have been shown."""
-    seen, look = [], networks.perceptual
-    monkeypatch.setattr(
-        networks, "perceptual", lambda image, *rest: (seen.append(image.detach()), look(image, *rest))[1]
-    )
-    return seen
 
 
 def test_networks_see_no_picture_out_of_range(monkeypatch):
