@@ -260,6 +260,9 @@ def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
     assert result.notes[0].startswith(
         "44 of the 45 regions have no style or strength of their own. If the label map was"
     )
+    masks = {label: Image.new("L", photo.size, 255 * (label == 3)) for label in range(45)}
+    (result,) = run(photo, [painting], regions=masks, region_strength={3: 0.5}, networks=tiny)
+    assert not any("regions" in note for note in result.notes)  # masks have no stray values
 
 
 @pytest.mark.parametrize(
