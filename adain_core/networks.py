@@ -99,7 +99,7 @@ class Encoder(nn.Module):
         known = [each.relu for each in self.plan]
         if missing := [layer for layer in layers if layer not in known]:
             raise ValueError(f"The encoder has no layer {missing[0]}; it has {', '.join(known)}.")
-        least = 2 ** max((each.block - 1 for each in self.plan if each.relu in layers), default=0) + 1
+        least = 2 ** max([0, *(each.block - 1 for each in self.plan if each.relu in layers)]) + 1
         if min(image.shape[2:]) < least:
             width, height = image.shape[3], image.shape[2]
             raise ValueError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 EPS = 1e-5  # pytorch's and the released code's; the paper gives no value
-NUMBERS = 2**18  # taken to float32 at a time, so that the copies stay in the caches
+NUMBERS = 2**18  # taken to float32 at a time, so that the copies stay in a CPU's caches
 
 
 class Statistics(NamedTuple):
@@ -70,7 +70,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel of half-precision features, [N,C,1,1] in float32."""
     middle = x[:, :, ::8, ::8].float().mean((2, 3), keepdim=True)  # a difference of moments is exact about it
     mean, squares = torch.zeros_like(middle), torch.zeros_like(middle)
-    for part in torch.split(x, max(1, NUMBERS // x[:, :, 0].numel()), 2):
+    for part in torch.split(x, _rows(x), 2):
         gaps = part.float() - middle
         mean += gaps.sum((2, 3), keepdim=True)
         squares += gaps.square_().sum((2, 3), keepdim=True)
@@ -128,7 +128,7 @@ def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:
     shift = target.mean - own.mean * scale
     if x.dtype == shift.dtype:
         return shift.addcmul(x, scale)  # target.std * (x - own.mean) / own.std + target.mean
-    found, rows = torch.empty_like(x), max(1, NUMBERS // x[0, :, 0].numel())
+    found, rows = torch.empty_like(x), _rows(x)
     for part, room in zip(torch.split(x, rows, 2), torch.split(found, rows, 2), strict=True):
         room.copy_(shift.addcmul(part.to(shift.dtype), scale))
     return found
@@ -169,6 +169,11 @@ def adain(content: Tensor, style: Tensor, eps: float = EPS) -> Tensor:
         [N,C,H,W]: the content's features with the style's mean and standard deviation in every channel.
     """
     return restyle(content, statistics(content, eps=eps), statistics(style, eps=eps))
+
+
+def _rows(x: Tensor) -> int:
+    """Rows of features to take at a time: all of them on a GPU, whose launches cost more than its memory."""
+    return max(1, NUMBERS // x[:, :, 0].numel()) if x.device.type == "cpu" else x.shape[2]
 
 
 def _channels(values: Tensor) -> Tensor:

@@ -116,3 +116,9 @@ def test_a_batch_equals_its_singles():
 def test_gradients():
     content, style = features(1, 2, 3, 3).requires_grad_(), features(1, 2, 2, 3, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(adain, (content, style))
+
+
+def test_a_gpu_takes_features_whole():
+    """A launch for every few rows cost more than it saved."""
+    assert normalization._rows(torch.empty(2, 64, 512, 512, device="meta", dtype=torch.bfloat16)) == 512
+    assert normalization._rows(torch.empty(2, 64, 512, 512, dtype=torch.bfloat16)) == 4

@@ -170,10 +170,11 @@ class TestInABrowser:
         tab.locator("#run").click()
         tab.locator("#status").get_by_text("Stylizing at 2048 pixels").first.wait_for()
         tab.locator("#stop").click()
-        tab.locator("#status").get_by_text("Stopped. The last picture stays.").first.wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
         tab.get_by_label("256 px").click()
         tab.locator("#run").click()  # waits for the worker, so what was stopped would have come before it
         finished(tab, "256x188 pixels")
+        assert tab.locator("#status").is_visible() and not tab.locator("#status-stopped").is_visible()
         assert tab.locator("#compare img").last.get_attribute("src") != before
 
     def test_an_optimization_shows_its_steps_and_stops(self, tab):
@@ -187,7 +188,7 @@ class TestInABrowser:
         tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 120")).first.wait_for()
         tab.wait_for_function(f"document.querySelectorAll('#compare img')[1].src !== {json.dumps(before)}")
         tab.locator("#stop").click()
-        tab.locator("#status").get_by_text("Stopped. The last picture stays.").first.wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
         tab.get_by_label("AdaIN", exact=True).click()
         tab.locator("#run").click()  # the worker is free again
         finished(tab, "256x188 pixels, compact")

@@ -72,7 +72,8 @@ class TestStylize:
         tab.locator("#run").click()
         tab.locator("#status").get_by_text(re.compile(r"Tile pass \d+ of")).wait_for()
         tab.locator("#stop").click()
-        tab.locator("#status").get_by_text("Stopped. The last picture stays.").wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
+        assert not tab.locator("#status").is_visible(), "a step that comes late must not be seen"
         told = "\n".join(tab.evaluate("window.said"))
         assert "Stylizing at 4096 pixels… This takes about" in told
         assert "GB of memory, in" in told and "tiles" in told
@@ -109,7 +110,7 @@ class TestControls:
         tab.locator("#controls-run").click()
         tab.locator("#controls-status").get_by_text(re.compile("^Sizes")).wait_for()
         tab.locator("#controls-stop").click()
-        tab.locator("#controls-status").get_by_text("Stopped. The pictures that are ready stay.").wait_for()
+        tab.locator("#controls-status-stopped").get_by_text("Stopped. The pictures that are ready stay.").wait_for()
         tab.get_by_label("Strengths").click()
         tab.locator("#controls-run").click()  # waits for the worker, so what was stopped would have come before it
         tab.locator("#controls-status").get_by_text("Strengths: 5 of 5.").wait_for()

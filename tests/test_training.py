@@ -83,10 +83,10 @@ def test_crops_come_from_the_seed_and_stay_inside():
     assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
     found = draw(3)
     assert found.shape == (8, 3, 32, 32) and found.is_contiguous(memory_format=torch.channels_last)
-    assert found.min() >= 50 / 255 and found.max() <= 199 / 255
-    rises = (found[:, 0, -1] - found[:, 0, 0])[:, 0] * 255
+    assert found.dtype == torch.uint8 and found.min() >= 50 and found.max() <= 199
+    rises = (found[:, 0, -1].float() - found[:, 0, 0])[:, 0]
     assert torch.allclose(rises, torch.full((8,), 31.0), atol=1.01)  # scale 1: a level a row
-    doubled = (draw(4, scales=(2, 2))[:, 0, -1, 0] - draw(4, scales=(2, 2))[:, 0, 0, 0]) * 255
+    doubled = draw(4, scales=(2, 2))[:, 0, -1, 0].float() - draw(4, scales=(2, 2))[:, 0, 0, 0]
     assert torch.allclose(doubled, torch.full((8,), 15.5), atol=1.01)
     assert not torch.equal(draw(5, varied=1), draw(5))
 
@@ -199,7 +199,11 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     yardstick = reference(teacher, [batch])
     stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardstick, 32, batch)
     found = {name: value.detach() for name, value in stage.losses(batch, 1).items()}
-    assert float(found["style"]) == pytest.approx(1, rel=1e-4) and float(found["content"]) == pytest.approx(1, rel=1e-4)
+    for name in ("style", "content", "fidelity"):
+        assert float(found[name]) == pytest.approx(1, rel=1e-4)
+    truth = teacher.features(batch[0])["relu4_1"]
+    seen = teacher.features(networks.decoder({"relu4_1": teacher.target(*map(teacher.features, batch))}))["relu4_1"]
+    assert yardstick["fidelity"] == pytest.approx(float((seen - truth).square().mean()), rel=1e-3)
     again = networks.decoder(networks.encoder(batch[0], ["relu4_1"]))
     error = float((again - batch[0]).square().mean()) / 10**-2.4
     assert float(found["reconstruction"]) == pytest.approx(error, rel=1e-3)
@@ -211,6 +215,9 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     for power, expected in ((0.5, 2), (1, 4)):
         stage.weights = pair_stage.Weights(power=power)
         assert float(stage.losses(batch, 1)["style"].detach()) == pytest.approx(expected, rel=1e-3)
+    more = float(stage.losses(batch, 1)["total"].detach())
+    stage.weights = pair_stage.Weights(power=1, fidelity=2)
+    assert float(stage.losses(batch, 1)["total"].detach()) == pytest.approx(more + 8, rel=1e-3)
     stage.weights = pair_stage.Weights(color=1)
     assert float(stage.losses(batch, 1)["color"].detach()) > 0.01
     stage.weights = pair_stage.Weights(imitation=1)
@@ -221,7 +228,7 @@ def test_the_pair_measures_the_teacher_itself_as_one():
 
 def test_every_content_meets_two_styles_and_its_own_picture_once():
     networks = make_networks(paper=True)
-    teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1}
+    teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1, "fidelity": 1}
     stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(styles=2), yardstick, 16, ())
     asked, stylize = [], stage.stylize
     stage.stylize = lambda own, contents, styles: (asked.append((contents, styles)), stylize(own, contents, styles))[1]

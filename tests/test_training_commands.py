@@ -87,8 +87,8 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
         start = ["--start", str(folders / "a" / "weights.safetensors")] if command[0] == "pair" else []
         CliRunner().invoke(app, [*command, *common, *start], catch_exceptions=False)
     one, two = (weights.load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
-    kernels = [name for name in one if name.startswith("encoder.conv")]
-    assert len(kernels) == 14 and all(torch.equal(one[name], two[name]) for name in kernels)
+    kept = [name for name in one if name.startswith("encoder.")]
+    assert len(kept) == 22 and all(torch.equal(one[name], two[name]) for name in kept)
     last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
     assert "probing" not in last and last["style"] > 0
 
@@ -108,3 +108,39 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
     found = weights.load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)
+
+
+def test_an_inverse_network_goes_on_for_another_encoder(folders, monkeypatch):
+    full, small = make_networks(paper=True), make_networks()
+    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
+    monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
+    start, other = CompactInverse(WIDTHS), make_networks()
+    save_file({f"inverse.{name}": each for name, each in start.state_dict().items()}, folders / "start.safetensors")
+    save_file(
+        {f"encoder.{name}": 1.5 * each.contiguous() for name, each in other.encoder.state_dict().items()},
+        folders / "pair.safetensors",
+    )
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    common += ["--size", "32", "--steps", "1", "--rate", "1e-9", "--start", str(folders / "start.safetensors")]
+    losses = []
+    for name, more in (("own", []), ("other", ["--pair", str(folders / "pair.safetensors")])):
+        result = CliRunner().invoke(app, ["inverse", *common, "-o", str(folders / name), *more], catch_exceptions=False)
+        assert "start.safetensors: 0 tensors begin anew, 0 were not needed" in result.output
+        found = weights.load_file(folders / name / "weights.safetensors")
+        for key, each in start.state_dict().items():
+            torch.testing.assert_close(found[f"inverse.{key}"], each, atol=1e-6, rtol=1e-4)
+        losses.append(json.loads((folders / name / "log.jsonl").read_text().splitlines()[-1])["features"])
+    assert losses[0] != losses[1]
+
+
+def test_fused_compiles_the_teacher_and_what_learns(folders, monkeypatch):
+    full, compiled = make_networks(paper=True), []
+    monkeypatch.setattr(weights, "load", lambda *_, **__: full)
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: compiled.append(type(module).__name__))
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    CliRunner().invoke(
+        app,
+        ["pair", *common, "--size", "32", "--steps", "1", "-o", str(folders / "a"), "--fused"],
+        catch_exceptions=False,
+    )
+    assert compiled == ["Encoder", "CompactEncoder", "CompactDecoder"]

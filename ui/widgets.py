@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,10 +26,6 @@ from adain_core.contracts import Method, bounds
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
 SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-STOP = {  # waits, since the page may still be drawing what came before the click, and would draw it over the answer
-    **QUIET,
-    "js": "() => new Promise(done => setTimeout(() => done([]), 500))",
-}
 COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
 SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words
@@ -276,11 +273,47 @@ def outcome(prefix: str, before: str | None, after: str | None, words: str) -> d
         with gr.Tab("Side by side"), gr.Row():
             ui["before"] = _shown(f"{prefix}before", "Photograph", before, "The photograph")
             ui["picture"] = _shown(f"{prefix}picture", "Result", after, "The photograph in the new style")
-    ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id=f"{prefix}status")
+    ui |= status(f"{prefix}status", words)
     ui["download"] = gr.DownloadButton(
         "Download the picture", value=after, interactive=after is not None, elem_id=f"{prefix}download", size="md"
     )
     return ui
+
+
+def status(elem_id: str, words: str) -> dict[str, gr.components.Component]:
+    """Draw what a run says, and in its place, once it is stopped, what `wire_stop` says."""
+    return {
+        "status": gr.HTML(sentence(words), elem_classes="note", elem_id=elem_id),
+        "stopped": gr.HTML("", elem_classes=["note", "stopped"], elem_id=f"{elem_id}-stopped"),
+    }
+
+
+def wire_start(stopped: gr.components.Component, begins: Sequence[Any]) -> None:
+    """Take away what Stop said, where a run begins.
+
+    To be called before what runs is wired to the same events: Gradio comes to the next only when the one before ends.
+
+    Args:
+        stopped: where the words are.
+        begins: what begins a run, such as a button's `click`.
+    """
+    for begin in begins:
+        begin(None, None, stopped, js="() => ''", **QUIET)
+
+
+def wire_stop(button: gr.Button, stopped: gr.components.Component, words: str, runs: Sequence[Any]) -> None:
+    """Let a button stop runs and say so.
+
+    The browser says it by itself and has a place for it: steps that were on their way are drawn after the click, too,
+    and would be drawn over an answer in their own place.
+
+    Args:
+        button: what stops.
+        stopped: where the words go.
+        words: what to say.
+        runs: the events to cancel.
+    """
+    button.click(None, None, stopped, js=f"() => {json.dumps(sentence(words))}", cancels=[*runs], **QUIET)
 
 
 def show(result: Result) -> dict[str, Any]:

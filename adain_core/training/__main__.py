@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -27,7 +27,7 @@ from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
-from adain_core.training.teacher import LAYERS, Teacher
+from adain_core.training.teacher import LAYERS, Features, Teacher
 from adain_core.weights.layouts import checksum
 
 M = TypeVar("M", bound=nn.Module)
@@ -106,9 +106,11 @@ def pair(
     weights_of = run.weights(PairWeights)
     if judge == "own" and weights_of.encoder:
         raise typer.BadParameter("--judge own needs an encoder that stays as it is: --encoder 0.")
-    with torch.no_grad():
-        crops = torch.cat([each for batch in run.batches(range(-28, -12)) for each in run.move(batch)])
-        fit(encoder.heads, encoder(crops, LAYERS), run.teacher.features(crops))
+    if weights_of.encoder:
+        with torch.no_grad():
+            seen = [torch.cat(run.move(batch)) for batch in run.batches(range(-28, -12))]
+            own, truth = [encoder(crops, LAYERS) for crops in seen], [run.teacher.features(crops) for crops in seen]
+            fit(encoder.heads, join(own), join(truth))
     measures = Predictions(encoder) if judge == "own" else run.teacher
     yardstick = reference(run.teacher, [run.move(batch) for batch in run.batches(range(-12, 0))], measures)
     print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
@@ -120,12 +122,22 @@ def pair(
 @app.command()
 @declared(Settings, InverseWeights)
 def inverse(
-    photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
+    photos: Photos,
+    paintings: Paintings,
+    output: Output,
+    teacher: TeacherFolder = None,
+    start: Start = None,
+    pair: Annotated[Path | None, typer.Option(help="Weights whose encoder to invert, not the shipped ones'.")] = None,
+    options: Any = None,
 ) -> None:
-    """Train an inverse network for style swap with the shipped compact encoder."""
+    """Train an inverse network for style swap with a compact encoder."""
     run = Run(Settings, options, photos, paintings, teacher)
-    encoder = copy.deepcopy(weights.load("compact").encoder).to(run.device, torch.float32)
-    run.train(Inverse(encoder, run.climber(CompactInverse()), run.weights(InverseWeights), run.samples), output)
+    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.climber(CompactInverse())
+    if pair is not None:
+        begin(nn.ModuleDict({"encoder": encoder}), pair)
+    if start is not None:
+        begin(network, start)
+    run.train(Inverse(encoder.to(run.device), network, run.weights(InverseWeights), run.samples), output)
 
 
 @app.command()
@@ -170,13 +182,14 @@ class Run:
         dtype = torch.bfloat16 if self.bf16 else torch.float32
         self.full = weights.load("vgg19", folder=teacher)
         self.teacher = Teacher(self.full, self.device, dtype)
+        if self.settings.fused:
+            self.teacher.encoder.compile(dynamic=False)
         shown = self.settings.model_copy(update={"batch": 6, "size": 192, "varied": 0.0})
         self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
 
     def move(self, batch: loop.Batch) -> loop.Batch:
         """Bring a batch to the device."""
-        content, style = (each.to(self.device) for each in batch)
-        return content, style
+        return loop.move(batch, self.device)
 
     def new(self, module: M) -> M:
         """Initialize a module at random and move it."""
@@ -184,6 +197,8 @@ class Run:
             if isinstance(each, nn.Conv2d):
                 nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
                 nn.init.constant_(each.bias, 0)  # type: ignore[arg-type]
+        if self.settings.fused:
+            module.compile(dynamic=False)
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def climber(self, module: C) -> C:
@@ -217,9 +232,18 @@ class Run:
         loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16, metadata)
 
 
+def join(parts: Sequence[Features]) -> Features:
+    """Lay the features of several batches one after another."""
+    return {layer: torch.cat([each[layer] for each in parts]) for layer in parts[0]}
+
+
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
     """Load what a file holds for a module, in the module's precision, but for names that begin as given."""
-    kept = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(without)}
+    kept = {
+        name.removeprefix("inverse."): tensor
+        for name, tensor in load_file(path).items()
+        if not name.startswith(without)
+    }
     found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")
 

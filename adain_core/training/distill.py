@@ -40,7 +40,7 @@ class Unexplained(nn.Module):
             variance = self.get_buffer(layer)
             if self.training:
                 now = target.detach().float().var((0, 2, 3))
-                variance.copy_(now if not variance.any() else variance.lerp(now, 0.02))
+                variance.copy_(torch.where(variance.any(), variance.lerp(now, 0.02), now))
             error = (predicted[layer].float() - target.float()).square().mean((0, 2, 3))
             shares[layer] = (error / (variance + FLOOR * variance.mean())).mean()
         return shares

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from adain_core import images
 from adain_core.contracts import Params
 
-Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1]
+Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1]; as they are drawn, uint8
 
 
 class Settings(Params):
@@ -39,6 +39,7 @@ class Settings(Params):
     largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop to its picture.")
     varied: float = Field(0.15, ge=0, le=1, description="Share of crops turned grey, dark, flat and the like.")
     save_every: int = Field(500, ge=1, le=1_000_000, description="Steps from one checkpoint to the next.")
+    fused: bool = Field(False, description="Whether torch.compile makes kernels for the networks, as pays on a GPU.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of weights, crops and pairs.")
 
 
@@ -191,9 +192,8 @@ def train(
     try:
         progress = tqdm(batches(range(first, settings.steps)), initial=first, total=settings.steps, mininterval=5)
         for step, batch in enumerate(progress, start=first + 1):
-            photos, paintings = (each.to(device, non_blocking=True) for each in batch)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                losses = stage.losses((photos, paintings), step)
+                losses = stage.losses(move(batch, device), step)
             losses["total"].backward()  # type: ignore[no-untyped-call]
             optimizers.step()
             average.update_parameters(stage.student)
@@ -209,6 +209,12 @@ def train(
     finally:  # stopped by hand, too
         if step > first:
             save(step)
+
+
+def move(batch: Batch, device: torch.device) -> Batch:
+    """Bring a batch as it was drawn to a device, RGB in [0,1]."""
+    photos, paintings = (each.to(device, non_blocking=True) / 255 for each in batch)
+    return photos, paintings
 
 
 def plot(lines: Iterable[Mapping[str, float]], path: Path) -> None:

@@ -1,15 +1,16 @@
 """The compact pair: encoder and decoder trained together, every loss measured by the full-size teacher.
 
-    L = w_c (L_c / L_c*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
+    L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
-L_c and L_s are the paper's (Eqs. 12, 13, squared errors) in the teacher's features; L_c* and L_s* are what the
-full-size pair itself reaches on such crops, so that 1 means "as good as the paper's network". With p = 1/2 for each
-picture, as the paper writes norms, the few styles with extreme statistics don't drown the others; p = 1 is what the
-benchmark measures. L_k compares the colors' means and deviations, over the style's own: what is left of a photograph's
-color in a grey painting's style is little to L_s and plain to the eye. L_i is the distance to the full-size pair's
-picture, in the teacher's features; L_r reconstructs a photograph from itself, 1 at 24 dB. L_d goes on distilling, since
-other methods use the encoder as their perceptual network; L_p does so on stylized pictures and on Probes, where an
-optimization finds the encoder's blind spots.
+L_c and L_s are the paper's (Eqs. 12, 13, squared errors) in the teacher's features, L_f is L_c with the photograph's
+own features as target, which the benchmark measures; L_c*, L_f* and L_s* are what the full-size pair itself reaches on
+such crops, so that 1 means "as good as the paper's network". With p = 1/2 for each picture, as the paper writes norms,
+the few styles with extreme statistics don't drown the others; p = 1 is what the benchmark measures. L_k compares the
+colors' means and deviations, over the style's own: what is left of a photograph's color in a grey painting's style is
+little to L_s and plain to the eye. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r
+reconstructs a photograph from itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their
+perceptual network; L_p does so on stylized pictures and on Probes, where an optimization finds the encoder's blind
+spots.
 
 With an encoder that stays as it is, its own predictions can stand in for the teacher: L_c and L_s are a stand-in then,
 but a step sees five times as many pictures, and most of what a decoder has to learn is learned by it.
@@ -30,7 +31,7 @@ from adain_core.losses.gram import gram, gram_matrix
 from adain_core.normalization import adain, statistics
 from adain_core.training.distill import Unexplained
 from adain_core.training.loop import samples_sheet
-from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
+from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
@@ -47,7 +48,8 @@ class Weights(Params):
     """Weights of the pair's losses."""
 
     style: float = Field(2.5, ge=0, le=1000, description="Of the style loss.")
-    content: float = Field(1.0, ge=0, le=1000, description="Of the content loss.")
+    content: float = Field(1.0, ge=0, le=1000, description="Of the content loss, whose target is AdaIN's.")
+    fidelity: float = Field(0.0, ge=0, le=1000, description="Of the distance to the photograph's own features.")
     imitation: float = Field(0.0, ge=0, le=1000, description="Of the distance to the full-size pair's picture.")
     color: float = Field(0.0, ge=0, le=1000, description="Of the means and deviations of color.")
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Of reconstructing a photograph from itself.")
@@ -98,10 +100,10 @@ class Probes(nn.Module):
         image, style, life, age = (
             self.get_buffer(name)[first : first + self.each] for name in ("image", "style", "life", "age")
         )
-        for place in (age >= life).nonzero().flatten().tolist():
-            for kept, drawn in zip((image, style), batch, strict=True):
-                kept[place] = drawn[place % len(drawn)]
-            age[place] = 0
+        over = age >= life
+        for kept, drawn in zip((image, style), batch, strict=True):
+            kept.copy_(torch.where(over[:, None, None, None], drawn[torch.arange(self.each) % len(drawn)], kept))
+        age.mul_(~over)
         with torch.no_grad():
             goal = _grams(encoder, style)
         current = image.clone().requires_grad_()
@@ -177,9 +179,11 @@ class Pair:
             content, style = _pick(truth, first), _pick(truth, second)
             target, goal = self.teacher.target(content, style), all_statistics(style)
         found = self.judge.features(stylized)
+        own_content = content_loss(found, content[DEEPEST].float())
         terms = {
             "style": (style_loss(all_statistics(found), goal) / self.reference["style"]).pow(power).mean(),
             "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
+            "fidelity": (own_content / self.reference["fidelity"]).pow(power).mean(),
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
         }
         if self.weights.color:
@@ -232,15 +236,15 @@ class Pair:
 
 def reference(teacher: Teacher, batches: list[tuple[Tensor, Tensor]], judge: Judge | None = None) -> dict[str, float]:
     """Measure the full-size pair's own content and style loss on crops, by the judge or, without one, by itself."""
-    content, style, judge = 0.0, 0.0, judge or teacher
+    judge, sums = judge or teacher, {"content": 0.0, "fidelity": 0.0, "style": 0.0}
     with torch.no_grad():
         for photos, paintings in batches:
             made = teacher.decode(teacher.target(teacher.features(photos), teacher.features(paintings)))
-            own, found = judge.features(paintings), judge.features(made)
-            target = teacher.target(judge.features(photos), own)
-            content += float(content_loss(found, target).mean()) / len(batches)
-            style += float(style_loss(all_statistics(found), all_statistics(own)).mean()) / len(batches)
-    return {"content": content, "style": style}
+            content, style, found = (judge.features(each) for each in (photos, paintings, made))
+            sums["content"] += float(content_loss(found, teacher.target(content, style)).mean())
+            sums["fidelity"] += float(content_loss(found, content[DEEPEST].float()).mean())
+            sums["style"] += float(style_loss(all_statistics(found), all_statistics(style)).mean())
+    return {name: value / len(batches) for name, value in sums.items()}
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:

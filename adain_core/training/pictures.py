@@ -96,7 +96,7 @@ def crops(
         varied: share of crops that `vary` changes.
 
     Returns:
-        [count,3,size,size], RGB in [0,1].
+        [count,3,size,size], RGB as uint8, which travels to a GPU in a quarter of the time.
     """
     drawn = []
     for picture in rng.sample(pictures, count) if count <= len(pictures) else rng.choices(pictures, k=count):
@@ -110,7 +110,7 @@ def crops(
         if rng.random() < varied:
             crop = vary(crop, rng, rng.choice(KINDS))
         drawn.append(np.asarray(crop))
-    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255  # [N,H,W,3] -> [N,3,H,W], channels_last
+    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2)  # [N,H,W,3] -> [N,3,H,W], channels_last
 
 
 def batches(

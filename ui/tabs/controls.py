@@ -13,7 +13,7 @@ from adain_core.pipeline import Settings
 from ui import endpoints, examples, fields
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.widgets import COLORS, COMPUTE, STOP, expect, keep, sentence
+from ui.widgets import COLORS, COMPUTE, expect, keep, sentence, status, wire_start, wire_stop
 
 TITLE = "Controls"
 ORDER = 2
@@ -135,11 +135,8 @@ def build() -> None:
                 elem_id="controls-gallery",
                 elem_classes=["captioned", "outcome"],
             )
-            ui["status"] = gr.HTML(
-                sentence("Press Show them all. Each picture says how far its colors moved, and how long it took."),
-                elem_classes="note",
-                elem_id="controls-status",
-            )
+            words = "Press Show them all. Each picture says how far its colors moved, and how long it took."
+            ui |= status("controls-status", words)
             ui["sheet"] = gr.DownloadButton(
                 "Download the sheet", interactive=False, elem_id="controls-sheet", size="md"
             )
@@ -156,15 +153,15 @@ def build() -> None:
             )
 
     named = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in View._fields}
+    inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
         yield from show_all({named[component]: value for component, value in data.items()})
 
+    wire_start(ui["stopped"], [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
-    stopped = sentence("Stopped. The pictures that are ready stay.")
-    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **STOP)
+    wire_stop(stop_button, ui["stopped"], "Stopped. The pictures that are ready stay.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
     endpoints.expose(control_api, "control", {**ui, **pictures}, [endpoints.made("Sheet"), endpoints.facts("Records")])
 

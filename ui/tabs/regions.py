@@ -15,7 +15,7 @@ from adain_core.pipeline import Settings
 from ui import easel, endpoints, examples, fields, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, STOP, draw_field, expect, keep, outcome, sentence, show, sizes
+from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, outcome, sentence, show, sizes, wire_start, wire_stop
 
 TITLE = "Regions"
 ORDER = 3
@@ -183,17 +183,18 @@ def build() -> None:
                 _draw_more(ui, opening)
 
     named = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in View._fields and name not in ("map", "masks", "painted", "shown")}
+    unsent = ("map", "masks", "painted", "shown", "stopped")
+    inputs = {ui[name] for name in ui if name not in View._fields and name not in unsent}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
         yield from stylize_regions({named[component]: value for component, value in data.items()})
 
+    wire_start(ui["stopped"], [run_button.click])
     shown = run_button.click(
         start, inputs, outputs, trigger_mode="multiple", show_progress_on=[ui["compare"], ui["picture"]], **COMPUTE
     )
-    stopped = sentence("Stopped. The last picture stays.")
-    stop_button.click(lambda: stopped, None, ui["status"], cancels=[shown], **STOP)
+    wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", [shown])
     for change in easel.wire(ui, buttons, picked):
         change.then(_reveal, ui["shown"], [*(groups[slot] for slot in REGIONS.values()), buttons["add"]], **QUIET)
     for slot in SLOTS:

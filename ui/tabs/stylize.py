@@ -15,7 +15,6 @@ from ui.server import on_gpu
 from ui.widgets import (
     COMPUTE,
     QUIET,
-    STOP,
     draw,
     draw_color,
     draw_field,
@@ -28,6 +27,8 @@ from ui.widgets import (
     show,
     sizes,
     strip,
+    wire_start,
+    wire_stop,
 )
 
 TITLE = "Stylize"
@@ -242,7 +243,7 @@ def build() -> None:
             stored = [pair.result for pair in examples.pairs()]
             pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
     named = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in View._fields}
+    inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
@@ -251,13 +252,15 @@ def build() -> None:
     once = {"fn": start, "inputs": inputs, "outputs": outputs, "show_progress_on": [ui["compare"], ui["picture"]]}
     once |= COMPUTE
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
+    live = [*(each.input for each in sliders), ui["color"].change]
+    wire_start(ui["stopped"], [run_button.click, *live, photo_picked.then, style_picked.then])
     runs = [
         run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
-        gr.on([*(each.input for each in sliders), ui["color"].change], trigger_mode="always_last", **once),
+        gr.on(live, trigger_mode="always_last", **once),
         photo_picked.then(**once),
         style_picked.then(**once),
     ]
-    stop_button.click(lambda: sentence("Stopped. The last picture stays."), None, ui["status"], cancels=runs, **STOP)
+    wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", runs)
     pair_strip.select(_load_pair, None, [ui["content"], ui["style"], *outputs], **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],
