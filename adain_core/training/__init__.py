@@ -17,7 +17,8 @@ settings, logs and figures):
 
 For style swap an inverse network, and then all in half the size, as the package has them:
 
-    python -m adain_core.training inverse --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/inverse
+    python -m adain_core.training inverse --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/inverse \
+        --pair runs/pair/weights.safetensors
     python -m adain_core.training ship runs/pair/weights.safetensors adain_core/pretrained/compact.safetensors
 
 And for the full-size networks, the paper's recipe:
@@ -26,6 +27,7 @@ And for the full-size networks, the paper's recipe:
 
 A run's folder holds checkpoint.pt, weights.safetensors (averaged), log.jsonl, losses.png and samples.jpg. The same
 command goes on where it was stopped, and sees the same crops as if it hadn't been; on a CPU it ends at the same
-numbers. A GPU is used where there is one; there, and on CPUs that have it, convolutions run in bfloat16. Pictures named
-in held_out.txt are never read.
+numbers. A GPU is used where there is one; there, and on CPUs that have it, convolutions run in bfloat16. On a GPU
+--fused lets torch.compile make the networks' kernels, and --size 256 --batch 16 keep it busy. Pictures named in
+held_out.txt are never read.
 """

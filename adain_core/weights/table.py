@@ -90,8 +90,8 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "02380e0fce7dad15e2782a45d83c19a93d108b3d314263d78ebc8c80a9c7c660")
-_INVERSE = File("inverse.safetensors", "3b8ce47360a48d34da560606c3bfc51328d577d271aa3677625b27de99bcc795")
+_COMPACT = File("compact.safetensors", "cb646d4223380a27946408e825c58c26bd3803d051d02fc062e47f1682e9a4d1")
+_INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
     Model(
