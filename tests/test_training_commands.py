@@ -67,6 +67,11 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     for name, each in found.items():
         assert each.dtype == torch.bfloat16
         torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"], rtol=2**-8, atol=0)
+    save_file({name: each + 2 for name, each in tensors.items()}, tmp_path / "other.safetensors")
+    names = [str(tmp_path / f"{name}.safetensors") for name in ("run", "mean", "other")]
+    assert not CliRunner().invoke(app, ["ship", *names[:2], "--mean-with", names[2]]).exit_code
+    for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
+        torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"] + 1, rtol=2**-8, atol=1e-6)
 
 
 def test_tensors_may_begin_anew(tmp_path, capsys):

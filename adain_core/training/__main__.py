@@ -155,9 +155,11 @@ def decoder(
 def ship(
     run: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
     output: Annotated[Path, typer.Argument(help="The file to write.")],
+    mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs, to average with these.")] = None,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
-    tensors = load_file(run)
+    runs = [load_file(each) for each in (run, *(mean_with or []))]
+    tensors = {name: torch.stack([each[name] for each in runs]).mean(0) for name in runs[0]}
     prefix = "inverse." if all(name.startswith("inverse.") for name in tensors) else ""
     save_file({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()}, output)
     with output.open("rb") as stream:
