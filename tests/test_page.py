@@ -189,6 +189,8 @@ class TestInABrowser:
         tab.wait_for_function(f"document.querySelectorAll('#compare img')[1].src !== {json.dumps(before)}")
         tab.locator("#stop").click()
         tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
+        tab.locator("#pairs button.thumbnail-item").nth(0).click()
+        tab.locator("#status").get_by_text("a stored result.").wait_for()  # in the place of what Stop said
         tab.get_by_label("AdaIN", exact=True).click()
         tab.locator("#run").click()  # the worker is free again
         finished(tab, "256x188 pixels, compact")

@@ -13,7 +13,8 @@ from PIL import Image
 from adain_core import images
 from adain_core.controls.proposals import propose
 from ui import fields, masks, painting
-from ui.widgets import COMPUTE, QUIET, SafeUpload, keep, note, sentence
+from ui.uploads import SafeUpload
+from ui.widgets import COMPUTE, QUIET, keep, note, sentence
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
 SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" for n, slot in REGIONS.items()}}

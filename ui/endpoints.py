@@ -12,7 +12,8 @@ import gradio as gr
 from adain_core.contracts import Method
 from adain_core.pipeline import Settings
 from ui.server import on_gpu
-from ui.widgets import SafeImage, draw_field, drawn
+from ui.uploads import SafeImage
+from ui.widgets import draw_field, drawn
 
 
 def expose(

@@ -10,7 +10,8 @@ from PIL import Image
 
 from adain_core import PictureError, images
 from ui import masks, painting
-from ui.widgets import QUIET, Canvas, Offered, check, field, keep, note, pick, sentence, strip
+from ui.uploads import Canvas
+from ui.widgets import QUIET, Offered, check, field, keep, note, pick, sentence, strip
 
 DOWNLOAD = """(file) => {
   if (file) Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name }).click();

@@ -253,7 +253,7 @@ def build() -> None:
     once |= COMPUTE
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].change]
-    wire_start(ui["stopped"], [run_button.click, *live, photo_picked.then, style_picked.then])
+    wire_start(ui["stopped"], [run_button.click, *live, photo_picked.then, style_picked.then, pair_strip.select])
     runs = [
         run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
         gr.on(live, trigger_mode="always_last", **once),
