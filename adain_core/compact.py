@@ -3,7 +3,8 @@
 They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
 pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features join in at
 relu3_1 and relu2_1, where the paper's decoder sees relu4_1 alone; pairs of convolutions, past which shortcuts lead,
-work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle.
+work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle. And
+AdaIN's means and deviations go further than to the painting's own, or less far, by learned gains.
 
 Features at relu2_1 make a picture by themselves, and a decoder that has them from the start learns to do without the
 rest. Here they come by a 1x1 convolution that begins at 0 once the way up from below is trained.
@@ -11,10 +12,13 @@ rest. Here they come by a 1x1 convolution that begins at 0 once the way up from 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from adain_core.normalization import Statistics
 
 WIDTHS = (16, 32, 64, 128)
 PREDICTED = (64, 128, 256, 512)  # VGG-19's widths
@@ -146,6 +150,54 @@ class CompactInverse(nn.Module):
         return F.leaky_relu_(x + second(F.leaky_relu_(first(x), self.slope)), self.slope)
 
 
+class Gains(nn.Module):
+    """How far each mean and standard deviation goes from the photograph's to the painting's, and beyond.
+
+        aim = own + (1 + tanh g(own, goal)) (goal - own)
+
+    AdaIN is g = 0, where training begins. A quarter of VGG-19's channels with the right statistics don't make a picture
+    with the right statistics in all of VGG-19's; how much is missing depends on both pictures. Between equal ones
+    there is nothing to go, so a picture in its own style stays what it is.
+
+    Args:
+        widths: channels of each of LEVELS.
+    """
+
+    hidden = 192
+    middle: Tensor
+    spread: Tensor
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        count = 2 * sum(widths)
+        self.register_buffer("middle", torch.zeros(count))  # of pictures' statistics, so that they come at one scale
+        self.register_buffer("spread", torch.zeros(count))
+        self.first = nn.Linear(2 * count, self.hidden)
+        self.second = nn.Linear(self.hidden, count)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> dict[str, Statistics]:
+        """Return the statistics to give to the features; all are [N,C,1,1], or N is 1 in `own` or in `goal`."""
+        here, there = torch.broadcast_tensors(self._row(own), self._row(goal))  # type: ignore[no-untyped-call]
+        known = torch.cat([(each - self.middle) / self.spread.clamp_min(1e-3) for each in (here, there)], 1)
+        gains = self.second(F.relu(self.first(known.to(self.first.weight.dtype)))).float().tanh()
+        means, stds = (here + (1 + gains) * (there - here))[..., None, None].tensor_split(2, 1)
+        parts = zip(means.split(self.widths, 1), stds.clamp_min(0).split(self.widths, 1), strict=True)
+        return {level: Statistics(*part) for level, part in zip(LEVELS, parts, strict=True)}
+
+    def settle(self, seen: Iterable[Mapping[str, Statistics]]) -> None:
+        """Learn what statistics pictures have, from some, [N,C,1,1] each."""
+        rows = torch.cat([self._row(each) for each in seen])
+        self.middle.copy_(rows.mean(0))
+        self.spread.copy_(rows.std(0))
+
+    def _row(self, found: Mapping[str, Statistics]) -> Tensor:
+        """Lay means and then deviations one after another, [N,2C]."""
+        return torch.cat([found[level][which].float() for which in (0, 1) for level in LEVELS], 1)[..., 0, 0]
+
+
 class CompactDecoder(CompactInverse):
     """The way up from three levels, those from below up-sampled and added to the next level's.
 
@@ -165,6 +217,11 @@ class CompactDecoder(CompactInverse):
         self.conv4_2 = _convolution(d, d)
         self.conv4_1 = _convolution(d, c)
         self.join2_1 = nn.Conv2d(widths[1], widths[1], 1)
+        self.gains = Gains([widths[int(level[4]) - 1] for level in LEVELS])
+
+    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> dict[str, Statistics]:
+        """Return the statistics that features with `own` take for a picture with `goal`: AdaIN's, with gains."""
+        return self.gains(own, goal)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""

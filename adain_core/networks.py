@@ -146,6 +146,10 @@ class Decoder(nn.Module):
         """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
         return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
+    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> Mapping[str, Statistics]:  # noqa: ARG002
+        """Return the goal: features that have `own` statistics take the style's, as in Eq. 8."""
+        return goal
+
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
 
@@ -187,7 +191,8 @@ class Networks:
     Args:
         name: the model's.
         encoder: an Encoder, or another module with `widths` that is called alike.
-        decoder: a Decoder, or another module with `levels` that is called alike; None where pictures are only compared.
+        decoder: a Decoder, or another module with `levels` and `aim` that is called alike; None where pictures are only
+            compared.
         device: where they compute.
         dtype: of weights and features; statistics and pictures are float32 always.
         inverse: a network with `levels` that makes pictures of one layer alone, for `invert`.
@@ -311,6 +316,12 @@ class Networks:
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         other = {} if pooling == "own" else {"pooling": pooling}
         return {layer: x.float() for layer, x in self.encoder.predict(self.encoder(image, layers, **other)).items()}
+
+    @torch.inference_mode()
+    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> Mapping[str, Statistics]:
+        """Return the statistics that features with `own` take for a picture with `goal`, [N,C,1,1] at each level."""
+        assert self.decoder is not None  # `levels` says so in words
+        return self.decoder.aim(own, goal)
 
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:

@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space, machine, objective
-from adain_core.contracts import Step, Style, StyleLoss, parse
+from adain_core import machine, objective
+from adain_core.contracts import Step, Style, StyleLoss
+from adain_core.controls.mixing import mix
 from adain_core.networks import Networks
-from adain_core.normalization import adain, restyle, statistics
+from adain_core.normalization import restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
 BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features, slopes, what is held
@@ -238,10 +239,14 @@ def begin(
     if params.start == "colors":
         return restyle(content, statistics(content), statistics(styles[0].image)).clamp(0, 1)
     if params.start == "adain":
-        whole = parse(feature_space.Params, {})
-        (step,) = feature_space.transfer(content, styles, whole, networks, lambda x, style, _: adain(x, style))
-        assert step.image is not None
-        return step.image.clone()  # no inference tensor
+        with torch.inference_mode():
+            seen, looks = networks.encode(content), [networks.statistics(style.image) for style in styles]
+            weights = [style.weight for style in styles]
+            goal = {layer: mix([look[layer] for look in looks], weights) for layer in networks.levels}
+            own, aim = seen.statistics, networks.aim(seen.statistics, goal)
+            stylized = {layer: restyle(x, own[layer], aim[layer]) for layer, x in seen.features.items()}
+            picture = networks.decode(stylized, content.shape[2:])
+        return picture.clone()  # no inference tensor
     return content
 
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 from PIL import Image
 
 from adain_core import weights
-from adain_core.compact import CompactDecoder, CompactEncoder
+from adain_core.compact import CompactDecoder, CompactEncoder, Gains
 from adain_core.networks import Decoder, Encoder, Networks
 from adain_core.weights import hub as client
 
@@ -33,6 +33,9 @@ def make_networks(paper=False, seed=0) -> Networks:
     for each in (*encoder.modules(), *deepest_first):
         if isinstance(each, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(each.weight)
+        if isinstance(each, Gains):
+            each.spread.fill_(1)
+            torch.nn.init.normal_(each.second.weight, std=0.1)
     decoder.conv1_1.weight.data *= 0.2
     decoder.conv1_1.bias.data.fill_(0.5)
     return Networks("tiny", encoder, decoder)

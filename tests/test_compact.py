@@ -4,11 +4,11 @@ from conftest import LEVELS, WIDTHS, make_networks
 from torch import nn
 
 from adain_core import images, weights
-from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse, Gains
 from adain_core.contracts import Style
 from adain_core.methods import adain
 from adain_core.networks import Networks
-from adain_core.normalization import restyle
+from adain_core.normalization import Statistics, restyle, statistics
 
 
 def conv(state, name, x, stride=1):
@@ -80,13 +80,83 @@ def test_the_inverse_network_typed_out():
     assert inverse(x).shape == (2, 3, 24, 28)
 
 
+WIDTH = dict(zip(LEVELS, (10, 8, 6), strict=True))
+
+
+def some_statistics(count, seed, width=WIDTH):
+    torch.manual_seed(seed)
+    return {each: Statistics(*torch.rand(2, count, channels, 1, 1)) for each, channels in width.items()}
+
+
+def test_gains_typed_out(tiny):
+    gains, own, goal = tiny.decoder.gains, some_statistics(1, 1), some_statistics(3, 2)
+    gains.middle.uniform_(0.2, 0.8)
+    gains.spread.uniform_(0.1, 2)
+    found = tiny.aim(own, goal)
+    for n in range(3):
+        rows = [
+            torch.cat(
+                [each[level][which][n % len(each[level][which])].flatten() for which in (0, 1) for level in LEVELS]
+            )
+            for each in (own, goal)
+        ]
+        known = torch.cat([(row - gains.middle) / gains.spread for row in rows])
+        inside = (gains.first.weight @ known + gains.first.bias).clamp_min(0)
+        factor = 1 + torch.tanh(gains.second.weight @ inside + gains.second.bias)
+        assert factor.std() > 0.05
+        expected = ((1 - factor) * rows[0] + factor * rows[1]).split([10, 8, 6] * 2)
+        for place, level in enumerate(LEVELS):
+            mean, std = found[level].mean[n].flatten(), found[level].std[n].flatten()
+            torch.testing.assert_close(mean, expected[place], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(std, expected[3 + place].clamp_min(0), atol=1e-5, rtol=1e-4)
+            assert found[level].mean[n].shape == (WIDTH[level], 1, 1)
+
+
+def test_gains_begin_as_adain_and_leave_a_picture_in_its_own_style(tiny):
+    own, goal = some_statistics(2, 3), some_statistics(2, 4)
+    untrained = Gains(tuple(WIDTH.values()))
+    for found, expected in ((untrained(own, goal), goal), (tiny.aim(goal, goal), goal)):
+        for level in LEVELS:
+            torch.testing.assert_close(found[level], expected[level])
+
+
+def test_gains_stay_within_bounds_for_what_was_never_seen(tiny):
+    """A statistic goes twice as far as the painting's at most, and no deviation falls below 0."""
+    own, goal = (
+        some_statistics(4, 5),
+        {level: Statistics(*(1e4 * x for x in each)) for level, each in some_statistics(4, 6).items()},
+    )
+    tiny.decoder.gains.second.weight.mul_(1e3)
+    for one, other in ((own, goal), (goal, own)):
+        found = tiny.aim(one, other)
+        for level in LEVELS:
+            for a, b, x in zip(one[level], other[level], found[level], strict=True):
+                assert ((x - a).abs() <= 2 * (b - a).abs() * (1 + 1e-5)).all()
+            assert (found[level].std >= 0).all()
+
+
+def test_gains_settle_on_what_pictures_have():
+    gains, seen = Gains(tuple(WIDTH.values())), [some_statistics(5, n) for n in (7, 8)]
+    gains.settle(seen)
+    deepest = torch.cat([each["relu4_1"].mean for each in seen])[:, 3].flatten()
+    assert float(gains.middle[3]) == pytest.approx(float(deepest.mean()))
+    last = torch.cat([each["relu2_1"].std for each in seen])[:, -1].flatten()
+    assert float(gains.spread[-1]) == pytest.approx(float(last.std()))
+
+
+def test_the_papers_decoder_aims_at_the_style(one_level):
+    own, goal = (some_statistics(1, n, {"relu4_1": 10}) for n in (1, 2))
+    assert one_level.aim(own, goal) is goal
+
+
 @pytest.mark.parametrize("layer", LEVELS)
 def test_every_level_reaches_the_picture(layer, shipped_pair):
     """A ReLU that is always shut would hide a level, whatever the losses say; this one's picture depends on each."""
     networks = weights.load("compact")
     content, style = (images.to_tensor(images.load(path, 256).rgb) for path in shipped_pair)
     own, goal = networks.encode(content), networks.statistics(style)
-    stylized = {each: restyle(x, own.statistics[each], goal[each]) for each, x in own.features.items()}
+    aim = networks.aim(own.statistics, goal)
+    stylized = {each: restyle(x, own.statistics[each], aim[each]) for each, x in own.features.items()}
     whole = networks.decode(stylized, content.shape[2:])
     without = networks.decode({**stylized, layer: own.features[layer]}, content.shape[2:])
     assert (whole - without).abs().mean() > 1 / 255
@@ -110,7 +180,10 @@ def test_gradients_reach_every_weight_and_the_image():
     image = torch.rand(1, 3, 24, 32, requires_grad=True)
     features = encoder(image, [*LEVELS, "relu1_1"])
     predicted = encoder.predict(features)
-    (decoder(features).square().sum() + sum(x.square().sum() for x in predicted.values())).backward()
+    goal = some_statistics(1, 9)
+    aim = decoder.aim({level: statistics(features[level]) for level in LEVELS}, goal)
+    aimed = sum(((x - y) ** 2).sum() for level in LEVELS for x, y in zip(aim[level], goal[level], strict=True))
+    (decoder(features).square().sum() + sum(x.square().sum() for x in predicted.values()) + aimed).backward()
     for each in (image, *encoder.parameters(), *decoder.parameters()):
         assert each.grad is not None and each.grad.abs().sum() > 0
 

@@ -159,8 +159,9 @@ def test_the_rest_takes_the_runs_styles_or_stays_as_it_is(photo, painting, tiny)
     assert (pixels(both)[:, 20:] != pixels(photo)[:, 20:]).mean() > 0.5
     kept = stylize(photo, other, regions={1: mask}, style_for={1: None}, networks=tiny, feather=0)
     assert (pixels(kept)[:, :20] == pixels(photo)[:, :20]).all()
-    assert np.abs(pixels(kept)[:, 25:] - pixels(both)[:, 25:]).mean() < 2
-    assert np.abs(pixels(kept)[:, 25:] - pixels(photo)[:, 25:]).mean() > 10
+    far = np.abs(pixels(kept)[:, 25:] - pixels(photo)[:, 25:]).mean()
+    assert np.abs(pixels(kept)[:, 25:] - pixels(both)[:, 25:]).mean() < far / 10  # the decoder sees what is beside it
+    assert far > 10
     masked = stylize(photo, other, mask=Image.eval(mask, lambda level: 255 - level), networks=tiny, feather=0)
     assert (pixels(masked) == pixels(kept)).all()
     inside = {"regions": {1: Image.new("L", photo.size, 255)}, "style_for": {1: other}}

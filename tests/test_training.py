@@ -89,6 +89,9 @@ def test_crops_come_from_the_seed_and_stay_inside():
     doubled = draw(4, scales=(2, 2))[:, 0, -1, 0].float() - draw(4, scales=(2, 2))[:, 0, 0, 0]
     assert torch.allclose(doubled, torch.full((8,), 15.5), atol=1.01)
     assert not torch.equal(draw(5, varied=1), draw(5))
+    some = draw(6, scales=(2, 2), sharp=0.5)[:, 0, -1, 0].float() - draw(6, scales=(2, 2), sharp=0.5)[:, 0, 0, 0]
+    assert 2 <= int((some > 29).sum()) <= 6 and ((some > 29) | (some < 18)).all()  # the picture's own scale, or twice
+    assert torch.equal(draw(7, scales=(2, 2), sharp=1), draw(7, scales=(2, 2), sharp=1))
 
 
 def test_variations_are_what_they_are_called(photo):

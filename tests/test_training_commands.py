@@ -45,7 +45,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     if stage == "pair":
-        assert "weights.safetensors: 30 tensors begin anew, 0 were not needed" in result.output  # the decoder's
+        assert "weights.safetensors: 36 tensors begin anew, 0 were not needed" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
@@ -72,6 +72,13 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     assert not CliRunner().invoke(app, ["ship", *names[:2], "--mean-with", names[2]]).exit_code
     for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"] + 1, rtol=2**-8, atol=1e-6)
+    pair = {f"decoder.gains.{name}": torch.rand(3) for name in ("first.weight", "second.weight", "second.bias")}
+    save_file(pair, tmp_path / "pair.safetensors")
+    assert (
+        not CliRunner().invoke(app, ["ship", str(tmp_path / "pair.safetensors"), names[1], "--gains", "0.5"]).exit_code
+    )
+    for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
+        torch.testing.assert_close(each.float(), pair[name] * (0.5 if "second" in name else 1), rtol=2**-8, atol=1e-6)
 
 
 def test_tensors_may_begin_anew(tmp_path, capsys):
@@ -98,6 +105,20 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
     assert "probing" not in last and last["style"] > 0
 
 
+def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):
+    monkeypatch.setattr(weights, "load", lambda *_, **__: make_networks(paper=True))
+    common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    common += ["--size", "32", "--steps", "2", "--encoder", "0", "--average", "0"]
+    first = str(folders / "one" / "weights.safetensors")
+    for name, more in (("one", ["--gains", "0"]), ("two", ["--start", first, "--seed", "9"])):
+        CliRunner().invoke(app, ["pair", *common, *more, "-o", str(folders / name)], catch_exceptions=False)
+    one, two = (weights.load_file(folders / name / "weights.safetensors") for name in ("one", "two"))
+    last, spread = "decoder.gains.second.weight", "decoder.gains.spread"
+    assert (one[spread] > 0).float().mean() > 0.5 and torch.equal(one[spread], two[spread])
+    assert not one[last].any() and two[last].any()
+    assert not torch.equal(one["decoder.conv1_1.weight"], two["decoder.conv1_1.weight"])
+
+
 def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, monkeypatch):
     full = make_networks(paper=True)
     monkeypatch.setattr(weights, "load", lambda *_, **__: full)
@@ -109,7 +130,7 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
     assert refused.exit_code == 2 and "--judge own needs an encoder that stays as it is: --encoder 0" in refused.output
     given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
     result = CliRunner().invoke(app, given, catch_exceptions=False)
-    assert result.exit_code == 0 and "inverse.safetensors: 12 tensors begin anew, 0 were not needed" in result.output
+    assert result.exit_code == 0 and "inverse.safetensors: 18 tensors begin anew, 0 were not needed" in result.output
     found = weights.load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)

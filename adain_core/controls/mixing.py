@@ -39,7 +39,7 @@ def mix(styles: Sequence[Statistics], weights: Sequence[float]) -> Statistics:
     """Mix styles' statistics by weights.
 
     AdaIN is linear in the style's mean and standard deviation, so AdaIN with the mixed statistics equals Eq. 15's sum
-    of w_k AdaIN(f(c), f(s_k)), at the cost of one style.
+    of w_k AdaIN(f(c), f(s_k)), at the cost of one style. (The compact model's gains, which come after, are not linear.)
     """
     return Statistics(
         torch.stack([weight * style.mean for weight, style in zip(weights, styles, strict=True)]).sum(0),

@@ -1,7 +1,8 @@
 """AdaIN: arbitrary style transfer in real time (Huang & Belongie, ICCV 2017).
 
 Departs from the paper where the networks do: with `vgg19` AdaIN acts at relu4_1 alone, as in Eq. 9; with `compact` it
-acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the resolution can't hold a picture.
+acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the resolution can't hold a picture, and the
+painting's statistics are approached by learned gains, mostly a little beyond (`Networks.aim`).
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def run(
         with clock("encode style"):
             target = look(styles, networks)
         with clock("AdaIN"):
+            aim = networks.aim(own, target)
             stylized = {
-                layer: blend(x, restyle(x, own[layer], target[layer]), params.alpha)
+                layer: blend(x, restyle(x, own[layer], aim[layer]), params.alpha)
                 for layer, x in encoded.features.items()
             }
         with clock("decode"):
@@ -96,6 +98,7 @@ def run_places(
         if number < steps:
             yield Step(None, number, steps, seconds=clock.seconds)
     own = {layer: merge(each) for layer, each in parts.items()}
+    aim = networks.aim(own, goal)
     image = torch.empty_like(content)
     plan = tiles.plan(height, width, space.side, reach if keep else networks.reach)
     for number, tile in enumerate(plan, start=steps - len(plan) + 1):
@@ -104,9 +107,9 @@ def run_places(
         with torch.inference_mode(), clock("AdaIN"):
             amounts = view.weigh(tile.padded)
             stylized = {
-                layer: blend(x, restyle(x, own[layer], goal[layer]), params.alpha)
+                layer: blend(x, restyle(x, own[layer], aim[layer]), params.alpha)
                 if amounts is None
-                else regions.restyle(x, own[layer], goal[layer], regions.pool(amounts, layer))
+                else regions.restyle(x, own[layer], aim[layer], regions.pool(amounts, layer))
                 for layer, x in features.items()
             }
         with torch.inference_mode(), clock("decode"):

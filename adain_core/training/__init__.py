@@ -13,7 +13,8 @@ settings, logs and figures):
 2. `pair` (pair.py): encoder and decoder together. The teacher looks at every picture that they make: the paper's
    content and style losses in its features, each divided by what the full-size pair reaches; reconstruction; and the
    distillation goes on, also on stylized pictures and on probes: pictures under optimization in the predicted features,
-   which find what the encoder doesn't see.
+   which find what the encoder doesn't see. The decoder's gains learn how far AdaIN's statistics must go, faster than
+   the rest (--gains); --sharp shows pictures at their own scale more often, as the smallest that are stylized are.
 
 For style swap an inverse network, and then all in half the size, as the package has them:
 

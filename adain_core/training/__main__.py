@@ -27,7 +27,7 @@ from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
-from adain_core.training.teacher import LAYERS, Features, Teacher
+from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics
 from adain_core.weights.layouts import checksum
 
 M = TypeVar("M", bound=nn.Module)
@@ -103,6 +103,10 @@ def pair(
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
     if inverse is not None:
         begin(decoder, inverse)
+    if not decoder.gains.spread.any():
+        with torch.no_grad():
+            drawn = [each for batch in run.batches(range(-44, -28)) for each in run.move(batch)]
+            decoder.gains.settle(all_statistics(encoder(each, decoder.levels)) for each in drawn)
     weights_of = run.weights(PairWeights)
     if judge == "own" and weights_of.encoder:
         raise typer.BadParameter("--judge own needs an encoder that stays as it is: --encoder 0.")
@@ -156,10 +160,14 @@ def ship(
     run: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
     output: Annotated[Path, typer.Argument(help="The file to write.")],
     mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs, to average with these.")] = None,
+    gains: Annotated[float, typer.Option(help="Factor for the gains: below 1 for more of the photograph.")] = 1.0,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
     runs = [load_file(each) for each in (run, *(mean_with or []))]
     tensors = {name: torch.stack([each[name] for each in runs]).mean(0) for name in runs[0]}
+    for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
+        if name in tensors:
+            tensors[name] = gains * tensors[name]
     prefix = "inverse." if all(name.startswith("inverse.") for name in tensors) else ""
     save_file({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()}, output)
     with output.open("rb") as stream:

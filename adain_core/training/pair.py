@@ -12,6 +12,9 @@ reconstructs a photograph from itself, 1 at 24 dB. L_d goes on distilling, since
 perceptual network; L_p does so on stylized pictures and on Probes, where an optimization finds the encoder's blind
 spots.
 
+The decoder's gains (see compact.py) learn beside it, at a rate of their own: what a channel's statistics must become
+for the picture to have the painting's is another question than how features become pixels.
+
 With an encoder that stays as it is, its own predictions can stand in for the teacher: L_c and L_s are a stand-in then,
 but a step sees five times as many pictures, and most of what a decoder has to learn is learned by it.
 """
@@ -28,7 +31,7 @@ from torch import Tensor, nn
 
 from adain_core.contracts import Params
 from adain_core.losses.gram import gram, gram_matrix
-from adain_core.normalization import adain, statistics
+from adain_core.normalization import restyle, statistics
 from adain_core.training.distill import Unexplained
 from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
@@ -56,6 +59,7 @@ class Weights(Params):
     distillation: float = Field(2.0, ge=0, le=1000, description="Of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Of predicting them for stylized and optimized pictures.")
     encoder: float = Field(0.3, ge=0, le=1, description="The encoder's learning rate, over the decoder's; 0 keeps it.")
+    gains: float = Field(3.0, ge=0, le=100, description="The gains' learning rate, over the decoder's.")
     styles: int = Field(2, ge=1, le=64, description="How many styles each photograph meets in a step.")
     power: float = Field(0.5, gt=0, le=1, description="Of each picture's style and content losses.")
 
@@ -152,13 +156,14 @@ class Pair:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """The encoder, distilled already, learns slower, or not at all."""
+        """The encoder, distilled already, learns slower, or not at all; the gains learn faster."""
         named = [*self.student.named_parameters()]
-        slow = [each for name, each in named if name.startswith("encoder.conv")]
-        rest = [each for name, each in named if not name.startswith("encoder.conv")]
-        if not self.weights.encoder:
-            return [{"params": [*self.student["decoder"].parameters()], "lr": rate}]
-        return [{"params": slow, "lr": self.weights.encoder * rate}, {"params": rest, "lr": rate}]
+        rates = {"encoder.conv": self.weights.encoder * rate, "decoder.gains": self.weights.gains * rate, "": rate}
+        found: dict[str, list[Any]] = {first: [] for first in rates}
+        for name, each in named:
+            if each.requires_grad:
+                found[next(first for first in rates if name.startswith(first))].append(each)
+        return [{"params": each, "lr": rates[first]} for first, each in found.items() if each]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:
         """Each content crop meets some styles, and one of them itself."""
@@ -273,8 +278,9 @@ def _grams(encoder: Any, image: Tensor) -> dict[str, Tensor]:
 
 
 def _decode(decoder: Any, content: Features, style: Features) -> Tensor:
-    stylized = {layer: adain(content[layer].float(), style[layer].float()) for layer in decoder.levels}
-    return decoder(stylized).float()
+    own, goal = ({layer: statistics(each[layer].float()) for layer in decoder.levels} for each in (content, style))
+    aim = decoder.aim(own, goal)
+    return decoder({layer: restyle(content[layer].float(), own[layer], aim[layer]) for layer in decoder.levels}).float()
 
 
 def _gap(own: Tensor, truth: Tensor) -> Tensor:
