@@ -9,8 +9,11 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core.contracts import MethodParams, Step, Stopwatch, Style
+from adain_core.controls import regions
+from adain_core.controls.mixing import mix
 from adain_core.controls.strength import blend
 from adain_core.networks import Networks
+from adain_core.normalization import Statistics, weighted_statistics
 
 
 class Params(MethodParams):
@@ -58,3 +61,18 @@ def transfer(
         with clock("decode"):
             image = networks.decode(stylized, content.shape[2:])
     yield Step(image, seconds=clock.seconds)
+
+
+def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
+    """Return the mixed statistics of some styles by layer (Eq. 15), of their masked parts where they have masks."""
+    found = []
+    for style in styles:
+        if style.mask is None:
+            found.append(networks.statistics(style.image))
+        else:
+            features = networks.encode(style.image).features
+            halved = regions.halve(style.mask).to(networks.device)
+            masks = {layer: regions.pool(halved, layer) for layer in features}
+            found.append({layer: weighted_statistics(x, masks[layer]) for layer, x in features.items()})
+    weights = [style.weight for style in styles]
+    return {layer: mix([each[layer] for each in found], weights) for layer in networks.levels}

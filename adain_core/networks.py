@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from cachetools import LRUCache
 from torch import Tensor, nn
 
-from adain_core.normalization import Statistics, statistics
+from adain_core.normalization import Statistics, restyle, statistics
 
 DEPTHS = (2, 2, 4, 4, 4)  # VGG-19's convolutions in each block; a block begins with pooling, but for the first
 WIDTHS = (64, 128, 256, 512, 512)
@@ -322,6 +322,13 @@ class Networks:
         """Return the statistics that features with `own` take for a picture with `goal`, [N,C,1,1] at each level."""
         assert self.decoder is not None  # `levels` says so in words
         return self.decoder.aim(own, goal)
+
+    def restyle(
+        self, features: Mapping[str, Tensor], own: Mapping[str, Statistics], goal: Mapping[str, Statistics]
+    ) -> dict[str, Tensor]:
+        """Give features that have `own` statistics those that `aim` tells, at every level (Eq. 8)."""
+        aim = self.aim(own, goal)
+        return {layer: restyle(x, own[layer], aim[layer]) for layer, x in features.items()}
 
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import machine, objective
+from adain_core import feature_space, machine, objective
 from adain_core.contracts import Step, Style, StyleLoss
-from adain_core.controls.mixing import mix
 from adain_core.networks import Networks
 from adain_core.normalization import restyle, statistics
 
@@ -240,11 +239,8 @@ def begin(
         return restyle(content, statistics(content), statistics(styles[0].image)).clamp(0, 1)
     if params.start == "adain":
         with torch.inference_mode():
-            seen, looks = networks.encode(content), [networks.statistics(style.image) for style in styles]
-            weights = [style.weight for style in styles]
-            goal = {layer: mix([look[layer] for look in looks], weights) for layer in networks.levels}
-            own, aim = seen.statistics, networks.aim(seen.statistics, goal)
-            stylized = {layer: restyle(x, own[layer], aim[layer]) for layer, x in seen.features.items()}
+            seen, goal = networks.encode(content), feature_space.look(styles, networks)
+            stylized = networks.restyle(seen.features, seen.statistics, goal)
             picture = networks.decode(stylized, content.shape[2:])
         return picture.clone()  # no inference tensor
     return content

@@ -74,9 +74,8 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
         torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"] + 1, rtol=2**-8, atol=1e-6)
     pair = {f"decoder.gains.{name}": torch.rand(3) for name in ("first.weight", "second.weight", "second.bias")}
     save_file(pair, tmp_path / "pair.safetensors")
-    assert (
-        not CliRunner().invoke(app, ["ship", str(tmp_path / "pair.safetensors"), names[1], "--gains", "0.5"]).exit_code
-    )
+    given = ["ship", str(tmp_path / "pair.safetensors"), names[1], "--gains", "0.5"]
+    assert not CliRunner().invoke(app, given).exit_code
     for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), pair[name] * (0.5 if "second" in name else 1), rtol=2**-8, atol=1e-6)
 

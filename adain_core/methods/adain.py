@@ -13,12 +13,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from adain_core import feature_space
 from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style
 from adain_core.controls import regions, tiles
-from adain_core.controls.mixing import mix
 from adain_core.controls.strength import blend
 from adain_core.networks import Networks
-from adain_core.normalization import Statistics, merge, restyle, weighted_statistics
+from adain_core.normalization import Statistics, merge, restyle
 
 
 class Params(MethodParams):
@@ -46,13 +46,10 @@ def run(
             encoded = networks.encode(content)
             own = encoded.statistics
         with clock("encode style"):
-            target = look(styles, networks)
+            target = feature_space.look(styles, networks)
         with clock("AdaIN"):
-            aim = networks.aim(own, target)
-            stylized = {
-                layer: blend(x, restyle(x, own[layer], aim[layer]), params.alpha)
-                for layer, x in encoded.features.items()
-            }
+            full = networks.restyle(encoded.features, own, target)
+            stylized = {layer: blend(x, full[layer], params.alpha) for layer, x in encoded.features.items()}
         with clock("decode"):
             image = networks.decode(stylized, content.shape[2:])
     yield Step(image, seconds=clock.seconds)
@@ -80,7 +77,7 @@ def run_places(
     plan = tiles.plan(height, width, space.side, networks.encoder.reach)
     keep = len(plan) == 1 or tiles.kept(len(plan), networks.feature_bytes * height * width) > 0
     with torch.inference_mode(), clock("encode style"):
-        looks = [look(each.styles, networks) for each in view.areas]
+        looks = [feature_space.look(each.styles, networks) for each in view.areas]
         goal = {layer: regions.stack(looks, layer) for layer in networks.levels}
     steps = 1 if len(plan) == 1 else 2 * len(plan)
     parts: dict[str, list[tuple[Tensor, Statistics]]] = {layer: [] for layer in networks.levels}
@@ -176,21 +173,6 @@ def _lay(
             whole[layer] = room
         whole[layer][:, :, *tiles.scale(place, regions.step(layer))] = x
     return whole
-
-
-def look(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
-    """Return the mixed statistics of some styles by layer (Eq. 15), of their masked parts where they have masks."""
-    found = []
-    for style in styles:
-        if style.mask is None:
-            found.append(networks.statistics(style.image))
-        else:
-            features = networks.encode(style.image).features
-            halved = regions.halve(style.mask).to(networks.device)
-            masks = {layer: regions.pool(halved, layer) for layer in features}
-            found.append({layer: weighted_statistics(x, masks[layer]) for layer, x in features.items()})
-    weights = [style.weight for style in styles]
-    return {layer: mix([each[layer] for each in found], weights) for layer in networks.levels}
 
 
 METHOD = Method(
