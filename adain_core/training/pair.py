@@ -3,14 +3,14 @@
     L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
 L_c and L_s are the paper's (Eqs. 12, 13, squared errors) in the teacher's features, L_f is L_c with the photograph's
-own features as target, which the benchmark measures; L_c*, L_f* and L_s* are what the full-size pair itself reaches on
-such crops, so that 1 means "as good as the paper's network". With p = 1/2 for each picture, as the paper writes norms,
-the few styles with extreme statistics don't drown the others; p = 1 is what the benchmark measures. L_k compares the
-colors' means and deviations, over the style's own: what is left of a photograph's color in a grey painting's style is
-little to L_s and plain to the eye. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r
-reconstructs a photograph from itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their
-perceptual network; L_p does so on stylized pictures and on Probes, where an optimization finds the encoder's blind
-spots.
+own features as target, which the benchmark measures, over their deviation, so that large crops, which are smooth, count
+as much as small ones; L_c*, L_f* and L_s* are what the full-size pair itself reaches on such crops, so that 1 means "as
+good as the paper's network". With p = 1/2 for each picture, as the paper writes norms, the few styles with extreme
+statistics don't drown the others; p = 1 is what the benchmark measures. L_k compares the colors' means and deviations,
+over the style's own: what is left of a photograph's color in a grey painting's style is little to L_s and plain to the
+eye. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r reconstructs a photograph from
+itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their perceptual network; L_p does so
+on stylized pictures and on Probes, where an optimization finds the encoder's blind spots.
 
 The decoder's gains (see compact.py) learn beside it, at a rate of their own: what a channel's statistics must become
 for the picture to have the painting's is another question than how features become pixels.
@@ -21,7 +21,8 @@ but a step sees five times as many pictures, and most of what a decoder has to l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from statistics import fmean
 from typing import Any, Protocol
 
 import torch
@@ -184,11 +185,10 @@ class Pair:
             content, style = _pick(truth, first), _pick(truth, second)
             target, goal = self.teacher.target(content, style), all_statistics(style)
         found = self.judge.features(stylized)
-        own_content = content_loss(found, content[DEEPEST].float())
         terms = {
             "style": (style_loss(all_statistics(found), goal) / self.reference["style"]).pow(power).mean(),
             "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
-            "fidelity": (own_content / self.reference["fidelity"]).pow(power).mean(),
+            "fidelity": (fidelity_loss(found, content) / self.reference["fidelity"]).pow(power).mean(),
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
         }
         if self.weights.color:
@@ -239,17 +239,38 @@ class Pair:
         return samples_sheet(self.samples, [stylize, model])
 
 
-def reference(teacher: Teacher, batches: list[tuple[Tensor, Tensor]], judge: Judge | None = None) -> dict[str, float]:
-    """Measure the full-size pair's own content and style loss on crops, by the judge or, without one, by itself."""
-    judge, sums = judge or teacher, {"content": 0.0, "fidelity": 0.0, "style": 0.0}
+def reference(
+    teacher: Teacher, batches: Iterable[tuple[Tensor, Tensor]], judge: Judge | None = None
+) -> dict[str, float]:
+    """Measure the full-size pair's own losses on crops, by the judge or, without one, by itself."""
+    judge, rows = judge or teacher, []
     with torch.no_grad():
         for photos, paintings in batches:
             made = teacher.decode(teacher.target(teacher.features(photos), teacher.features(paintings)))
             content, style, found = (judge.features(each) for each in (photos, paintings, made))
-            sums["content"] += float(content_loss(found, teacher.target(content, style)).mean())
-            sums["fidelity"] += float(content_loss(found, content[DEEPEST].float()).mean())
-            sums["style"] += float(style_loss(all_statistics(found), all_statistics(style)).mean())
-    return {name: value / len(batches) for name, value in sums.items()}
+            rows.append(
+                (
+                    float(content_loss(found, teacher.target(content, style)).mean()),
+                    float(fidelity_loss(found, content).mean()),
+                    float(style_loss(all_statistics(found), all_statistics(style)).mean()),
+                )
+            )
+    return dict(zip(("content", "fidelity", "style"), map(fmean, zip(*rows, strict=True)), strict=True))
+
+
+def fidelity_loss(own: Features, photo: Features) -> Tensor:
+    """Return how far relu4_1 is from the photograph's own: the mean squared error over its deviation.
+
+    Args:
+        own: [N,C,h,w] at each layer.
+        photo: as own; a flat one's deviation counts as 0.1.
+
+    Returns:
+        [N].
+    """
+    goal = photo[DEEPEST].float()
+    deviation = goal.var((2, 3), correction=0).mean(1).sqrt()
+    return content_loss(own, goal) / deviation.clamp_min(0.1)
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:

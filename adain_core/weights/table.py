@@ -90,7 +90,7 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "21759f001a0b8bfd3b4c1e8afaa707d67354fee7d08dac4f631b7f95a8d664cf")
+_COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
 _INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
