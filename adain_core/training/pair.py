@@ -248,14 +248,13 @@ def reference(
         for photos, paintings in batches:
             made = teacher.decode(teacher.target(teacher.features(photos), teacher.features(paintings)))
             content, style, found = (judge.features(each) for each in (photos, paintings, made))
-            rows.append(
-                (
-                    float(content_loss(found, teacher.target(content, style)).mean()),
-                    float(fidelity_loss(found, content).mean()),
-                    float(style_loss(all_statistics(found), all_statistics(style)).mean()),
-                )
-            )
-    return dict(zip(("content", "fidelity", "style"), map(fmean, zip(*rows, strict=True)), strict=True))
+            losses = {
+                "content": content_loss(found, teacher.target(content, style)),
+                "fidelity": fidelity_loss(found, content),
+                "style": style_loss(all_statistics(found), all_statistics(style)),
+            }
+            rows.append({name: float(each.mean()) for name, each in losses.items()})
+    return {name: fmean(row[name] for row in rows) for name in rows[0]}
 
 
 def fidelity_loss(own: Features, photo: Features) -> Tensor:
