@@ -216,6 +216,28 @@ class TestOptions:
         assert safe.items() <= launched.items()
         assert launched["allowed_paths"] == [str(ROOT / "examples")]
 
+    @pytest.mark.usefixtures("limits")
+    def test_a_space_s_proxy_is_believed_and_nobody_else_s(self, monkeypatch):
+        monkeypatch.delenv("SPACE_ID", raising=False)
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", "placeholder")  # so that what follows is undone
+        monkeypatch.delenv("FORWARDED_ALLOW_IPS")
+        server.prepare(100, 20, 5, tools=False)
+        assert "FORWARDED_ALLOW_IPS" not in os.environ
+        monkeypatch.setenv("SPACE_ID", "someone/playground")
+        server.prepare(100, 20, 5, tools=False)
+        assert os.environ["FORWARDED_ALLOW_IPS"] == "*"
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.1")  # said by whoever runs it
+        server.prepare(100, 20, 5, tools=False)
+        assert os.environ["FORWARDED_ALLOW_IPS"] == "10.0.0.1"
+
+    def test_tools_without_their_package_are_refused(self, monkeypatch):
+        monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None if name == "mcp" else name)
+        done = CliRunner().invoke(typer_app(), ["--mcp"], terminal_width=200)
+        assert done.exit_code == 2 and "pip install" in done.output and "mcp>=1.21,<2" in done.output
+
+    def test_zero_runs_a_minute_are_any_number(self):
+        assert server.rate_limit(0) == []
+
 
 def typer_app():
     made = app.typer.Typer()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import math
+import os
 import re
 import threading
 import time
@@ -10,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import gradio as gr
+import torch
 import typer
 from cachetools import TTLCache
 from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +31,36 @@ MINUTE = 60.0  # seconds
 RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
 VISITORS = 50_000  # of whom the last minute is remembered
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
+    """Make this process ready to serve: its limits, its log, its tools if it has any, and what a Space needs.
+
+    Args:
+        size: longer side of a picture, in pixels.
+        steps: of an optimization.
+        seconds: after which an optimization ends with what it has.
+        tools: whether its endpoints are tools, too.
+
+    Raises:
+        typer.BadParameter: tools need a package that isn't installed.
+    """
+    if tools and importlib.util.find_spec("mcp") is None:
+        raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
+    if tools:
+        show_tools_pictures()
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("adain_core").setLevel(logging.INFO)
+    limit(size, steps, seconds)
+    if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
+        torch.set_num_threads(1)
+    if "SPACE_ID" in os.environ:  # its proxy says who a visitor is
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
+
+
+def rate_limit(runs: int) -> list[Middleware]:
+    """Return what keeps each visitor to so many runs a minute; nothing for 0."""
+    return [Middleware(RateLimit, runs=runs)] if runs else []
 
 
 def limit(size: int, steps: int, seconds: float) -> None:
