@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from adain_core import weights
 from adain_core.compact import CompactDecoder, CompactInverse
 from adain_core.networks import Decoder
+from adain_core.training import __main__ as training
 from adain_core.training.__main__ import app, begin
 from adain_core.weights.layouts import checksum
 
@@ -102,6 +103,22 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
     assert len(kept) == 22 and all(torch.equal(one[name], two[name]) for name in kept)
     last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
     assert "probing" not in last and last["style"] > 0
+
+
+def test_what_stands_for_one_is_of_many_pairs(folders, monkeypatch):
+    """The style losses of few pictures differ too much to be a measure."""
+    monkeypatch.setattr(weights, "load", lambda *_, **__: make_networks(paper=True))
+    seen = []
+
+    def count(_teacher, batches, _judge):
+        seen.extend(len(photos) for photos, _ in batches)
+        return dict.fromkeys(("content", "fidelity", "style"), 1.0)
+
+    monkeypatch.setattr(training, "reference", count)
+    given = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "-o", str(folders / "run")]
+    given += ["--batch", "7", "--size", "32", "--steps", "1", "--encoder", "0"]
+    CliRunner().invoke(app, ["pair", *given], catch_exceptions=False)
+    assert set(seen) == {7} and 96 <= sum(seen) < 96 + 7
 
 
 def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):

@@ -45,9 +45,9 @@ def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
     Raises:
         typer.BadParameter: tools need a package that isn't installed.
     """
-    if tools and importlib.util.find_spec("mcp") is None:
-        raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
     if tools:
+        if importlib.util.find_spec("mcp") is None:
+            raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
         show_tools_pictures()
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("adain_core").setLevel(logging.INFO)

@@ -119,8 +119,8 @@ def pair(
             own, truth = [encoder(crops, LAYERS) for crops in seen], [run.teacher.features(crops) for crops in seen]
             fit(encoder.heads, join(own), join(truth))
     measures = Predictions(encoder) if judge == "own" else run.teacher
-    steps = range(-44 - math.ceil(JUDGED / run.settings.batch), -44)
-    yardstick = reference(run.teacher, map(run.move, run.batches(steps)), measures)
+    before = range(-math.ceil(JUDGED / run.settings.batch), 0)
+    yardstick = reference(run.teacher, map(run.move, run.batches(before)), measures)
     print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
     run.train(
         Pair(encoder, decoder, run.teacher, weights_of, yardstick, run.settings.size, run.samples, measures), output
