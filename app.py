@@ -9,7 +9,7 @@ import typer
 from typer import Option
 
 from adain_core import load, pipeline
-from ui import examples, server, tabs
+from ui import examples, guard, server, tabs
 from ui.theme import CSS, HEADER, SCRIPT, theme
 
 DAY = 86_400  # seconds
@@ -57,6 +57,9 @@ def main(
     runs_per_minute: Annotated[
         int, Option(help="From each visitor; 0 for any number.", envvar="ADAIN_RUNS_PER_MINUTE", min=0)
     ] = 300,
+    proxies: Annotated[
+        int | None, Option(help="Proxies of yours in front; 1 on a Space, else 0.", envvar="ADAIN_PROXIES", min=0)
+    ] = None,
     max_size: Annotated[
         int, Option(help="Pixels of a picture's longer side.", envvar="ADAIN_MAX_SIZE", min=64)
     ] = pipeline.MAX_SIZE,
@@ -70,6 +73,7 @@ def main(
     ] = False,
 ) -> None:
     """Serve the page."""
+    proxies = guard.proxies(proxies, share)
     server.prepare(max_size, max_steps, max_seconds, mcp)
     load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
     build(queue_size, fetch).launch(
@@ -78,7 +82,7 @@ def main(
         server_port=port,
         share=share,
         auth=auth,
-        app_kwargs={"middleware": server.rate_limit(runs_per_minute)},
+        app_kwargs={"middleware": guard.layers(proxies, runs_per_minute)},
         mcp_server=mcp,
     )
 

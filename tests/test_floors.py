@@ -55,6 +55,7 @@ FLOORS = {  # a package's floor holds for its files
     "ui.fields": 7.2,
     "ui.easel": 7.3,
     "ui.outputs": 7.3,
+    "ui.guard": 7.4,
     "ui.server": 7.5,
     "ui.endpoints": 7.7,
     "ui.tabs": 8,

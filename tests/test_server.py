@@ -21,16 +21,11 @@ import torch
 from conftest import picture
 from gradio_client import Client, handle_file
 from hub import ENCODER, FIRST, ROOT
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import app
 from adain_core import contracts, methods, pipeline, publish, weights
-from ui import endpoints, server, widgets
+from ui import endpoints, guard, server, widgets
 
 
 @pytest.fixture
@@ -71,32 +66,6 @@ class TestLimits:
     def test_without_limits_nothing_is_cut(self):
         assert contracts.LIMITS == {}
         assert contracts.parse(methods.get("gatys").params, {"steps": 2000}).steps == 2000
-
-
-@pytest.fixture
-def visitors():
-    """A server of two runs a minute, as visitors of two addresses see it."""
-    answer = Route("/{path:path}", lambda _: PlainTextResponse("made"), methods=["GET", "POST"])
-    site = Starlette(routes=[answer], middleware=[Middleware(server.RateLimit, runs=2)])
-    return [TestClient(site, client=(address, 1)) for address in ("192.0.2.1", "192.0.2.2")]
-
-
-class TestRateLimit:
-    def test_each_visitor_has_so_many_runs_a_minute(self, visitors, monkeypatch):
-        now = [1000.0]
-        monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
-        one, other = visitors
-        paths = ["/gradio_api/queue/join", "/gradio_api/call/v2/stylize"]
-        assert [one.post(path).status_code for path in paths] == [200, 200]
-        now[0] += 20
-        refused = one.post("/gradio_api/call/stylize")
-        assert refused.status_code == 429 and refused.headers["Retry-After"] == "40"
-        words = "This server takes 2 runs a minute from each visitor; try again in 40 s."
-        assert refused.json() == {"detail": words, "error": words}
-        assert other.post("/gradio_api/queue/join").status_code == 200
-        assert one.get("/gradio_api/queue/data").status_code == one.post("/gradio_api/upload").status_code == 200
-        now[0] += 40
-        assert one.post("/gradio_api/queue/join").status_code == 200
 
 
 class TestZeroGpu:
@@ -166,7 +135,7 @@ class TestZeroGpu:
 class TestOptions:
     def test_help_names_every_option_and_its_variable(self):
         text = CliRunner().invoke(typer_app(), ["--help"], terminal_width=200).output
-        names = ["host", "port", "share", "auth", "queue-size", "runs-per-minute", "fetch", "mcp"]
+        names = ["host", "port", "share", "auth", "queue-size", "runs-per-minute", "proxies", "fetch", "mcp"]
         for name in (*names, "max-size", "max-steps", "max-seconds"):
             assert f"--{name}" in text and f"ADAIN_{name.replace('-', '_').upper()}" in text
 
@@ -199,6 +168,8 @@ class TestOptions:
             "a:b:c,d:e",
             "--runs-per-minute",
             "7",
+            "--proxies",
+            "2",
         ]
         monkeypatch.setenv("ADAIN_MAX_SIZE", "1024")
         monkeypatch.setenv("ADAIN_SHARE", "1")
@@ -208,35 +179,18 @@ class TestOptions:
         assert built == [(5, ["vgg19", "vgg19-imagenet"])]
         assert (launched["server_name"], launched["server_port"]) == ("0.0.0.0", 7000)
         assert launched["auth"] == [("a", "b:c"), ("d", "e")]
-        (limited,) = launched["app_kwargs"]["middleware"]
-        assert limited.cls is server.RateLimit and limited.kwargs == {"runs": 7}
+        passed = {each.cls: each.kwargs for each in launched["app_kwargs"]["middleware"]}
+        assert passed[guard.Proxies] == {"count": 2} and passed[guard.RateLimit] == {"runs": 7}
         assert contracts.LIMITS["size"] == 1024
         assert launched["share"] is True and launched["ssr_mode"] is False
         safe = {"show_error": False, "run_history": False, "enable_monitoring": False, "max_file_size": "64mb"}
         assert safe.items() <= launched.items()
         assert launched["allowed_paths"] == [str(ROOT / "examples")]
 
-    @pytest.mark.usefixtures("limits")
-    def test_a_space_s_proxy_is_believed_and_nobody_else_s(self, monkeypatch):
-        monkeypatch.delenv("SPACE_ID", raising=False)
-        monkeypatch.setenv("FORWARDED_ALLOW_IPS", "placeholder")  # so that what follows is undone
-        monkeypatch.delenv("FORWARDED_ALLOW_IPS")
-        server.prepare(100, 20, 5, tools=False)
-        assert "FORWARDED_ALLOW_IPS" not in os.environ
-        monkeypatch.setenv("SPACE_ID", "someone/playground")
-        server.prepare(100, 20, 5, tools=False)
-        assert os.environ["FORWARDED_ALLOW_IPS"] == "*"
-        monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.1")  # said by whoever runs it
-        server.prepare(100, 20, 5, tools=False)
-        assert os.environ["FORWARDED_ALLOW_IPS"] == "10.0.0.1"
-
     def test_tools_without_their_package_are_refused(self, monkeypatch):
         monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None if name == "mcp" else name)
         done = CliRunner().invoke(typer_app(), ["--mcp"], terminal_width=200)
         assert done.exit_code == 2 and "pip install" in done.output and "mcp>=1.21,<2" in done.output
-
-    def test_zero_runs_a_minute_are_any_number(self):
-        assert server.rate_limit(0) == []
 
 
 def typer_app():

@@ -1,4 +1,4 @@
-"""The page as a public server: its limits, runs by visitor, weights fetched meanwhile, and ZeroGPU where it is."""
+"""The page as a public server: its limits, weights fetched meanwhile, and ZeroGPU where it is."""
 
 from __future__ import annotations
 
@@ -6,30 +6,21 @@ import importlib.util
 import logging
 import math
 import os
-import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import gradio as gr
 import torch
 import typer
-from cachetools import TTLCache
 from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adain_core import contracts, load, methods
 from adain_core.compare import improves
 from adain_core.weights import MODELS, WeightsError, get, sources
 from ui.widgets import QUIET, SERVER, sentence
 
-MINUTE = 60.0  # seconds
-RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
-VISITORS = 50_000  # of whom the last minute is remembered
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -54,13 +45,7 @@ def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
     limit(size, steps, seconds)
     if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
         torch.set_num_threads(1)
-    if "SPACE_ID" in os.environ:  # its proxy says who a visitor is
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
-
-
-def rate_limit(runs: int) -> list[Middleware]:
-    """Return what keeps each visitor to so many runs a minute; nothing for 0."""
-    return [Middleware(RateLimit, runs=runs)] if runs else []
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # guard.Proxies sees to that; uvicorn believes the leftmost address
 
 
 def limit(size: int, steps: int, seconds: float) -> None:
@@ -90,35 +75,6 @@ def pairs(text: str) -> list[tuple[str, str]]:
     if not all(len(pair) == 2 and all(pair) for pair in found):
         raise typer.BadParameter("Give a name and a password with a colon between, as in name:password.")
     return found
-
-
-class RateLimit:
-    """Lets each visitor begin so many runs a minute; what exceeds them is answered with a sentence (HTTP 429).
-
-    Visitors are told apart by their address. Behind a proxy, uvicorn's FORWARDED_ALLOW_IPS says whose word is taken.
-
-    Args:
-        app: what answers otherwise.
-        runs: how many.
-    """
-
-    def __init__(self, app: ASGIApp, runs: int) -> None:
-        self.app, self.runs = app, runs
-        self.begun: TTLCache[str, list[float]] = TTLCache(VISITORS, MINUTE)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
-        if scope["type"] == "http" and scope["method"] == "POST" and RUN.search(scope["path"]):
-            visitor, now = (scope.get("client") or ("",))[0], time.monotonic()
-            recent = [begun for begun in self.begun.get(visitor, []) if now - begun < MINUTE]
-            if len(recent) >= self.runs:
-                wait = math.ceil(MINUTE - (now - recent[0]))
-                words = f"This server takes {self.runs} runs a minute from each visitor; try again in {wait} s."
-                answer = JSONResponse({"detail": words, "error": words}, 429, {"Retry-After": str(wait)})
-                await answer(scope, receive, send)
-                return
-            self.begun[visitor] = [*recent, now]
-        await self.app(scope, receive, send)
 
 
 class Fetching:
