@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from PIL import Image, ImageCms, ImageOps, ImageStat, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+
+from adain_core import files
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
@@ -176,8 +177,15 @@ def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
         ValueError: the suffix isn't .png, .jpg, .jpeg or .webp, or JPEG can't hold the picture's transparency.
         OSError: the folder is missing, or can't be written to.
     """
-    path = Path(path)
-    kind = output_format(path)
+    files.write(path, encode(image, output_format(Path(path))))
+
+
+def encode(image: Image.Image, kind: str) -> bytes:
+    """Return a picture as a file of a format of OUTPUTS holds it; as `save`.
+
+    Raises:
+        ValueError: JPEG can't hold the picture's transparency.
+    """
     if kind == "JPEG" and image.mode == "RGBA":
         raise ValueError("JPEG can't hold this picture's transparency; save it as .png or .webp.")
     options: dict[str, Any] = {"quality": 95}
@@ -186,15 +194,9 @@ def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
         if RECORD in image.info:
             text.add_itxt(RECORD, image.info[RECORD])
         options = {"pnginfo": text, "compress_level": 3}  # half of 6's time for 3% more bytes
-    file, name = tempfile.mkstemp(dir=path.parent, prefix=".adain-", suffix=path.suffix)
-    try:
-        with open(file, "wb") as stream:
-            image.save(stream, kind, **options)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def output_format(path: Path) -> str:
@@ -315,9 +317,3 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
         except (ImageCms.PyCMSError, OSError, TypeError):
             notes.append("This picture's color profile can't be used; its colors are taken as sRGB.")
     return image.convert("RGB")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,101 @@
+"""Writing files: whole or not at all, and nothing of the user's replaced without being told to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file whole or not at all; as `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give an empty file beside `path` to write to, which takes its place at the end and is removed if anything fails.
+
+    A link is followed. A new file has the permissions that the umask leaves, one that is replaced keeps its own.
+
+    Raises:
+        OSError: naming `path`; it can't be written, or what is there is no regular file.
+    """
+    target = Path(path)
+    if target.is_symlink():
+        target = Path(os.path.realpath(target))
+    temporary = target.with_name(f".adain-{secrets.token_hex(6)}.tmp")
+    try:
+        if (mode := _mode(target)) is not None and not stat.S_ISREG(mode):
+            raise FileExistsError(errno.EEXIST, "Not a regular file", str(path))
+        if mode is not None and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        if mode is not None:
+            with contextlib.suppress(OSError):  # some disks know no permissions
+                os.chmod(temporary, stat.S_IMODE(mode))
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is None:  # an encoder's, not the disk's
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Check, before anything is computed, that files can be written into a folder, which may have to be made.
+
+    Raises:
+        ValueError: it, or what it should be made in, is no folder.
+        OSError: the disk doesn't let files be made there.
+    """
+    place = Path(folder)
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ValueError(f"{shown(place)} is not a folder, so nothing can be written into it; name another folder.")
+    probe = place / f".adain-{secrets.token_hex(6)}.tmp"
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def check_new(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Check that a folder holds none of the files that are to be written, and can take them.
+
+    Raises:
+        ValueError: one is there, or there can be no such folder.
+        OSError: as `check_folder`.
+    """
+    check_folder(folder)
+    if there := [name for name in names if os.path.lexists(Path(folder) / name)]:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise ValueError(
+            f"{shown(folder)} holds {there[0]}{more} already; name another folder, or give --overwrite to replace what"
+            " is there."
+        )
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path as it is put into a sentence: without what a terminal would obey, and the middle of a long one."""
+    text = "".join(each if each.isprintable() else "?" for each in os.fspath(path))
+    return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.lstat().st_mode
+    except FileNotFoundError:
+        return None
