@@ -81,10 +81,10 @@ def check_new(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
     """
     check_folder(folder)
     if there := [name for name in names if os.path.lexists(Path(folder) / name)]:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        what = shown(Path(folder) / there[0]) + (f" and {len(there) - 1} more" if len(there) > 1 else "")
         raise ValueError(
-            f"{shown(folder)} holds {there[0]}{more} already; name another folder, or give --overwrite to replace what"
-            " is there."
+            f"{what} {'is' if len(there) == 1 else 'are'} there already; name another place, or give --overwrite to"
+            " replace what is there."
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from adain_core import weights
+from adain_core import files, weights
 from adain_core.weights.layouts import fits, shapes_of
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ Playground offers it as the model `own`.
 """
 
 
-def model_folder(output: Path, file: Path | None, results: Path | None, license: str) -> None:
+def model_folder(output: Path, file: Path | None, results: Path | None, license: str, overwrite: bool = False) -> None:
     """Write what a model's repository holds: safetensors, config.json and the card.
 
     Args:
@@ -48,10 +48,13 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
         file: weights of the compact model, as training writes them; the shipped ones where not given.
         results: results.json of benchmarks.compact, which measured them.
         license: of the weights.
+        overwrite: whether to replace files of these names that the folder holds.
 
     Raises:
-        ValueError: the file holds no compact model, or the results are no results.
+        ValueError: the folder holds one of the files, the file no compact model, or the results are no results.
     """
+    if not overwrite:
+        files.check_new(output, ("model.safetensors", "config.json", "README.md"))
     model = weights.get("compact")
     encoder, decoder = model.build()
     assert decoder is not None
@@ -78,9 +81,9 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
         "tensors": tensors,
     }
     output.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, output / "model.safetensors")
-    (output / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    (output / "README.md").write_text(CARD.format(license=license.lower()) + text, encoding="utf-8")
+    files.write(output / "model.safetensors", source.read_bytes())
+    files.write(output / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+    files.write(output / "README.md", (CARD.format(license=license.lower()) + text).encode())
 
 
 def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
@@ -96,6 +99,7 @@ def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
     """
     if missing := [name for name in CONTENTS if not (ROOT / name).exists()]:
         raise ValueError(f"A Space is made from a copy of the whole project, but {missing[0]} is not here.")
+    files.check_folder(output)
     if output.exists() and any(output.iterdir()):
         raise ValueError(f"The folder {output.name} is not empty; name another one.")
     output.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,14 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from PIL import Image
 
-from adain_core import images, metrics, sheet, weights
+from adain_core import files, images, metrics, sheet, weights
 from adain_core import methods as known
 from adain_core.compare import Comparison, Output, Point, improves
 from adain_core.judge import TINY, Judge
@@ -206,20 +206,41 @@ def caption(output: Output) -> str:
     return f"{output.title} · {output.seconds:.2f} s{steps}"
 
 
-def save(comparison: Comparison, folder: str | os.PathLike[str]) -> dict[str, Any]:
+def names(methods: Iterable[str], styles: int) -> list[str]:
+    """Name the files that `save` may write for these methods and so many styles."""
+    kinds = ("", "-left", "-difference")
+    return [
+        "content.png",
+        *(f"style-{number}.png" for number in range(1, styles + 1)),
+        *(f"{name}{kind}.png" for name in methods for kind in kinds),
+        "results.json",
+        "table.csv",
+        "sheet.png",
+    ]
+
+
+def save(comparison: Comparison, folder: str | os.PathLike[str], overwrite: bool = False) -> dict[str, Any]:
     """Score a comparison and write it into a folder, which is made where it is missing.
 
     Writes `content.png`, `style-1.png` and so on; of each method `NAME.png`, `NAME-left.png`, a map of where the style
     is not yet reached, and `NAME-difference.png`, a map of the color difference from the photograph; `results.json`,
     `table.csv` and `sheet.png`.
 
+    Args:
+        comparison: just made, or loaded.
+        folder: whatever else it holds stays.
+        overwrite: whether to replace files of these names; without it they are kept, and nothing is written.
+
     Returns:
         What is in `results.json`.
 
     Raises:
+        ValueError: the folder holds a file of one of these names, or is no folder.
         OSError: the folder can't be written to.
     """
     place = Path(folder)
+    if not overwrite:
+        files.check_new(place, names(comparison.outputs, len(comparison.styles)))
     place.mkdir(parents=True, exist_ok=True)
     judge = judge_of(comparison)
     rows = score(comparison, judge)
@@ -242,8 +263,8 @@ def save(comparison: Comparison, folder: str | os.PathLike[str]) -> dict[str, An
         "rows": rows,
         "outputs": {name: _plain(output) for name, output in comparison.outputs.items()},
     }
-    (place / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-    (place / "table.csv").write_text(to_csv(rows), encoding="utf-8")
+    files.write(place / "results.json", json.dumps(results, indent=1).encode())
+    files.write(place / "table.csv", to_csv(rows).encode())
     images.save(draw(comparison, rows), place / "sheet.png")
     return results
 
@@ -262,9 +283,10 @@ def load(folder: str | os.PathLike[str]) -> Comparison:
             curve = tuple(Point(*point) for point in each.pop("curve"))
             image = images.load(place / f"{name}.png").rgb if (place / f"{name}.png").is_file() else None
             outputs[name] = Output(**each, curve=curve, image=image)
-        styles = [images.load(path).rgb for path in sorted(place.glob("style-*.png"))]
+        count = len(stored["settings"]["style_sizes"])  # the folder may hold more, of an earlier comparison
+        styles = [images.load(place / f"style-{number}.png").rgb for number in range(1, count + 1)]
         return Comparison(images.load(place / "content.png").rgb, tuple(styles), stored["settings"], outputs)
-    except (OSError, KeyError, TypeError, json.JSONDecodeError):
+    except (OSError, KeyError, TypeError, AttributeError, ValueError):
         raise ValueError(f"The folder {place.name} holds no comparison; `compare` writes one.") from None
 
 

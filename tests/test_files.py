@@ -142,9 +142,9 @@ def test_what_is_there_is_named(tmp_path):
     files.check_new(tmp_path, ["a", "b"])
     (tmp_path / "b").symlink_to("nowhere")
     (tmp_path / "c").touch()
-    with pytest.raises(ValueError, match=r"holds b already; name another folder, or give --overwrite"):
+    with pytest.raises(ValueError, match=r"/b is there already; name another place, or give --overwrite"):
         files.check_new(tmp_path, ["a", "b"])
-    with pytest.raises(ValueError, match=r"holds b and 1 more already"):
+    with pytest.raises(ValueError, match=r"/b and 1 more are there already"):
         files.check_new(tmp_path, ["a", "b", "c"])
 
 

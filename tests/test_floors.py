@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {  # a package's floor holds for its files
     "adain_core.vision": 0,
     "adain_core.files": 0,
+    "adain_core.console": 0,
     "adain_core.contracts": 1,
     "adain_core.machine": 1,
     "adain_core.images": 1,

@@ -125,7 +125,25 @@ class TestReport:
         assert again.outputs["approach"].curve == found.outputs["approach"].curve
         assert again.outputs["refuse"] == found.outputs["refuse"]
 
-    @pytest.mark.parametrize("text", [None, "no JSON", "[]", "{}", '{"outputs": {"adain": {}}}'])
+    def test_nothing_of_the_users_is_replaced(self, tiny, tmp_path):
+        found = last(["adain"], tiny)
+        for name in ("content.png", "style-1.png", "notes.txt"):
+            (tmp_path / name).write_text("mine")
+        with pytest.raises(ValueError, match=r"content.png and 1 more are there already; name another place, or"):
+            report.save(found, tmp_path)
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["content.png", "notes.txt", "style-1.png"]
+        assert {each.read_text() for each in tmp_path.iterdir()} == {"mine"}
+        report.save(found, tmp_path, overwrite=True)
+        assert (tmp_path / "notes.txt").read_text() == "mine" and report.load(tmp_path).outputs["adain"].image
+
+    def test_styles_of_an_earlier_comparison_are_not_read(self, tiny, tmp_path):
+        for number in range(1, 12):
+            picture(30, 30, number).save(tmp_path / f"style-{number}.png")
+        found = last(["adain"], tiny)
+        report.save(found, tmp_path, overwrite=True)
+        assert len(report.load(tmp_path).styles) == len(found.styles) == 1
+
+    @pytest.mark.parametrize("text", [None, '{"outputs": []}', "no JSON", "[]", "{}", '{"outputs": {"adain": {}}}'])
     def test_another_folder_is_refused(self, tmp_path, text):
         if text is not None:
             (tmp_path / "results.json").write_text(text)

@@ -76,9 +76,47 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     pair = {f"decoder.gains.{name}": torch.rand(3) for name in ("first.weight", "second.weight", "second.bias")}
     save_file(pair, tmp_path / "pair.safetensors")
     given = ["ship", str(tmp_path / "pair.safetensors"), names[1], "--gains", "0.5"]
-    assert not CliRunner().invoke(app, given).exit_code
+    refused = CliRunner().invoke(app, given)
+    assert isinstance(refused.exception, ValueError) and "mean.safetensors is there already" in str(refused.exception)
+    assert not CliRunner().invoke(app, [*given, "--overwrite"]).exit_code
     for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), pair[name] * (0.5 if "second" in name else 1), rtol=2**-8, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        (
+            {"samples.jpg": b"mine"},
+            "holds samples.jpg already, but no checkpoint to go on from; choose another folder.",
+        ),
+        ({"checkpoint.pt": b"mine"}, "checkpoint.pt is no checkpoint of a run, or damaged."),
+        ("a file", "is not a folder, so nothing can be written into it; name another folder."),
+    ],
+)
+def test_a_folder_of_somebody_elses_is_refused_before_anything_is_read(tmp_path, monkeypatch, held, sentence):
+    monkeypatch.setattr("adain_core.training.pictures.load", lambda *_: pytest.fail("pictures were read"))
+    if isinstance(held, str):
+        (tmp_path / "run").write_text(held)
+    else:
+        (tmp_path / "run").mkdir()
+        for name, data in held.items():
+            (tmp_path / "run" / name).write_bytes(data)
+    given = ["distill", "--photos", "photos", "--paintings", "paintings", "-o", str(tmp_path / "run")]
+    refused = CliRunner().invoke(app, given)
+    assert isinstance(refused.exception, ValueError) and str(refused.exception).endswith(sentence)
+    if isinstance(held, dict):
+        assert {each.name: each.read_bytes() for each in (tmp_path / "run").iterdir()} == held
+
+
+def test_weights_that_can_not_be_read_are_one_sentence(tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"none")
+    for name in ("bad", "missing"):
+        refused = CliRunner().invoke(app, ["ship", str(tmp_path / f"{name}.safetensors"), str(tmp_path / "out")])
+        assert str(refused.exception).endswith(
+            f"{name}.safetensors can't be read as safetensors; give what training wrote."
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_tensors_may_begin_anew(tmp_path, capsys):

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 import typer
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import nn
 
-from adain_core import weights
+from adain_core import console, files, weights
 from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
 from adain_core.contracts import Params, describe, parse
 from adain_core.networks import Decoder
@@ -80,8 +81,8 @@ def distill(
     photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
 ) -> None:
     """Teach the compact encoder the full-size encoder's features."""
-    run = Run(Settings, options, photos, paintings, teacher)
-    run.train(Distill(run.encoder(), run.teacher, run.samples[0]), output)
+    run = Run(Settings, options, photos, paintings, output, teacher)
+    run.train(Distill(run.encoder(), run.teacher, run.samples[0]))
 
 
 @app.command()
@@ -100,7 +101,7 @@ def pair(
     options: Any = None,
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
-    run = Run(Settings, options, photos, paintings, teacher)
+    run = Run(Settings, options, photos, paintings, output, teacher)
     encoder, decoder = run.encoder(), run.climber(CompactDecoder())
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
@@ -122,9 +123,7 @@ def pair(
     before = range(-math.ceil(JUDGED / run.settings.batch), 0)
     yardstick = reference(run.teacher, map(run.move, run.batches(before)), measures)
     print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
-    run.train(
-        Pair(encoder, decoder, run.teacher, weights_of, yardstick, run.settings.size, run.samples, measures), output
-    )
+    run.train(Pair(encoder, decoder, run.teacher, weights_of, yardstick, run.settings.size, run.samples, measures))
 
 
 @app.command()
@@ -139,13 +138,13 @@ def inverse(
     options: Any = None,
 ) -> None:
     """Train an inverse network for style swap with a compact encoder."""
-    run = Run(Settings, options, photos, paintings, teacher)
+    run = Run(Settings, options, photos, paintings, output, teacher)
     encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.climber(CompactInverse())
     if pair is not None:
         begin(nn.ModuleDict({"encoder": encoder}), pair)
     if start is not None:
         begin(network, start)
-    run.train(Inverse(encoder.to(run.device), network, run.weights(InverseWeights), run.samples), output)
+    run.train(Inverse(encoder.to(run.device), network, run.weights(InverseWeights), run.samples))
 
 
 @app.command()
@@ -154,9 +153,9 @@ def decoder(
     photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
 ) -> None:
     """Train a full-size decoder for VGG-19 by the paper's recipe."""
-    run = Run(PaperSettings, options, photos, paintings, teacher)
+    run = Run(PaperSettings, options, photos, paintings, output, teacher)
     stage = PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples)
-    run.train(stage, output, {"encoder": checksum(run.full.encoder.state_dict())})  # which it belongs to
+    run.train(stage, {"encoder": checksum(run.full.encoder.state_dict())})  # which it belongs to
 
 
 @app.command()
@@ -165,27 +164,40 @@ def ship(
     output: Annotated[Path, typer.Argument(help="The file to write.")],
     mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs, to average with these.")] = None,
     gains: Annotated[float, typer.Option(help="Factor for the gains: below 1 for more of the photograph.")] = 1.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
-    runs = [load_file(each) for each in (run, *(mean_with or []))]
+    if overwrite:
+        files.check_folder(output.parent)
+    else:
+        files.check_new(output.parent, [output.name])
+    runs = [stored(each) for each in (run, *(mean_with or []))]
     tensors = {name: torch.stack([each[name] for each in runs]).mean(0) for name in runs[0]}
     for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
         if name in tensors:
             tensors[name] = gains * tensors[name]
     prefix = "inverse." if all(name.startswith("inverse.") for name in tensors) else ""
-    save_file({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()}, output)
-    with output.open("rb") as stream:
-        print(hashlib.file_digest(stream, "sha256").hexdigest())
+    data = save({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    files.write(output, data)
+    print(hashlib.sha256(data).hexdigest())
 
 
 class Run:
     """What every stage shares: device, precision, pictures, teacher."""
 
     def __init__(
-        self, kind: type[Settings], options: dict[str, Any], photos: Path, paintings: Path, teacher: Path | None
+        self,
+        kind: type[Settings],
+        options: dict[str, Any],
+        photos: Path,
+        paintings: Path,
+        output: Path,
+        teacher: Path | None,
     ) -> None:
-        self.options = options
+        self.options, self.output = options, output
         self.settings = parse(kind, {name: options[name] for name in kind.model_fields})
+        loop.check(output, options)
         torch.manual_seed(self.settings.seed)
         self.device = torch.device(weights.pick_device("auto"))
         torch.backends.cudnn.benchmark = True
@@ -241,9 +253,9 @@ class Run:
         """Draw the batches of these steps."""
         return pictures.batches(self.photos, self.paintings, self.settings, steps)
 
-    def train(self, stage: loop.Stage, output: Path, metadata: Mapping[str, str] | None = None) -> None:
+    def train(self, stage: loop.Stage, metadata: Mapping[str, str] | None = None) -> None:
         """Train."""
-        loop.train(stage, self.batches, self.settings, self.options, output, self.device, self.bf16, metadata)
+        loop.train(stage, self.batches, self.settings, self.options, self.output, self.device, self.bf16, metadata)
 
 
 def join(parts: Sequence[Features]) -> Features:
@@ -251,16 +263,26 @@ def join(parts: Sequence[Features]) -> Features:
     return {layer: torch.cat([each[layer] for each in parts]) for layer in parts[0]}
 
 
+def stored(path: Path) -> dict[str, torch.Tensor]:
+    """Read a file of tensors.
+
+    Raises:
+        ValueError: it is missing, or no safetensors.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError):
+        raise ValueError(f"{files.shown(path)} can't be read as safetensors; give what training wrote.") from None
+
+
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
     """Load what a file holds for a module, in the module's precision, but for names that begin as given."""
     kept = {
-        name.removeprefix("inverse."): tensor
-        for name, tensor in load_file(path).items()
-        if not name.startswith(without)
+        name.removeprefix("inverse."): tensor for name, tensor in stored(path).items() if not name.startswith(without)
     }
     found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")
 
 
 if __name__ == "__main__":
-    app()
+    console.run(app, "adain_core.training")

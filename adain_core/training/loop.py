@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,15 +11,17 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 from pydantic import Field
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from adain_core import images
+from adain_core import files, images
 from adain_core.contracts import Params
 
+CHECKPOINT = "checkpoint.pt"
+WRITTEN = ("weights.safetensors", "log.jsonl", "losses.png", "samples.jpg")
 Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1]; as they are drawn, uint8
 
 
@@ -131,6 +132,29 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> LRSchedul
     )
 
 
+def check(output: Path, record: Mapping[str, object]) -> None:
+    """Check, before anything is computed, that a folder takes a run: a new one, or the rest of its own.
+
+    Raises:
+        ValueError: it holds a run with other settings, or some of WRITTEN that belong to no run.
+        OSError: it can't be written to.
+    """
+    files.check_folder(output)
+    if (output / CHECKPOINT).exists():
+        try:
+            kept = torch.load(output / CHECKPOINT, map_location="cpu", weights_only=True)["record"]
+        except Exception:  # torch raises whatever damaged bytes lead it to
+            raise ValueError(f"{files.shown(output / CHECKPOINT)} is no checkpoint of a run, or damaged.") from None
+        if kept != record:
+            raise ValueError(
+                f"{files.shown(output)} holds a run with other settings; choose another folder, or the same ones."
+            )
+    elif there := [name for name in WRITTEN if (output / name).exists()]:
+        raise ValueError(
+            f"{files.shown(output)} holds {there[0]} already, but no checkpoint to go on from; choose another folder."
+        )
+
+
 def train(
     stage: Stage,
     batches: Callable[[range], Iterable[Batch]],
@@ -148,11 +172,12 @@ def train(
         batches: called with the range of steps to come; gives a batch for each.
         settings: how long and how fast.
         record: everything that the run depends on; a checkpoint of another record is refused.
-        output: folder for checkpoint.pt, weights.safetensors, log.jsonl, losses.png and samples.jpg.
+        output: folder for CHECKPOINT and WRITTEN.
         device: where the stage's networks are.
         bf16: whether convolutions run in bfloat16.
         metadata: what weights.safetensors says of itself.
     """
+    check(output, record)
     output.mkdir(parents=True, exist_ok=True)
     optimizers = Optimizers(stage, settings)
     average = AveragedModel(
@@ -166,10 +191,8 @@ def train(
         "optimizers": optimizers,
     }
     first, before = 0, 0.0
-    if (checkpoint := output / "checkpoint.pt").exists():
+    if (checkpoint := output / CHECKPOINT).exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        if saved["record"] != record:
-            raise ValueError(f"{output.name} holds a run with other settings; choose another folder, or the same ones.")
         for name, part in kept.items():
             part.load_state_dict(saved[name])
         first, before = saved["step"], saved["seconds"]
@@ -181,13 +204,13 @@ def train(
     def save(step: int) -> None:
         state = {name: part.state_dict() for name, part in kept.items()}
         state |= {"record": record, "step": step, "seconds": before + time.monotonic() - start}
-        torch.save(state, checkpoint.with_suffix(".part"))
-        os.replace(checkpoint.with_suffix(".part"), checkpoint)
+        with files.replacing(checkpoint) as temporary:
+            torch.save(state, temporary)
         weights = {name: tensor.contiguous().cpu() for name, tensor in average.module.state_dict().items()}
-        save_file(weights, output / "weights.safetensors", dict(metadata or {}))
-        log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        files.write(output / "weights.safetensors", to_bytes(weights, dict(metadata or {})))
+        files.write(log, "".join(json.dumps(line) + "\n" for line in lines).encode())
         plot(lines, output / "losses.png")
-        stage.sheet(average.module).save(output / "samples.jpg", quality=90)
+        images.save(stage.sheet(average.module), output / "samples.jpg")
 
     step = first
     try:
@@ -232,7 +255,8 @@ def plot(lines: Iterable[Mapping[str, float]], path: Path) -> None:
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     if lines:
         axes.legend(ncols=3, fontsize="small")
-    figure.savefig(path, dpi=100)
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")
     plt.close(figure)
 
 

@@ -1,0 +1,54 @@
+"""How a command line ends: its exit code, and one sentence on the standard error stream if anything went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+FAILED, MISTAKEN = 1, 2  # a run that fails, and a mistake in the call
+STOPPED = 130  # the shells' exit code for Ctrl-C
+
+
+def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
+    """Run a typer application and exit.
+
+    A mistake in the call ends with one sentence and code 2, a failing disk with one and code 1, Ctrl-C with 130.
+    """
+    import typer
+
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no text
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        if message := error.format_message():  # empty where the help was printed
+            tell(f"{name}: {message}")
+        code = error.exit_code
+    except ValueError as error:
+        tell(f"{name}: {error}")
+        code = MISTAKEN
+    except BrokenPipeError:  # who read our output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    except OSError as error:
+        about = f": {error.filename}" if error.filename else ""
+        tell(f"{name}: {error.strerror or error or 'The disk or the network failed'}{about}")
+        code = FAILED
+    except MemoryError:
+        tell(f"{name}: There is too little memory; choose a smaller size.")
+        code = FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    if code == STOPPED:  # typer turns Ctrl-C into its exit code
+        tell(f"{name}: stopped; what was written is whole.")
+    sys.exit(code)
+
+
+def tell(sentence: str) -> None:
+    """Print a line to the standard error stream, without what a terminal would obey."""
+    print("".join(each if each.isprintable() else " " for each in sentence), file=sys.stderr)
