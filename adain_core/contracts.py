@@ -71,6 +71,10 @@ def parse(model: type[P], values: Mapping[str, Any]) -> P:
     raise ValueError(f"{name.replace('_', ' ')} is {first['input']}, but it {rule}.".replace("it input", "it"))
 
 
+class SizeError(ValueError):
+    """A picture is too large or too small for what is asked of it, where another one may fit."""
+
+
 @dataclass(frozen=True)
 class Style:
     """One style picture and its share in the mix.

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from cachetools import LRUCache
 from torch import Tensor, nn
 
+from adain_core.contracts import SizeError
 from adain_core.normalization import Statistics, restyle, statistics
 
 DEPTHS = (2, 2, 4, 4, 4)  # VGG-19's convolutions in each block; a block begins with pooling, but for the first
@@ -102,7 +103,7 @@ class Encoder(nn.Module):
         least = 2 ** max([0, *(each.block - 1 for each in self.plan if each.relu in layers)]) + 1
         if min(image.shape[2:]) < least:
             width, height = image.shape[3], image.shape[2]
-            raise ValueError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")
+            raise SizeError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")
         found: dict[str, Tensor] = {}
         pool = self.poolings[pooling]
         x, block = self.conv0(image), 1

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import feature_space, machine, objective
-from adain_core.contracts import Step, Style, StyleLoss
+from adain_core.contracts import SizeError, Step, Style, StyleLoss
 from adain_core.networks import Networks
 from adain_core.normalization import restyle, statistics
 
@@ -110,7 +110,7 @@ def optimize(
     chosen = objective.plan(losses, params, networks, anchor)
     needed, free = memory(content, styles, losses, networks), machine.free_memory()
     if networks.device.type == "cpu" and needed > free:
-        raise ValueError(
+        raise SizeError(
             f"Optimizing a picture of {size[1]}x{size[0]} pixels takes about {needed / 1e9:.2g} GB of memory, but"
             f" {free / 1e9:.2g} GB are free; choose a smaller size."
         )

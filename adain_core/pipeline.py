@@ -17,7 +17,18 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import images, machine, methods, metrics, places, weights
-from adain_core.contracts import LIMITS, Method, MethodParams, Region, Space, Step, Stopwatch, Style, parse
+from adain_core.contracts import (
+    LIMITS,
+    Method,
+    MethodParams,
+    Region,
+    SizeError,
+    Space,
+    Step,
+    Stopwatch,
+    Style,
+    parse,
+)
 from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
 from adain_core.places import PictureError as PictureError
@@ -344,7 +355,7 @@ def _repaint(
 def _side(size: tuple[int, int], settings: Settings, method: Method, networks: Networks) -> int | None:
     """Return the side of tiles, or None to take the picture whole."""
     if max(size) > (most := LIMITS.get("size", MAX_SIZE**2)):
-        raise ValueError(f"The picture has {size[0]}x{size[1]} pixels; this server takes a size of at most {most:g}.")
+        raise SizeError(f"The picture has {size[0]}x{size[1]} pixels; this server takes a size of at most {most:g}.")
     pixels = size[0] * size[1]
     if settings.tile == "on" or (settings.tile == "auto" and method.spatial and pixels > WHOLE * networks.tile**2):
         if pixels <= MANY * networks.tile**2:
@@ -353,7 +364,7 @@ def _side(size: tuple[int, int], settings: Settings, method: Method, networks: N
         return max(networks.tile, min(2 * networks.tile, seen - 2 * networks.reach))
     if pixels > networks.max_pixels:
         side = int(max(size) * (networks.max_pixels / pixels) ** 0.5)
-        raise ValueError(
+        raise SizeError(
             f"The picture has {size[0]}x{size[1]} pixels, too many for {networks.name} at once; choose a size of at"
             f" most {min(side, MAX_SIZE)}{', or tiles' if method.spatial else ''}."
         )
@@ -371,7 +382,7 @@ def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Network
     needed += masks * (2 * pixels + 8 * max(areas))  # twice while they are made; a tile's are shared out as floats
     needed += _kept(pixels, len(areas), networks)
     if needed > (free := machine.free_memory()):
-        raise ValueError(
+        raise SizeError(
             f"A picture of {size[0]}x{size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f}"
             " GB are free; choose a smaller size."
         )

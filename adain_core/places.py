@@ -75,7 +75,7 @@ def read_parts(
         if label not in masks:
             raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
     for label, value in strengths.items():
-        if not 0 <= value <= 1:
+        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
     open_ = None if mask is None else read_mask("mask", mask, size, feather)
     chosen = [label for label in masks if label in style_for or label in strengths]

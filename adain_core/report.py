@@ -17,7 +17,7 @@ from PIL import Image
 
 from adain_core import files, images, metrics, sheet, weights
 from adain_core import methods as known
-from adain_core.compare import Comparison, Output, Point, improves
+from adain_core.comparison import Comparison, Output, Point, improves
 from adain_core.judge import TINY, Judge
 
 MOST = {"left": 2.0, "difference": 60.0}  # what is brightest in the maps

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import Field
 
 from adain_core import compare, methods, metrics
-from adain_core.compare import Comparison
+from adain_core.comparison import Comparison
 from adain_core.contracts import Method, MethodParams, Step
 
 

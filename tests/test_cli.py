@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -141,8 +142,8 @@ def test_folders_make_every_pair_and_a_bad_file_is_reported_once(files, monkeypa
     assert sorted(path.name for path in (files / "out").iterdir()) == made
     assert [json.loads(line)["output"] for line in out.splitlines()] == [f"out/{name}" for name in made]
     assert code == 1
-    assert len(err) == 2 and err[0].startswith("bad.jpg: This file is not a picture;")
-    assert err[1] == "4 made, 0 kept, 2 not made."
+    assert len(err) == 3 and err[0].startswith("photos: 1 file was left out (notes.txt): This file is not a picture;")
+    assert err[1].startswith("bad.jpg: This file is not a picture;") and err[2] == "4 made, 0 kept, 2 not made."
 
 
 def test_what_is_there_is_kept_unless_asked(files, monkeypatch, capsys):
@@ -166,7 +167,7 @@ def test_equal_names_do_not_meet(files, monkeypatch, capsys):
 def test_styles_of_two_folders_with_the_same_names_do_not_meet(files, monkeypatch, capsys):
     (files / "more").mkdir()
     picture(40, 30, 9).save(files / "more/x.png")
-    code, _, err = call("stylize photos/a.png paintings more -o out", monkeypatch, capsys)
+    code, _, err = call("stylize photos/a.png --style paintings --style more -o out", monkeypatch, capsys)
     assert (code, err[-1]) == (0, "3 made, 0 kept, 0 not made.")
     assert len({path.read_bytes() for path in (files / "out").iterdir()}) == 3
 
@@ -196,10 +197,14 @@ def test_transparency_in_a_jpeg_is_refused(files, monkeypatch, capsys):
     assert err[-1] == "a.png: JPEG can't hold this picture's transparency; save it as .png or .webp."
 
 
-@pytest.mark.usefixtures("files")
-def test_a_failing_disk_is_one_line_and_code_1(monkeypatch, capsys):
-    code, _, err = call(f"{ONE} -o photos/b.png/out.png", monkeypatch, capsys)
-    assert code == 1 and len(err) == 1 and err[0].startswith("adain: ") and err[0].endswith(": photos/b.png")
+def test_a_failing_disk_is_one_line_that_names_the_file_and_code_1(files, monkeypatch, capsys):
+    def full(*_given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
+    assert (code, err) == (1, ["adain: No space left on device: out.png"])
+    assert sorted(each.name for each in files.iterdir()) == ["empty", "paintings", "photos"]
 
 
 @pytest.mark.usefixtures("files")
@@ -208,7 +213,7 @@ def test_ctrl_c_ends_in_one_line(monkeypatch, capsys, kind):
     def stop(*_given, **_named):
         raise kind
 
-    monkeypatch.setattr(images, "save", stop)
+    monkeypatch.setattr(images, "encode", stop)
     code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
     assert (code, err) == (130, ["adain: stopped; what was written is whole."])
 

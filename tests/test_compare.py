@@ -1,7 +1,6 @@
 """Comparisons: alike for every method, and apart from each other."""
 
 import itertools
-import sys
 
 import comparisons
 import numpy as np
@@ -13,13 +12,11 @@ from PIL import Image
 from test_cli import call
 
 from adain_core import compare, images, report, stylize, weights
+from adain_core import comparison as core
 from adain_core.contracts import MethodParams, Step
 from adain_core.judge import Judge
 
 ours, ticks = comparisons.ours, comparisons.ticks
-
-
-core = sys.modules["adain_core.compare"]  # the function goes by the same name
 
 
 @pytest.mark.usefixtures("ours")

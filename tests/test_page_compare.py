@@ -14,7 +14,7 @@ from conftest import picture
 from PIL import Image
 
 from adain_core import methods, report
-from adain_core.compare import Output, Point
+from adain_core.comparison import Output, Point
 from ui import curves, outputs, scores
 from ui.tabs import compare
 from ui.widgets import drawn

@@ -11,7 +11,7 @@ from conftest import make_networks, picture
 from PIL import Image
 
 from adain_core import report, sheet, weights
-from adain_core.compare import Comparison, Output, Point
+from adain_core.comparison import Comparison, Output, Point
 from adain_core.judge import Judge
 
 ours = comparisons.ours

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal, NamedTuple
 
-from adain_core.compare import Point
+from adain_core.comparison import Point
 from adain_core.report import crossing
 
 WIDTH, HEIGHT = 460, 310

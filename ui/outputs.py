@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from adain_core import methods, report
-from adain_core.compare import Comparison, Output, improves
+from adain_core.comparison import Comparison, Output, improves
 from ui import curves, scores
 from ui.widgets import keep, sentence, sentences
 

@@ -17,7 +17,7 @@ from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
 
 from adain_core import contracts, load, methods
-from adain_core.compare import improves
+from adain_core.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, sources
 from ui.widgets import QUIET, SERVER, sentence
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import SizeError, StyleLoss
 
 SIZE = 3
 CHUNK = 2**23  # products computed at once, which bounds memory: 32 MiB
@@ -21,7 +21,7 @@ TINY = 1e-12
 def check(x: Tensor, size: int) -> None:
     """Refuse features [N,C,H,W] that are smaller than a patch, by a ValueError."""
     if min(x.shape[2:]) < size:
-        raise ValueError(
+        raise SizeError(
             f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {size}x{size};"
             " choose a larger picture or a shallower layer."
         )

@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from adain_core import PictureError, methods, report
-from adain_core.compare import FIRST, Comparison, arrange, compare, improves, prepare
+from adain_core.comparison import FIRST, Comparison, arrange, compare, improves, prepare
 from adain_core.methods import find
 from adain_core.weights import MODELS
 from ui import endpoints, examples, fields, outputs, scores

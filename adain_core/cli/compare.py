@@ -1,0 +1,73 @@
+"""`compare`: several methods on one pair."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adain_core import console, files, places, report
+from adain_core.cli.options import Overwrite, WeightsDir, by_method, path
+from adain_core.cli.plan import existing
+from adain_core.comparison import FIRST, arrange, compare
+
+
+def compare_methods(
+    content: Annotated[Path, typer.Argument(help="A photograph.", parser=path, metavar="PHOTOGRAPH")],
+    style: Annotated[
+        list[Path],
+        typer.Argument(help="A painting; several are mixed in equal shares.", parser=path, metavar="PAINTING..."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="A folder for pictures, table and sheet.", parser=path, metavar="FOLDER"),
+    ],
+    chosen: Annotated[str, typer.Option("--methods", help="Names, with commas between.")] = ",".join(FIRST),
+    size: Annotated[int, typer.Option(help="Longer side of the photograph in pixels.")] = 256,
+    seconds: Annotated[float, typer.Option(help="Bound on each optimization.")] = 30.0,
+    mode: Annotated[
+        str, typer.Option(help="each: steps as set; equal-time: all the seconds; equal-loss: until AdaIN's loss.")
+    ] = "each",
+    option: Annotated[list[str] | None, typer.Option(help="A method's parameter, as in gatys.steps=300.")] = None,
+    model: Annotated[str, typer.Option(help="Which networks the methods use.")] = "compact",
+    judge: Annotated[str, typer.Option(help="Which model's encoder measures.")] = "compact",
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
+    weights_dir: WeightsDir = None,
+    overwrite: Overwrite = False,
+) -> int:
+    """Run several methods on one pair and write their pictures, results.json, table.csv and sheet.png."""
+    from tqdm import tqdm
+
+    names = arrange([name.strip() for name in chosen.split(",")], mode)  # type: ignore[arg-type]
+    for each in (content, *style):
+        existing(each)
+    written = report.names(names, len(style))
+    inputs = {each.resolve() for each in (content, *style)}
+    if mine := [name for name in written if (output / name).resolve() in inputs]:
+        raise ValueError(f"{files.shown(output / mine[0])} is one of the pictures given; name another folder with -o.")
+    if overwrite:
+        files.check_folder(output)
+    else:
+        files.check_new(output, written)
+    options: Any = {"mode": mode, "options": by_method(option), "model": model, "judge": judge, "device": device}
+    try:
+        with tqdm(unit="step", leave=False, disable=None) as bar:
+            for now in compare(content, style, names, size=size, seconds=seconds, weights_dir=weights_dir, **options):
+                made = now.outputs.get(now.changed or "")
+                if made is None:
+                    continue
+                bar.set_description(made.title)
+                bar.total, bar.n = made.iterations, made.iteration
+                bar.refresh()
+                if made.state != "running":
+                    told = filter(None, [report.caption(made), f"({made.state})", made.sentence])
+                    tqdm.write(" ".join(told), sys.stderr)
+    except places.PictureError as error:
+        console.tell(f"adain: {error}")
+        return console.FAILED
+    found = report.save(now, output, overwrite)
+    print("\n".join("\t".join(row) for row in report.write_table(found["rows"])))
+    print("\n".join(found["found"]))
+    return console.FAILED if any(each.state == "failed" for each in now.outputs.values()) else 0

@@ -1,0 +1,225 @@
+"""What `stylize` is to make: photographs paired with paintings, and the files that the results go into."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adain_core import files, folders, images
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to make; without an output it goes to the standard output stream."""
+
+    content: Path
+    styles: tuple[Path, ...]
+    output: Path | None
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How outputs are named.
+
+    Attributes:
+        output: what -o says: a file, a folder, or STDOUT.
+        suffix: of the files in a folder, as .png; None where it isn't asked for.
+        plain: whether results have their photographs' names alone.
+    """
+
+    output: str
+    suffix: str | None = None
+    plain: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that outputs go into, or None: they go into one file or to the standard output stream."""
+        if self.output == STDOUT:
+            return None
+        path = Path(self.output)
+        if self.output.endswith(("/", os.sep)) or path.is_dir():
+            return path
+        known = {*images.OUTPUTS, *images.SUFFIXES}
+        return None if path.suffix.lower() in known else path
+
+
+def split(
+    pictures: Sequence[Path], styles: Sequence[Path], mixed: bool, regions: bool
+) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Tell photographs from paintings on the command line.
+
+    Args:
+        pictures: its arguments. With paintings named by --style all are photographs; else the first one is.
+        styles: of --style.
+        mixed: whether weights say that there are paintings to mix.
+        regions: whether regions have paintings of their own, so that there may be none here.
+
+    Raises:
+        ValueError: it isn't clear, or there is no painting.
+    """
+    if not styles:
+        if len(pictures) > 2 and not mixed:
+            raise ValueError(
+                f"It isn't clear which of the {len(pictures)} pictures are paintings; name each painting with --style,"
+                " or give --weights to mix all but the first."
+            )
+        pictures, styles = pictures[:1], pictures[1:]
+    if not styles and not regions:
+        raise ValueError("Give at least one style.")
+    return pictures, styles
+
+
+def plan(
+    contents: Sequence[Path], styles: Sequence[Path], naming: Naming, recursive: bool = False
+) -> tuple[list[Job], list[str]]:
+    """Pair contents with styles and name the outputs.
+
+    Args:
+        contents: photographs, and folders of them.
+        styles: paintings to mix; if a folder is among them, each is applied by itself.
+        naming: how outputs are named.
+        recursive: whether to look into folders' folders, too, and to lay the results out as these are.
+
+    Returns:
+        The jobs, and sentences on files that were left out.
+
+    Raises:
+        ValueError: something named isn't there, a folder holds no picture, or the outputs don't fit the call.
+    """
+    told: list[str] = []
+    apart = any(existing(style).is_dir() for style in styles)
+    looks = [path for path, _ in _pictures(styles, recursive, told)]
+    pictures = dict(_pictures(contents, recursive, told))
+    if (folder := naming.folder) is not None:
+        jobs = _jobs(pictures, looks, apart, naming, folder)
+        if mine := [each for each in jobs if each.output and _real(each.output) == _real(each.content)]:
+            raise ValueError(f"{mine[0].content.name} would be replaced by its result; name another folder with -o.")
+        earlier = _results([*pictures, *(looks if apart else [])], jobs, folder)
+        if earlier:
+            pictures = {path: place for path, place in pictures.items() if path not in earlier}
+            looks = [path for path in looks if path not in earlier or not apart]
+            told.append(f"{_count(len(earlier), 'file')} left out, which an earlier run made: the output folder's.")
+            if not pictures or (apart and not looks):
+                raise ValueError("There is nothing but what earlier runs made.")
+        if naming.plain and apart and len(looks) > 1:
+            raise ValueError(f"There are {len(looks)} paintings, so results with plain names would be called the same.")
+        return _jobs(pictures, looks, apart, naming, folder), told
+    count = len(pictures) * (len(looks) if apart else 1)
+    if count != 1:
+        raise ValueError(f"There are {count} pictures to make; name a folder with -o, not a file.")
+    return [Job(next(iter(pictures)), tuple(looks), _file(naming))], told
+
+
+def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
+    """Check, before anything is computed, that the outputs can be written and replace none of the inputs.
+
+    Raises:
+        ValueError: an output is one of the pictures that are read, or there can be no such folder.
+        OSError: the disk doesn't let files be made there.
+    """
+    read = {_real(path) for path in inputs}
+    outputs = [each.output for each in jobs if each.output is not None]
+    if mine := [each for each in outputs if _real(each) in read]:
+        raise ValueError(f"{files.shown(mine[0])} is one of the pictures given; name another output with -o.")
+    for parent in dict.fromkeys(each.parent for each in outputs if overwrite or not there(each)):
+        files.check_folder(parent)
+
+
+def there(path: Path) -> bool:
+    """Tell whether a file is there; a link that leads nowhere isn't one."""
+    return os.path.exists(path)  # a path's own method fails for names that are too long
+
+
+def existing(path: Path) -> Path:
+    """Return a path that is there.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    if not there(path):
+        raise ValueError(f"There is no file or folder {files.shown(path)}.")
+    return path
+
+
+def too_long(path: Path) -> bool:
+    """Tell whether a file's name has more bytes than its disk takes."""
+    place = path.parent
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    try:
+        most = os.pathconf(place, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):
+        most = 255
+    return len(os.fsencode(path.name)) > most
+
+
+def _file(naming: Naming) -> Path | None:
+    """Return the one file to write, or None for the standard output stream."""
+    if naming.output == STDOUT:
+        return None
+    path = Path(naming.output)
+    kind = images.output_format(path)
+    if naming.suffix and images.OUTPUTS[naming.suffix] != kind:
+        raise ValueError(f"-o asks for {path.suffix}, but --format for {naming.suffix[1:]}; leave one out.")
+    return path
+
+
+def _pictures(paths: Iterable[Path], recursive: bool, told: list[str]) -> Iterator[tuple[Path, Path]]:
+    """Give every picture with the folder that it lies in, relative to the one that was named."""
+    for path in paths:
+        if not existing(path).is_dir():
+            yield path, Path()
+            continue
+        found = folders.find(path, recursive)
+        told += [f"{files.shown(path)}: {each}" for each in found.sentences()]
+        if not found.pictures:
+            deeper = not recursive and any(each.is_dir() for each in path.iterdir())
+            hint = "; --recursive looks into its folders, too" if deeper else ""
+            raise ValueError(f"The folder {files.shown(path)} holds no pictures{hint}.")
+        for each in found.pictures:
+            yield each, each.parent.relative_to(path)
+
+
+def _jobs(pictures: Mapping[Path, Path], looks: Sequence[Path], apart: bool, naming: Naming, folder: Path) -> list[Job]:
+    labels = dict(zip(looks, _label(looks), strict=True))
+    names: dict[Path, str] = {}
+    for place in dict.fromkeys(pictures.values()):
+        here = [path for path, its in pictures.items() if its == place]
+        names |= zip(here, _label(here), strict=True)
+    jobs, taken = [], set()
+    for path, place in pictures.items():
+        for group in [(look,) for look in looks] if apart else [tuple(looks)]:
+            name = names[path]
+            if not naming.plain:
+                name += "-" + ("+".join(labels[each] for each in group) or "regions")
+            while (output := folder / place / f"{name}{naming.suffix or '.png'}").as_posix().casefold() in taken:
+                name += "_"  # two folders may hold the same names
+            taken.add(output.as_posix().casefold())
+            jobs.append(Job(path, group, output))
+    return jobs
+
+
+def _results(pictures: Iterable[Path], jobs: Iterable[Job], folder: Path) -> set[Path]:
+    """Find among pictures what earlier runs wrote into the output folder, by a run's mark or by the name."""
+    whole, named = folder.resolve(), {_real(each.output) for each in jobs if each.output is not None}
+    inside = (path for path in pictures if whole in path.resolve().parents)
+    return {path for path in inside if _real(path) in named or folders.is_result(path)}
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
+
+
+def _label(paths: Sequence[Path]) -> list[str]:
+    """Name files by their stems; where two stems are the same, with the suffix too."""
+    stems = Counter(path.stem for path in dict.fromkeys(paths))
+    return [path.stem if stems[path.stem] == 1 else path.name.replace(".", "_") for path in paths]

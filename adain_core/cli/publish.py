@@ -1,0 +1,76 @@
+"""`publish` and `space deploy`: a model and the page, to the Hub or into a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adain_core import publish
+from adain_core.cli.options import Overwrite, path
+from adain_core.weights import hub
+
+DryRun = Annotated[
+    Path | None,
+    typer.Option(help="Write what would be uploaded into this folder, and stop.", parser=path, metavar="FOLDER"),
+]
+Private = Annotated[bool, typer.Option("--private", help="Only you see the repository, where it is new.")]
+
+space = typer.Typer(help="The page as a Space on the Hub.", no_args_is_help=True)
+
+
+def model(
+    repo: Annotated[str, typer.Argument(help="Its name on the Hub, as in user/name.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", help="What training wrote; the shipped weights if left out.", parser=path, metavar="FILE"
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="results.json of `benchmarks.compact -o`, for the card.", parser=path, metavar="FILE"),
+    ] = None,
+    license: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
+    private: Private = False,
+    dry_run: DryRun = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Publish a compact model on the Hub: safetensors, config and card; ADAIN_HUB_REPO then names it."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = dry_run or Path(folder)
+        publish.model_folder(output, file, results, license, overwrite)
+        _upload(output, repo, "model", private, dry_run)
+
+
+@space.command("deploy")
+def deploy(
+    repo: Annotated[str, typer.Argument(help="The Space's name, as in user/name.")],
+    zero_gpu: Annotated[bool, typer.Option("--zero-gpu", help="For a Space with ZeroGPU.")] = False,
+    private: Private = False,
+    dry_run: DryRun = None,
+) -> None:
+    """Lay out the page as a Space and upload it."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = dry_run or Path(folder)
+        publish.space_folder(output, repo, zero_gpu)
+        _upload(output, repo, "space", private, dry_run)
+
+
+@space.callback()
+def _space() -> None:
+    """Keep `deploy` a word of its own, though it is alone."""
+
+
+def _upload(folder: Path, repo: str, kind: str, private: bool, dry_run: Path | None) -> None:
+    if dry_run is not None:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files) / 1e6
+        print(f"{len(files)} files, {size:.1f} MB, for {repo}; nothing was uploaded.")
+        return
+    try:
+        print(hub.upload(folder, repo, kind, private))
+    except hub.Unavailable as error:
+        raise ValueError(f"{repo} could not be uploaded: {error}.") from None

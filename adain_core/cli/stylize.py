@@ -1,0 +1,269 @@
+"""`stylize`: a photograph, several, or folders of them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adain_core import console, files, images, pipeline, weights
+from adain_core.cli.options import Overwrite, WeightsDir, by_region, declared, numbers, path
+from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there, too_long
+from adain_core.contracts import SizeError
+from adain_core.controls import mixing
+
+FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What differs from place to place, as `pipeline.run` takes it."""
+
+    regions: Path | dict[int, Path] | None
+    style_for: dict[int, list[Path] | None]
+    region_strength: dict[int, float]
+    mask: Path | None
+    style_masks: list[Path] | None
+    strength_map: Path | None
+
+    def paths(self) -> Iterator[Path]:
+        """Give every picture that is read."""
+        yield from self.regions.values() if isinstance(self.regions, dict) else filter(None, [self.regions])
+        for group in self.style_for.values():
+            yield from group or ()
+        yield from filter(None, [self.mask, *(self.style_masks or ()), self.strength_map])
+
+
+@declared
+def stylize(
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A photograph, then a painting; with --style all are photographs. A folder stands for its pictures.",
+            parser=path,
+            metavar="PICTURE...",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help=f"A file, if it ends in .{', .'.join(FORMATS)}; - for the standard output stream; else a folder.",
+            metavar="FILE|FOLDER|-",
+        ),
+    ],
+    options: dict[str, str],
+    style: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--style",
+            "-s",
+            help="A painting; several are mixed. Of a folder, each is applied by itself. None if regions have theirs.",
+            parser=path,
+            metavar="PAINTING",
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into folders' folders, too; results are laid out as these.")
+    ] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help=f"Of results in a folder or on -: {', '.join(FORMATS)} [default png]."),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain-names", help="Name results in a folder as the photographs, without the painting.")
+    ] = False,
+    regions: Annotated[
+        Path | None,
+        typer.Option(help="A label map: each value of its pixels is a region.", parser=path, metavar="FILE"),
+    ] = None,
+    region_mask: Annotated[
+        list[str] | None,
+        typer.Option(help="In place of a label map: a region's grey mask, as in 1=mask.png; white is inside."),
+    ] = None,
+    style_for: Annotated[
+        list[str] | None,
+        typer.Option(help="A region's style, as in 1=a.png; given twice they are mixed; 1=none leaves it as it is."),
+    ] = None,
+    region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, as in 1=0.5.")] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Grey: white is stylized, black stays as it is.", parser=path, metavar="FILE"),
+    ] = None,
+    style_mask: Annotated[
+        list[Path] | None,
+        typer.Option(help="Grey, one a style, in their order: white gives the style.", parser=path, metavar="FILE"),
+    ] = None,
+    strength_map: Annotated[
+        Path | None, typer.Option(help="Grey: white for full strength.", parser=path, metavar="FILE")
+    ] = None,
+    weights_dir: WeightsDir = None,
+    overwrite: Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a picture.")] = False,
+) -> int:
+    """Stylize a photograph, several, or folders of them."""
+    values: dict[str, Any] = dict(options)
+    if "weights" in values:
+        values["weights"] = numbers(values["weights"])
+    settings, _ = pipeline.parse_options(values)
+    places = _places(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
+    mixed = values.get("weights") is not None
+    contents, paintings = split(pictures, style or [], mixed, any(places.style_for.values()))
+    if any(existing(each).is_dir() for each in paintings):
+        if mixed:
+            raise ValueError("Styles from a folder are applied one by one, so --weights has nothing to mix.")
+    elif paintings:
+        mixing.normalize(values.get("weights"), len(paintings))
+    jobs, left_out = plan(contents, paintings, _naming(output, kind, plain, as_json), recursive)
+    inputs = {*places.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
+    check(jobs, inputs, overwrite)
+    for sentence in left_out:
+        console.tell(sentence)
+    weights.load(settings.model, settings.device, weights_dir)  # fails before any picture is read, and only once
+    return _make_all(jobs, values, places, weights_dir, overwrite, as_json, kind)
+
+
+def _naming(output: str, kind: str | None, plain: bool, as_json: bool) -> Naming:
+    if not output:
+        raise ValueError("-o is empty; name a file or a folder.")
+    suffix = None if kind is None else f".{kind.lower().removeprefix('.')}"
+    if suffix is not None and suffix not in images.OUTPUTS:
+        raise ValueError(f"--format is {kind}, but it should be one of {', '.join(FORMATS)}.")
+    if output == STDOUT and as_json:
+        raise ValueError("The picture and --json can't both go to the standard output stream; leave one out.")
+    if output == STDOUT and sys.stdout.isatty():
+        raise ValueError("A terminal can't show the picture; send the standard output to a file, or name one with -o.")
+    return Naming(output, suffix, plain)
+
+
+def _places(
+    regions: Path | None,
+    region_mask: list[str] | None,
+    style_for: list[str] | None,
+    region_strength: list[str] | None,
+    mask: Path | None,
+    style_mask: list[Path] | None,
+    strength_map: Path | None,
+) -> Places:
+    looks = by_region(style_for, "style-for", lambda text: None if text == "none" else path(text))
+    strengths = by_region(region_strength, "region-strength", float)
+    if regions is not None and region_mask:
+        raise ValueError("Give a label map with --regions or masks with --region-mask, not both.")
+    masks = {label: found[-1] for label, found in by_region(region_mask, "region-mask", path).items()}
+    return Places(
+        masks or regions,
+        {label: None if None in found else found for label, found in looks.items()},
+        {label: found[-1] for label, found in strengths.items()},
+        mask,
+        style_mask,
+        strength_map,
+    )
+
+
+def _make_all(
+    jobs: list[Job],
+    values: dict[str, Any],
+    places: Places,
+    weights_dir: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    kind: str | None,
+) -> int:
+    """Make the pictures one after the other; return the exit code."""
+    from tqdm import tqdm
+
+    bad: set[Path] = set()
+    kept = made = 0
+    with tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True) as bar:
+        for job in bar:
+            if any(each in bad for each in (job.content, *job.styles)):
+                continue
+            if job.output is not None and too_long(job.output):
+                _tell(f"{job.output.name}: This name is too long for the disk; rename the photograph or the painting.")
+                continue
+            if job.output is not None and not overwrite and there(job.output):
+                kept += 1
+                _tell(f"{job.output.name} is there already and was kept; --overwrite replaces it.")
+                continue
+            try:
+                record = _make(job, values, places, weights_dir, kind)
+            except pipeline.PictureError as error:
+                if error.role not in ("content", "style"):
+                    raise
+                refused = job.content if error.role == "content" else job.styles[error.index]
+                bad.add(refused)
+                _tell(f"{refused.name}: {error.sentence}")
+                continue
+            except SizeError as error:
+                bad.add(job.content)
+                _tell(f"{job.content.name}: {error}")
+                continue
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                _tell(f"{job.content.name}: The path of its result is too long for the disk.")
+                continue
+            made += 1
+            if as_json:
+                tqdm.write(json.dumps(record), sys.stdout)
+            elif len(jobs) == 1 and job.output is not None:
+                print(f"{files.shown(job.output)} ({sum(record['seconds'].values()):.2f} s)")
+    lacking = len(jobs) - made - kept
+    if len(jobs) > 1:
+        console.tell(f"{made} made, {kept} kept, {lacking} not made.")
+    return console.FAILED if lacking or (kept and len(jobs) == 1) else 0
+
+
+def _make(
+    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None
+) -> dict[str, Any]:
+    """Make one picture and save it; return what --json prints."""
+    from tqdm import tqdm
+
+    results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(places), **options)
+    result = next(results)
+    with tqdm(total=result.iterations, initial=1, unit="step", leave=False, disable=None) as bar:
+        for result in results:
+            bar.update(result.iteration - bar.n)
+    assert result.image is not None  # progress comes before
+    start = time.perf_counter()
+    try:
+        data = images.encode(
+            result.image, images.OUTPUTS[job.output.suffix.lower() if job.output else f".{kind or 'png'}"]
+        )
+    except ValueError as error:  # the format can't hold it
+        raise pipeline.PictureError("content", 0, str(error)) from None
+    if job.output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        files.write(job.output, data)
+    seconds = {**result.record["seconds"], "save": round(time.perf_counter() - start, 4)}
+    settings = {name: value for name, value in result.record.items() if name not in ("seconds", "model", "method")}
+    for note in result.notes:
+        _tell(f"{job.content.name}: {note}")
+    return {
+        "output": str(job.output),
+        "size": list(result.image.size),
+        "seconds": seconds,
+        "model": result.record["model"],
+        "method": result.record["method"],
+        "settings": settings,
+    }
+
+
+def _tell(sentence: str) -> None:
+    """Print a line to the standard error stream, above the bar that may be there."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode(sys.stderr):
+        console.tell(sentence)

@@ -1,0 +1,67 @@
+"""`weights list|get|verify|remove`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from adain_core import weights
+from adain_core.cli.options import WeightsDir
+from adain_core.weights import hub
+
+Name = Annotated[str, typer.Argument(help="A model's name; `weights list` shows them.")]
+
+app = typer.Typer(help="Weights: what there is, what is here, and how it gets here.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_weights(weights_dir: WeightsDir = None) -> None:
+    """List every model: what it is, its license and origin, its files and sources, and whether it is here."""
+    for model in weights.MODELS.values():
+        print(f"{model.name}  {model.summary}")
+        print(f"    {'/'.join(map(str, model.widths))} channels, up to {model.layers[-1]}")
+        print(f"    {model.license}; {model.origin}")
+        for file in model.files:
+            size = f", {file.size / 1e6:.0f} MB" if file.size else ""
+            digest = file.sha256 or file.tensors
+            known = f"SHA-256 {digest}" if digest else "no checksum recorded, checked for shape"
+            print(f"    {file.name}{size}, {known}")
+            for source in file.sources:
+                print(f"        {source.url}")
+        print(f"    {weights.state(model, weights_dir)}")
+
+
+@app.command("get")
+def get_weights(name: Name, weights_dir: WeightsDir = None) -> None:
+    """Fetch a model's weights, if they are not here; what was fetched before an interruption is not fetched again."""
+    if not sys.stderr.isatty():  # a terminal shows a bar
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        hub.LOG.setLevel(logging.INFO)
+    weights.load(name, folder=weights_dir)
+    print(f"{name}: here, verified")
+
+
+@app.command("verify")
+def verify_weights(
+    name: Annotated[str | None, typer.Argument(help="A model's name; every model that is here if left out.")] = None,
+    weights_dir: WeightsDir = None,
+) -> int:
+    """Hash and check weights anew; the exit code is 1 if any that were asked for are not what they should be."""
+    failed = 0
+    for model in [weights.get(name)] if name else weights.MODELS.values():
+        try:
+            print(f"{model.name}: {weights.verify(model.name, weights_dir)}")
+        except weights.WeightsError as error:
+            print(f"{model.name}: {error}", file=sys.stderr)
+            failed += name is not None or "not on this machine" not in str(error)
+    return 1 if failed else 0
+
+
+@app.command("remove")
+def remove_weights(name: Name) -> None:
+    """Remove what was fetched of a model; what ships with the project, and folders of your own, stay."""
+    size = weights.remove(name)
+    print(f"{name}: {size / 1e6:.1f} MB removed" if size else f"{name}: there was nothing to remove")
