@@ -10,6 +10,7 @@ from typer import Option
 
 from adain_core import load, pipeline
 from ui import examples, guard, server, tabs
+from ui.page import Page
 from ui.theme import CSS, HEADER, SCRIPT, theme
 
 DAY = 86_400  # seconds
@@ -29,7 +30,7 @@ LAUNCH: dict[str, Any] = {
 
 def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
-    with gr.Blocks(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
+    with Page(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
         gr.HTML(HEADER)
         for tab in tabs.find():
             with gr.Tab(tab.TITLE):

@@ -22,6 +22,7 @@ from PIL import Image
 from test_page import ROOT, serving
 
 from ui.tabs import compare
+from ui.uploads import REFUSED
 
 url, client, files = test_page.url, test_page.client, test_page.files
 ENDPOINTS = {  # by name its description's first words and its first parameters
@@ -280,4 +281,12 @@ class TestMcp:
     def test_nothing_else_is_read_or_fetched(self, tools, address):
         _, answer = self.call(tools, ("stylize", {"content": address, "style": address, "size": 64}))
         assert answer.isError
-        assert re.search("addresses are not fetched|Invalid file data format", answer.content[0].text)
+        assert re.search("other files and addresses are not taken|Invalid file data format", answer.content[0].text)
+
+    @pytest.mark.parametrize("path", [__file__, "/there-is-none"])
+    def test_no_file_of_the_server_is_taken_for_the_visitor_s(self, tools, path):
+        """Gradio's client in the server would upload it."""
+        data = f"data:image/png;base64,{base64.b64encode(b'no picture').decode()}"
+        given = {"content": data, "style": data, "options": {"a": {"path": path, "meta": {"_type": "gradio.FileData"}}}}
+        _, answer = self.call(tools, ("stylize", given))
+        assert answer.isError and answer.content[0].text == REFUSED

@@ -13,7 +13,6 @@ from PIL import Image
 from adain_core import images
 from adain_core.controls.proposals import propose
 from ui import fields, masks, painting
-from ui.uploads import SafeUpload
 from ui.widgets import COMPUTE, QUIET, keep, note, sentence
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
@@ -53,8 +52,8 @@ def draw(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
             buttons[name] = gr.Button(label, size="sm", scale=scale, elem_id=f"regions-{name}")
     with gr.Row():
         options = {"file_types": ["image"], "size": "sm", "min_width": 120}
-        ui["map"] = SafeUpload("Load a label map", elem_id="regions-map", **options)
-        ui["masks"] = SafeUpload("Load masks", file_count="multiple", elem_id="regions-masks", **options)
+        ui["map"] = gr.UploadButton("Load a label map", elem_id="regions-map", **options)
+        ui["masks"] = gr.UploadButton("Load masks", file_count="multiple", elem_id="regions-masks", **options)
         buttons["save"] = gr.Button("Save the label map", size="sm", min_width=120, elem_id="regions-save")
         buttons["file"] = gr.DownloadButton(visible="hidden")
         buttons["look"] = gr.Button(visible="hidden", elem_id="regions-look")  # page.js presses it

@@ -125,11 +125,13 @@ def grey_mask(
     def saved(path: str | None, uploaded: str | None, layers: list[Image.Image]) -> tuple[Any, str]:
         try:
             mask = uploaded if path is None else masks.read_grey(layers, path, uploaded, ground)
+            if isinstance(mask, str):
+                mask = images.load(mask).rgb.convert("L")
         except ValueError as error:
             return None, sentence(str(error), refused=True)
         if mask is None:
             return None, sentence("Nothing is painted yet.", refused=True)
-        return (keep(mask, "mask.png") if isinstance(mask, Image.Image) else mask), ""
+        return keep(mask, "mask.png"), ""
 
     gr.on([clear.click, ui[of].change], blank, ui[of], ui[f"{name}_canvas"], **QUIET)
     inputs = [ui[of], ui[name], ui[f"{name}_canvas"]]

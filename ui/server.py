@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from adain_core import contracts, load, methods
 from adain_core.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, sources
+from ui import uploads
 from ui.widgets import QUIET, SERVER, sentence
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -39,7 +40,7 @@ def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
     if tools:
         if importlib.util.find_spec("mcp") is None:
             raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
-        show_tools_pictures()
+        prepare_tools()
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("adain_core").setLevel(logging.INFO)
     limit(size, steps, seconds)
@@ -134,17 +135,27 @@ def show_fetching(fetching: Fetching, page: gr.Blocks) -> None:
     timer.tick(look, None, [words, timer, choice], **QUIET)
 
 
-def show_tools_pictures() -> None:
-    """Let a tool's answer be its values one by one, a picture as a picture.
+def prepare_tools() -> None:
+    """Let a tool take only files that were uploaded, and answer with its values one by one, a picture as a picture.
 
-    Gradio 6.31 does so only for clients that ask for progress; to others it gives all of them as one text, in which a
+    Gradio 6.31 hands a tool's values to a client of its own, in this process, which uploads whatever files they name.
+    And it shows pictures only to clients that ask for progress; to others it gives all values as one text, in which a
     picture is the server's path.
     """
     from gradio.mcp import GradioMCPServer  # needs the extra
 
+    prepare_call = GradioMCPServer._prepare_tool_call_args
+
+    def checked(self: GradioMCPServer, name: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return prepare_call(self, name, uploads.own(arguments))
+        except gr.Error as error:  # whose text has quotation marks
+            raise ValueError(error.message) from None
+
     async def values(_: GradioMCPServer, job: Job) -> list[Any]:
         return [*await run_in_threadpool(job.result)]
 
+    GradioMCPServer._prepare_tool_call_args = checked
     GradioMCPServer._execute_tool_without_progress = values
 
 

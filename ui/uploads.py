@@ -1,8 +1,12 @@
-"""Fields that take files from a visitor: nothing is fetched because of an address, and nothing is decoded unbounded."""
+"""What a visitor's file may be: a regular file inside the upload folder and nothing else.
+
+`own` decides it for everything that a request names as a file; ui/page.py puts every request through it.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,31 +15,43 @@ import gradio as gr
 from gradio.components.image_editor import EditorData
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
-from gradio_client.utils import is_http_url_like
 from PIL import Image
 
+FILES = "/gradio_api/file="  # what the address of a file here has before its path
+REFUSED = "Please upload the picture itself; other files and addresses are not taken."  # whether or not they exist
 
-def _local(component: type[gr.components.Component]) -> type[gr.components.Component]:
-    """Make a component refuse addresses, which Gradio would fetch: nothing is fetched because a visitor asked.
 
-    But addresses of what was uploaded here, which programs use, are taken for the files.
+def own(sent: Any) -> Any:
+    """Return what a visitor sent, with each file in it as the page itself would name it.
 
-    No base class does, since Gradio takes a template's first base for its name in the browser.
+    A file is whatever has a path, with or without Gradio's `meta`: Gradio checks only those that have it. Paths may be
+    addresses of what was uploaded here, as programs use them; nothing is fetched.
+
+    Raises:
+        gr.Error: there is a file that isn't a regular one inside the upload folder.
     """
-    move, move_later = component.move_resource_to_block_cache, component.async_move_resource_to_block_cache
-
-    def move_resource(self: Any, path: str | Path | None) -> str | None:
-        return move(self, _uploaded(path))
-
-    async def async_move_resource(self: Any, path: str | Path | None) -> str | None:
-        return await move_later(self, _uploaded(path))
-
-    component.move_resource_to_block_cache = move_resource
-    component.async_move_resource_to_block_cache = async_move_resource
-    return component
+    if isinstance(sent, Mapping):
+        found = {name: own(value) for name, value in sent.items()}
+        if found.get("path") is not None:
+            kept = {name: found[name] for name in ("orig_name", "size", "mime_type") if name in found}
+            return {**kept, "path": _uploaded(found["path"]), "meta": {"_type": "gradio.FileData"}}
+        return found
+    return [*map(own, sent)] if isinstance(sent, list | tuple) else sent
 
 
-@_local
+def _uploaded(path: Any) -> str:
+    try:
+        text = str(path)
+        if text.startswith(("http://", "https://")):
+            text = unquote(urlsplit(text).path.partition(FILES)[2])
+        file = Path(text).resolve()
+        if isinstance(path, str) and file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
+            return str(file)
+    except (OSError, ValueError):  # a path that can't be one
+        pass
+    raise gr.Error(REFUSED, print_exception=False)
+
+
 class SafeImage(gr.Image):
     """A picture field that hands on the uploaded file's path; adain_core.images decodes it, with its limits.
 
@@ -49,18 +65,10 @@ class SafeImage(gr.Image):
         if payload is None:
             return None
         if payload.path is None:
-            raise gr.Error("Please upload the picture as a file.", print_exception=False)
+            raise gr.Error(REFUSED, print_exception=False)
         return payload.path
 
 
-@_local
-class SafeUpload(gr.UploadButton):
-    """A button that hands on the uploaded file's path."""
-
-    is_template = True
-
-
-@_local
 class Canvas(gr.ImageEditor):
     """A picture to paint on; hands on what was painted, one RGBA image a layer. It takes no pictures itself."""
 
@@ -82,14 +90,3 @@ class Canvas(gr.ImageEditor):
             except OSError:
                 raise gr.Error("What was painted can't be read; please paint it anew.", print_exception=False) from None
         return found
-
-
-def _uploaded(path: str | Path | None) -> str | Path | None:
-    """Return a path as it is, and of an address the uploaded file that it names."""
-    if path is None or not is_http_url_like(str(path)):
-        return path
-    folder = Path(get_upload_folder()).resolve()
-    file = Path(unquote(urlsplit(str(path)).path.partition("/gradio_api/file=")[2])).resolve()
-    if not file.is_relative_to(folder) or not file.is_file():
-        raise gr.Error("Please upload the picture itself; addresses are not fetched.", print_exception=False)
-    return str(file)
