@@ -11,6 +11,7 @@ from typer import Option
 from adain_core import load, pipeline
 from ui import examples, guard, server, tabs
 from ui.page import Page
+from ui.pair import Pair
 from ui.theme import CSS, HEADER, SCRIPT, theme
 
 DAY = 86_400  # seconds
@@ -32,9 +33,11 @@ def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
     with Page(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
         gr.HTML(HEADER)
+        pair = Pair()
         for tab in tabs.find():
             with gr.Tab(tab.TITLE):
-                tab.build()
+                tab.build(pair)
+        pair.wire()
         if fetch:
             server.show_fetching(server.Fetching(fetch), page)
     return page.queue(max_size=queue_size, default_concurrency_limit=1)

@@ -208,9 +208,9 @@ class TestInABrowser:
     def test_a_bad_picture_is_refused_beside_its_field(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
         test_page.upload(tab, "compare-style", tmp_path / "bad.png")
-        tab.locator("#compare-run").click()
-        tab.locator("#compare-status").get_by_text("No picture was made.").wait_for()
         tab.locator("#compare-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
+        tab.locator("#compare-run").click()
+        tab.locator("#compare-style-note").get_by_text("Choose a painting first.").wait_for()
 
     def test_nothing_chosen_is_said(self, tab):
         small(tab)

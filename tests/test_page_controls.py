@@ -48,7 +48,7 @@ class TestStylize:
         runs: list[str] = []
         tab.on("request", lambda request: runs.append(request.url) if request.url.endswith("queue/join?") else None)
         choose(tab, "color", "luminance")  # runs by itself
-        tab.locator("#status").get_by_text("256x188 pixels").wait_for()
+        tab.locator("#status").get_by_text("256x190 pixels").wait_for()
         assert "Color shift" in tab.locator("#status").inner_text()
         record = json.loads(saved(tab, "download").text["adain"])
         assert record["color"] == "luminance"
@@ -59,7 +59,7 @@ class TestStylize:
             for key in ("ArrowDown", "Enter"):
                 tab.keyboard.press(key)
         tab.wait_for_timeout(500)  # a second event would come at once; what the status says meanwhile may be too short
-        tab.locator("#status").get_by_text("256x188 pixels").wait_for()
+        tab.locator("#status").get_by_text("256x190 pixels").wait_for()
         assert len(runs) == 2
 
     def test_a_large_picture_is_forecast_and_told_by_tile(self, tab):
@@ -122,7 +122,7 @@ class TestControls:
         test_page.upload(tab, "controls-style", tmp_path / "bad.png")
         tab.locator("#controls-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
         tab.locator("#controls-run").click()
-        tab.locator("#controls-status").get_by_text("No picture was made.").wait_for()
+        tab.locator("#controls-style-note").get_by_text("Choose a painting first.").wait_for()
 
 
 def test_masks_stand_beside_their_paintings(tmp_path):

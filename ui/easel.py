@@ -13,6 +13,7 @@ from PIL import Image
 from adain_core import images
 from adain_core.controls.proposals import propose
 from ui import fields, masks, painting
+from ui.pair import Pair
 from ui.widgets import COMPUTE, QUIET, keep, note, sentence
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
@@ -28,11 +29,12 @@ HELP = (
 
 
 class Easel(NamedTuple):
-    """What is put on the canvas, and what goes with it; what is left out stays as it is."""
+    """What is put on the canvas, `of` which photograph, and what goes with it; what is left out stays as it is."""
 
     canvas: Any = gr.skip()
     map_note: Any = ""
     loaded: Any = None
+    of: Any = gr.skip()
     shown: Any = FIRST
     painted: Any = gr.skip()
 
@@ -41,7 +43,7 @@ def draw(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
     """Draw the canvas and its buttons."""
     colors = [color for _, color in painting.BRUSHES.values()]
     proposed = propose(images.load(opening, painting.SIDE).rgb, "foreground")
-    ui["loaded"], ui["shown"] = gr.State(None), gr.State(FIRST)
+    ui["loaded"], ui["shown"], ui["of"] = gr.State(None), gr.State(FIRST), gr.State(opening)
     ui["canvas"] = fields.canvas("regions-canvas", "Paint the regions", colors, fields.on_easel(opening, proposed))
     ui["painted"] = note("regions-painted", _told(proposed))
     ui["map_note"] = note("regions-map-note")
@@ -61,14 +63,14 @@ def draw(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
     return buttons
 
 
-def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], picked: Any) -> list[Any]:
+def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) -> list[Any]:
     """Wire what changes the canvas, or takes from it; return the events after which other regions may be shown."""
     content, outputs = ui["content"], [ui[name] for name in Easel._fields]
     now = [content, ui["canvas"], ui["loaded"]]
     fields.download(buttons["save"].click(_save_map, now, [buttons["file"], ui["map_note"]], **QUIET), buttons["file"])
+    pair.follow("content", _blank, outputs)
     return [
-        gr.on([content.input, buttons["clear"].click], _blank, content, outputs, **QUIET),
-        picked.then(_blank, content, outputs, **QUIET),
+        buttons["clear"].click(_blank, content, outputs, **QUIET),
         buttons["foreground"].click(_propose_foreground, content, outputs, **COMPUTE),
         buttons["colors"].click(_propose_colors, content, outputs, **COMPUTE),
         ui["map"].upload(_load_map, [content, ui["map"]], outputs, **QUIET),
@@ -83,11 +85,11 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], picked: Any) -
 def _put(content: str, labels: Image.Image, said: str = "", loaded: masks.Loaded | None = None) -> Easel:
     """Put labels on the canvas."""
     there = _there(labels, loaded) or FIRST
-    return Easel(fields.on_easel(content, labels), said and sentence(said), loaded, there, _told(labels))
+    return Easel(fields.on_easel(content, labels), said and sentence(said), loaded, content, there, _told(labels))
 
 
 def _refuse(words: str) -> Easel:
-    return Easel(gr.skip(), sentence(words, refused=True), gr.skip(), gr.skip())
+    return Easel(map_note=sentence(words, refused=True), loaded=gr.skip(), shown=gr.skip())
 
 
 def _answered(change: Callable[..., Easel]) -> Callable[..., Easel]:
@@ -105,9 +107,11 @@ def _answered(change: Callable[..., Easel]) -> Callable[..., Easel]:
 
 def _blank(content: str | None) -> Easel:
     try:
-        return Easel(None) if content is None else _put(content, Image.new("L", images.measure(content, painting.SIDE)))
+        if content is not None:
+            return _put(content, Image.new("L", images.measure(content, painting.SIDE)))
     except ValueError:  # the sentence stands beside the photograph
-        return Easel(None)
+        pass
+    return Easel(None, of=content)
 
 
 def _propose_foreground(content: str | None) -> Easel:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from adain_core import PictureError, images
 from ui import masks, painting
+from ui.pair import Pair
 from ui.uploads import Canvas
 from ui.widgets import QUIET, Offered, check, field, keep, note, pick, sentence, strip
 
@@ -48,7 +49,14 @@ def picture(
     """
     ui[name] = field(elem_id, label, alt_text, value, height, **options)
     ui[f"{name}_note"] = note(f"{elem_id}-note")
-    ui[name].change(check, ui[name], [ui[f"{name}_note"], ui[name]], **QUIET)
+
+    def take(path: str | None) -> tuple[str, Any]:
+        said, taken = check(path)
+        return said, gr.skip() if taken == path else taken
+
+    outputs = [ui[f"{name}_note"], ui[name]]
+    ui[name].upload(take, ui[name], outputs, trigger_mode="multiple", **QUIET)
+    ui[name].clear(lambda: "", None, outputs[0], **QUIET)
     if offered is None:
         return None
     words, strip_id, pictures = offered
@@ -98,9 +106,19 @@ def blank(picture: str | None) -> dict[str, Any] | None:
 
 
 def grey_mask(
-    ui: Components, name: str, elem_id: str, of: str, opening: str | None, label: str, words: str, ground: int
+    ui: Components,
+    name: str,
+    elem_id: str,
+    of: str,
+    opening: str | None,
+    label: str,
+    words: str,
+    ground: int,
+    pair: Pair,
 ) -> None:
-    """Draw a grey mask of a picture, uploaded or painted: `name`, `name_canvas` and `name_note` of `ui`; wire it.
+    """Draw a grey mask of a picture, uploaded or painted, and wire it.
+
+    `name`, `name_canvas` and `name_note` of `ui`, and `name_of`, the picture's path. Another picture clears it.
 
     Args:
         ui: what is drawn is added here; it holds the picture.
@@ -111,10 +129,11 @@ def grey_mask(
         label: what the mask is.
         words: what its greys mean.
         ground: level, 0 to 255, of what is not painted.
+        pair: the page's, of which the picture may be one.
     """
     first = painting.GREYS.index("#000000" if ground else "#ffffff")
     paint = canvas(f"{elem_id}-canvas", f"{label}: painted", painting.GREYS, blank(opening), first)
-    ui[f"{name}_canvas"] = paint
+    ui[f"{name}_canvas"], ui[f"{name}_of"] = paint, gr.State(opening)
     with gr.Row():
         clear = gr.Button("Clear", size="sm", elem_id=f"{elem_id}-clear")
         save = gr.Button(f"Save the {label.lower()}", size="sm", scale=2, elem_id=f"{elem_id}-save")
@@ -133,7 +152,15 @@ def grey_mask(
             return None, sentence("Nothing is painted yet.", refused=True)
         return keep(mask, "mask.png"), ""
 
-    gr.on([clear.click, ui[of].change], blank, ui[of], ui[f"{name}_canvas"], **QUIET)
+    def another(path: str | None) -> tuple[Any, ...]:
+        return path, blank(path), None, ""
+
+    clear.click(blank, ui[of], paint, **QUIET)
+    outputs = [ui[f"{name}_of"], paint, ui[name], ui[f"{name}_note"]]
+    if of in pair.paths:
+        pair.follow(of, another, outputs)
+    else:
+        ui[of].change(another, ui[of], outputs, **QUIET)
     inputs = [ui[of], ui[name], ui[f"{name}_canvas"]]
     download(save.click(saved, inputs, [file, ui[f"{name}_note"]], **QUIET), file)
 
@@ -141,11 +168,13 @@ def grey_mask(
 def read_grey(
     values: Mapping[str, Any], name: str, of: str, ground: int, role: str, index: int = 0
 ) -> images.Source | None:
-    """Return what a grey mask's fields hold, or None; their names are those of `grey_mask`.
+    """Return what a grey mask's fields hold, or None, as for a picture that came since; names as in `grey_mask`.
 
     Raises:
         PictureError: the uploaded file is refused; of the role and the index that are given.
     """
+    if values[f"{name}_of"] != values[of]:
+        return None
     try:
         return masks.read_grey(values[f"{name}_canvas"], values[of], values[name], ground)
     except ValueError as error:

@@ -154,21 +154,23 @@ def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
     return picked
 
 
-def check(path: str | None) -> tuple[str, Any]:
-    """Look at an uploaded picture; return a sentence on it, and the picture anew if a browser couldn't show it."""
+def check(path: str | None) -> tuple[str, str | None]:
+    """Look at an uploaded picture; return a sentence on it and its path.
+
+    Another path if a browser couldn't show it, None if it is refused: then nothing is chosen, and no run says it again.
+    """
     if path is None:
-        return "", gr.skip()
+        return "", None
     try:
         picture = images.load(path)
     except ValueError as error:
-        return sentence(str(error), refused=True), gr.skip()
-    shown = gr.skip()
+        return sentence(str(error), refused=True), None
     if path.lower().endswith((".tif", ".tiff", ".ppm", ".pgm")):
         image = picture.rgb.copy()
         if picture.alpha is not None:
             image.putalpha(picture.alpha)
-        shown = keep(image, "picture.png")
-    return sentences(picture.notes), shown
+        path = keep(image, f"{Path(path).stem}.png")
+    return sentences(picture.notes), path
 
 
 def outcome(prefix: str, before: str | None, after: str | None, words: str) -> dict[str, gr.components.Component]:

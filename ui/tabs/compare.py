@@ -18,6 +18,7 @@ from adain_core.comparison import FIRST, Comparison, arrange, compare, improves,
 from adain_core.methods import find
 from adain_core.weights import MODELS
 from ui import endpoints, examples, fields, outputs, scores
+from ui.pair import Pair
 from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sizes
 
@@ -177,13 +178,13 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(dir=get_upload_folder()))
 
 
-def build() -> None:
+def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
     ui: fields.Components = {"skip": gr.State(), "paths": gr.State(**opening["paths"])}
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
-            run_button, stop_button = _draw_inputs(ui)
+            run_button, stop_button = _draw_inputs(ui, pair)
         with gr.Column(scale=7, min_width=320):
             words = f"A stored result; press Compare to make it yourself. {outputs.about(report.load(STORED))}"
             ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id="compare-status")
@@ -203,17 +204,13 @@ def _options_of(value: Any) -> dict[str, Any]:
     return {key: each for key, each in value.items() if key != "__type__"} if updated else {"value": value}
 
 
-def _draw_inputs(ui: fields.Components) -> tuple[gr.Button, gr.Button]:
-    pair, titles = examples.pairs()[0], [(found.title, name) for name, found in methods.find().items()]
-    photos = ("Photographs to try", "compare-photos", examples.photos())
-    paintings = ("Paintings to try", "compare-styles", examples.styles())
+def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Button]:
+    titles = [(found.title, name) for name, found in methods.find().items()]
     with gr.Row():
         with gr.Column(min_width=180):
-            path = pair.photo.path
-            fields.picture(ui, "content", "compare-content", "Photograph", "Your photograph", path, 200, photos)
+            pair.draw(ui, "content", "compare-", 200, "compare-photos")
         with gr.Column(min_width=180):
-            path = pair.style.path
-            fields.picture(ui, "style", "compare-style", "Painting", "The painting", path, 200, paintings)
+            pair.draw(ui, "style", "compare-", 200, "compare-styles")
     ui["methods"] = gr.CheckboxGroup(
         titles,
         value=list(FIRST),

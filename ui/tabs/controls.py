@@ -10,7 +10,8 @@ import gradio as gr
 from adain_core import PictureError, images, metrics, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
-from ui import endpoints, examples, fields
+from ui import endpoints, fields
+from ui.pair import Pair
 from ui.server import on_gpu
 from ui.sheet import sheet, window
 from ui.widgets import COLORS, COMPUTE, expect, keep, sentence, status, wire_start, wire_stop
@@ -88,30 +89,16 @@ def control_api(content: str, style: str, show: str = "Color modes") -> tuple[st
     return keep(sheet(pictures), "sheet.png"), {name: result.record for name, result in results.items()}
 
 
-def build() -> None:
+def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
-    first = examples.pairs()[0]
     ui: fields.Components = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 with gr.Column(min_width=180):
-                    photos = ("Photographs to try", "controls-photos", examples.photos())
-                    fields.picture(
-                        ui,
-                        "content",
-                        "controls-content",
-                        "Photograph",
-                        "Your photograph",
-                        first.photo.path,
-                        220,
-                        photos,
-                    )
+                    pair.draw(ui, "content", "controls-", 220, "controls-photos")
                 with gr.Column(min_width=180):
-                    paintings = ("Paintings to try", "controls-styles", examples.styles())
-                    fields.picture(
-                        ui, "style", "controls-style", "Painting", "The painting", first.style.path, 220, paintings
-                    )
+                    pair.draw(ui, "style", "controls-", 220, "controls-styles")
             ui["show"] = gr.Radio(
                 list(SHOWN),
                 value="Color modes",

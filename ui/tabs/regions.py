@@ -14,22 +14,23 @@ from adain_core import PictureError, images, run
 from adain_core.pipeline import Settings
 from ui import easel, endpoints, examples, fields, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
+from ui.pair import Pair
 from ui.server import on_gpu
 from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, outcome, sentence, show, sizes, wire_start, wire_stop
 
 TITLE = "Regions"
 ORDER = 3
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
-REST, LEAVE, OWN = "As the rest", "Leave as it is", "A painting of my own"
-OPENING = ("night_river", "stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor")
-OPENING = dict(zip(SLOTS, (*OPENING, "woodcut", "psychedelic"), strict=True))
+REST, LEAVE, OWN, PAINTING = "As the rest", "Leave as it is", "Another painting of mine", "The painting above"
+OPENING = ("stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor", "woodcut")
+OPENING = dict(zip(REGIONS.values(), (*OPENING, "psychedelic"), strict=True))
 GROUND = 255  # of a strength map: full strength where nothing is painted
 STRENGTHS = (
     "White is full strength, black none. Take a file, paint on the photograph, or both: paint lies over the file, which"
     " keeps its full resolution elsewhere."
 )
-_SHOWN = ("compare", "before", "picture", "download", "status", "content_note", "map_note", "strength_map_note")
-_SHOWN = (*_SHOWN, *(f"{slot}_own_note" for slot in SLOTS))
+_SHOWN = ("compare", "before", "picture", "download", "status", "content_note", "style_note", "map_note")
+_SHOWN = (*_SHOWN, "strength_map_note", *(f"{slot}_own_note" for slot in SLOTS))
 View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
 
 
@@ -43,7 +44,9 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
     options = {"size": values["size"]}
     yield View(status=sentence(f"Stylizing the regions at {values['size']} pixels…"))
     try:
-        regions = masks.compose(values["loaded"], masks.labels(values["canvas"], content), values["size"])
+        regions = {}
+        if values["of"] == content:  # the canvas isn't of the photograph before
+            regions = masks.compose(values["loaded"], masks.labels(values["canvas"], content), values["size"])
         if missing := _missing(values, regions):
             yield View(status=sentence("No picture was made."), **missing)
             return
@@ -57,6 +60,8 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
             yield View(**show(result))
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
+        if error.role == "style" and values["rest"] == PAINTING:
+            place["style"] = "style_note"
         place |= {f"style of region {label}": f"{slot}_own_note" for label, slot in REGIONS.items()}
         refusal = {place.get(error.role, "map_note"): sentence(error.sentence, refused=True)}
         yield View(status=sentence("No picture was made."), **refusal)
@@ -127,7 +132,10 @@ def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> d
     if not regions:
         words = "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
         return {"map_note": sentence(words, refused=True)}
-    for slot in ("rest", *(REGIONS[label] for label in regions)):
+    slots = ("rest", *(REGIONS[label] for label in regions))
+    if values["style"] is None and PAINTING in [values[slot] for slot in slots]:
+        return {"style_note": sentence("Choose a painting first.", refused=True)}
+    for slot in slots:
         if values[slot] == OWN and values[f"{slot}_own"] is None:
             return {f"{slot}_own_note": sentence(f"{SLOTS[slot]}: choose its painting first.", refused=True)}
     return {}
@@ -148,16 +156,17 @@ def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> di
     }
 
 
-def build() -> None:
+def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = examples.pairs()[0].photo.path
     ui: fields.Components = {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            photos = ("Photographs to try", "regions-photos", examples.photos())
-            picked = fields.picture(
-                ui, "content", "regions-content", "Photograph", "Your photograph", opening, 200, photos
-            )
+            with gr.Row():
+                with gr.Column(min_width=180):
+                    pair.draw(ui, "content", "regions-", 200, "regions-photos")
+                with gr.Column(min_width=180):
+                    pair.draw(ui, "style", "regions-", 200, "regions-styles")
             buttons = easel.draw(ui, opening)
         with gr.Column(scale=6, min_width=320):
             groups = {}
@@ -177,10 +186,10 @@ def build() -> None:
                 )
                 stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="regions-stop")
             ui |= outcome(
-                "regions-", None, None, "Press Stylize the regions: the tiger in one style and the snow in another."
+                "regions-", None, None, "Press Stylize the regions: the fur in one style, eyes and nose in another."
             )
             with gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
-                _draw_more(ui, opening)
+                _draw_more(ui, opening, pair)
 
     named = {component: name for name, component in ui.items()}
     unsent = ("map", "masks", "painted", "shown", "stopped")
@@ -195,8 +204,10 @@ def build() -> None:
         start, inputs, outputs, trigger_mode="multiple", show_progress_on=[ui["compare"], ui["picture"]], **COMPUTE
     )
     wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", [shown])
-    for change in easel.wire(ui, buttons, picked):
-        change.then(_reveal, ui["shown"], [*(groups[slot] for slot in REGIONS.values()), buttons["add"]], **QUIET)
+    revealed = [*(groups[slot] for slot in REGIONS.values()), buttons["add"]]
+    for change in easel.wire(ui, buttons, pair):
+        change.then(_reveal, ui["shown"], revealed, **QUIET)
+    pair.follow("content", lambda _: _reveal(FIRST), revealed)
     for slot in SLOTS:
         ui[slot].change(_choose, ui[slot], [ui[f"{slot}_own"], ui[f"{slot}_own_note"]], **QUIET)
     names = ("content", "label_map", "style", *(f"style_{label}" for label in REGIONS))
@@ -205,7 +216,7 @@ def build() -> None:
     endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")])
 
 
-def _draw_more(ui: fields.Components, opening: str) -> None:
+def _draw_more(ui: fields.Components, opening: str, pair: Pair) -> None:
     """Draw what waits in the closed accordion."""
     feather = Settings.model_fields["feather"]
     ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
@@ -216,7 +227,9 @@ def _draw_more(ui: fields.Components, opening: str) -> None:
         filterable=False,
         elem_id="regions-size",
     )
-    fields.grey_mask(ui, "strength_map", "regions-strength-map", "content", opening, "Strength map", STRENGTHS, GROUND)
+    fields.grey_mask(
+        ui, "strength_map", "regions-strength-map", "content", opening, "Strength map", STRENGTHS, GROUND, pair
+    )
 
 
 def _slot(ui: fields.Components, slot: str, title: str) -> None:
@@ -225,8 +238,8 @@ def _slot(ui: fields.Components, slot: str, title: str) -> None:
     name = f"regions-{slot.replace('_', '-')}"
     with gr.Row():
         ui[slot] = gr.Dropdown(
-            [*([] if slot == "rest" else [REST]), LEAVE, *known.values(), OWN],
-            value=known[OPENING[slot]],
+            [*([] if slot == "rest" else [REST]), PAINTING, LEAVE, *known.values(), OWN],
+            value=PAINTING if slot == "rest" else known[OPENING[slot]],
             label=title,
             info="What is not painted." if slot == "rest" else "The painting whose style it takes.",
             filterable=False,
@@ -252,6 +265,8 @@ def _style(values: Mapping[str, Any], slot: str) -> str | None:
     """Return the path of a region's style, or None to leave it as it is."""
     if values[slot] == OWN:
         return values[f"{slot}_own"]
+    if values[slot] == PAINTING:
+        return values["style"]
     return {style.title: style.path for style in examples.styles()}.get(values[slot])
 
 

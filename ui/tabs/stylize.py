@@ -11,6 +11,7 @@ from adain_core import PictureError, methods, run
 from adain_core.pipeline import Settings
 from adain_core.weights import MODELS
 from ui import endpoints, examples, fields
+from ui.pair import Pair
 from ui.server import on_gpu
 from ui.widgets import (
     COMPUTE,
@@ -174,7 +175,7 @@ def stylize_api(
     return keep(result.image, "stylized.png"), result.record
 
 
-def build() -> None:
+def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     first = examples.pairs()[0]
     ui: fields.Components = {}
@@ -182,15 +183,9 @@ def build() -> None:
         with gr.Column(scale=5, min_width=320):
             with gr.Row():
                 with gr.Column(min_width=230):
-                    offered = ("Photographs to try", "photos", examples.photos())
-                    photo_picked = fields.picture(
-                        ui, "content", "content", "Photograph", "Your photograph", first.photo.path, 250, offered
-                    )
+                    photo_chosen = pair.draw(ui, "content", "", 250, "photos")
                 with gr.Column(min_width=230):
-                    offered = ("Paintings to try", "styles", examples.styles())
-                    style_picked = fields.picture(
-                        ui, "style", "style", "Painting", "The painting", first.style.path, 250, offered
-                    )
+                    style_chosen = pair.draw(ui, "style", "", 250, "styles")
             names = {name: found.title for name, found in methods.find().items()}
             panels = {}
             for name in names:
@@ -206,16 +201,18 @@ def build() -> None:
                 elem_id="size",
             )
             with gr.Accordion("More paintings, or a part of one", open=False, elem_id="mix"):
-                _part(ui, 1, first.style.path)
+                _part(ui, 1, first.style.path, pair)
                 for number, slot in enumerate(SLOTS[1:], start=2):
                     with gr.Row():
                         with gr.Column(min_width=150):
-                            fields.picture(ui, slot, slot, f"Painting {number}", f"Painting {number}")
+                            words = f"Painting {number}"
+                            offered = ("Paintings to try", f"styles-{number}", examples.styles())
+                            fields.picture(ui, slot, slot, words, words, offered=offered)
                         with gr.Column(min_width=150):
                             if number == 2:
                                 ui[SHARES[0]] = _share(1)
                             ui[SHARES[number - 1]] = _share(number)
-                    _part(ui, number, None)
+                    _part(ui, number, None, pair)
             with gr.Accordion("Colors and stroke size", open=False, elem_id="colors"):
                 declared = Settings.model_fields
                 ui["color"] = draw_color(declared["color"])
@@ -253,15 +250,17 @@ def build() -> None:
     once |= COMPUTE
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].change]
-    wire_start(ui["stopped"], [run_button.click, *live, photo_picked.then, style_picked.then, pair_strip.select])
+    chosen = [photo_chosen[1], style_chosen[1]]
+    wire_start(ui["stopped"], [run_button.click, *live, *(each.then for each in chosen), pair_strip.select])
     runs = [
         run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
         gr.on(live, trigger_mode="always_last", **once),
-        photo_picked.then(**once),
-        style_picked.then(**once),
+        *(each.then(**once) for each in chosen),
     ]
     wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", runs)
-    pair_strip.select(_load_pair, None, [ui["content"], ui["style"], *outputs], **QUIET)
+    photos, styles = zip(*((each.photo, each.style) for each in examples.pairs()), strict=True)
+    pair.offer(pair_strip, {"content": photos, "style": styles})
+    pair_strip.select(_load_pair, None, outputs, **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],
         ui["method"],
@@ -274,24 +273,23 @@ def build() -> None:
     endpoints.expose(stylize_api, "stylize", of, [endpoints.made("Picture"), endpoints.facts("Record")])
 
 
-def _load_pair(event: gr.SelectData) -> tuple[Any, ...]:
+def _load_pair(event: gr.SelectData) -> View:
     pair = examples.pairs()[event.index]
-    view = View(
+    return View(
         compare=(pair.photo.path, pair.result.path),
         before=pair.photo.path,
         picture=pair.result.path,
         download=pair.result.path,
         status=sentence(f"{pair.result.title}, a stored result. Press Stylize to make it yourself."),
     )
-    return (pair.photo.path, pair.style.path, *view)
 
 
-def _part(ui: fields.Components, number: int, opening: str | None) -> None:
+def _part(ui: fields.Components, number: int, opening: str | None, pair: Pair) -> None:
     """Draw a painting's mask, closed."""
     slot = SLOTS[number - 1]
     name = slot.replace("_", "-")
     with gr.Accordion(f"A part of painting {number}", open=False, elem_id=f"{name}-part"):
-        fields.grey_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND)
+        fields.grey_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND, pair)
 
 
 def _share(number: int) -> gr.Slider:

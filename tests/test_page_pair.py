@@ -1,0 +1,66 @@
+"""One pair for all tabs, in a real Chromium."""
+
+import browser
+import test_page
+from browser import saved
+from conftest import picture
+
+url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
+
+
+def go(tab, name: str) -> None:
+    tab.get_by_role("tab", name=name, exact=True).first.click()
+
+
+def shows(tab, field: str, file: str) -> None:
+    tab.locator(f"#{field} img[src$='/{file}']").wait_for()
+
+
+class TestOnePair:
+    def test_a_choice_is_shown_in_every_tab(self, tab):
+        tab.locator("#photos button.thumbnail-item").nth(2).click()
+        shows(tab, "content", "tiger.jpg")
+        go(tab, "Controls")
+        shows(tab, "controls-content", "tiger.jpg")
+        tab.locator("#controls-styles button[aria-label='Woodcut']").click()
+        shows(tab, "controls-style", "woodcut.jpg")
+        for name, prefix in (("Compare", "compare-"), ("Regions", "regions-"), ("Stylize", "")):
+            go(tab, name)
+            shows(tab, f"{prefix}content", "tiger.jpg")
+            shows(tab, f"{prefix}style", "woodcut.jpg")
+
+    def test_a_stored_result_brings_its_pair(self, tab):
+        tab.locator("#pairs button.thumbnail-item").nth(1).click()
+        shows(tab, "content", "bridge.jpg")
+        shows(tab, "style", "impasto_sunset.jpg")
+
+    def test_an_upload_is_sent_once_and_clears_the_old_regions(self, tab, tmp_path):
+        go(tab, "Regions")
+        tab.locator("#regions-painted").get_by_text("Painted: Region 1, blue").wait_for()
+        picture(96, 64, 1).save(tmp_path / "mine.png")
+        go(tab, "Stylize")
+        uploads: list[str] = []
+        tab.on("request", lambda request: uploads.append(request.url) if "/upload?" in request.url else None)
+        test_page.upload(tab, "content", tmp_path / "mine.png")
+        shows(tab, "content", "mine.png")
+        go(tab, "Regions")
+        shows(tab, "regions-content", "mine.png")
+        tab.locator("#regions-painted").get_by_text("Painted: nothing.").wait_for()
+        assert len(uploads) == 1
+        tab.locator("#regions-run").click()
+        tab.locator("#regions-map-note").get_by_text("Nothing is painted yet").wait_for()
+        assert saved(tab, "regions-save").getextrema() == (0, 0)
+
+    def test_a_rejected_file_is_not_taken_and_the_reason_stands_in_every_tab_once(self, tab, tmp_path):
+        (tmp_path / "bad.png").write_bytes(b"no picture")
+        test_page.upload(tab, "content", tmp_path / "bad.png")
+        for name, prefix in (("Stylize", ""), ("Compare", "compare-"), ("Controls", "controls-")):
+            go(tab, name)
+            tab.locator(f"#{prefix}content-note").get_by_text("This file is not a picture").wait_for()
+            assert tab.get_by_text("This file is not a picture").locator("visible=true").count() == 1
+            assert tab.locator(f"#{prefix}content img").count() == 0
+
+    def test_further_paintings_have_thumbnails(self, tab):
+        tab.locator("#mix button").first.click()
+        tab.locator("#styles-3 button[aria-label='Mosaic']").click()
+        shows(tab, "style_3", "mosaic.jpg")
