@@ -23,7 +23,9 @@ class Params(BaseModel):
 class MethodParams(Params):
     """What every method takes; a method adds its own fields."""
 
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Where random numbers start: same seed, same picture.")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="Starting point of the random numbers: the same seed makes the same picture."
+    )
 
 
 P = TypeVar("P", bound=Params)

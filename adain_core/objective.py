@@ -38,35 +38,39 @@ class Params(MethodParams):
     """What counts how much."""
 
     content_weight: float = Field(
-        0.03, ge=0, le=1e6, title="Content weight", description="How firmly to hold on to the photograph."
+        0.03, ge=0, le=1e6, title="Content weight", description="Higher keeps more of the photograph's content."
     )
-    style_weight: float = Field(1.0, ge=0, le=1e6, title="Style weight", description="How much the painting counts.")
-    tv_weight: float = Field(0.4, ge=0, le=1e6, title="Smoothness", description="Weight of total variation.")
+    style_weight: float = Field(
+        1.0, ge=0, le=1e6, title="Style weight", description="Higher brings in more of the painting's style."
+    )
+    tv_weight: float = Field(
+        0.4, ge=0, le=1e6, title="Smoothness", description="Higher removes more fine noise (total variation loss)."
+    )
     layers: str = Field(
         "",
         max_length=200,
         title="Layers",
-        description="Where to compare styles, with shares, as in relu3_1=2, relu4_1; empty: each loss's own.",
+        description="Network layers to compare, with weights, such as relu3_1=2, relu4_1. Empty uses the defaults.",
     )
     pooling: Literal["own", "average"] = Field(
         "own",
         title="Pooling",
-        description="Average pooling, as Gatys et al. advise, or the network's own; compact has none to change.",
+        description="Average pooling gives smoother pictures (Gatys et al.); compact has no pooling.",
     )
     units: Literal["relative", "absolute"] = Field(
         "relative",
         title="Units of losses",
-        description="Relative to the photograph's own loss, or absolute, as papers write them.",
+        description="Relative makes a weight of 1 mean the same for every loss; absolute is as the papers write it.",
     )
     reduction: Literal["mean", "sum"] = Field(
-        "mean", title="Reduction", description="Whether absolute losses average squared errors or add them up."
+        "mean", title="Reduction", description="With absolute units: average the squared errors, or sum them."
     )
     places: int = Field(
         8,
         ge=1,
         le=8,
-        title="Places on the grid",
-        description="How many places the network's grid is laid at, in turns; at one alone it doesn't see all. Adam's.",
+        title="Grid shifts",
+        description="Shifts the picture a little at each step to avoid a grid pattern; 1 turns this off. Adam only.",
     )
 
 

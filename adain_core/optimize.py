@@ -28,40 +28,54 @@ Moments = list[tuple[float, Tensor, Tensor]]
 class Params(objective.Params):
     """How to optimize."""
 
-    steps: int = Field(120, ge=1, le=2000, title="Steps", description="How often the picture is improved, in all.")
+    steps: int = Field(
+        120, ge=1, le=2000, title="Steps", description="How many times the picture is improved. More steps take longer."
+    )
     optimizer: Literal["adam", "lbfgs"] = Field(
-        "adam", title="Optimizer", description="Adam is steady; L-BFGS gains more by a step, and a step takes longer."
+        "adam", title="Optimizer", description="Adam is robust; L-BFGS gains more per step, but its steps take longer."
     )
     rate: float = Field(
-        0.04, gt=0, le=1, title="Step size", description="Of Adam's steps, in brightness; L-BFGS finds its own."
+        0.04,
+        gt=0,
+        le=1,
+        title="Step size",
+        description="How much each step may change the picture. Adam only; too high is unstable.",
     )
     pyramid: int = Field(
-        5, ge=1, le=8, title="Pyramid", description="Levels, each half as large, that are moved; 1 moves pixels alone."
+        5,
+        ge=1,
+        le=8,
+        title="Pyramid",
+        description="How many resolutions are optimized together; 1 optimizes the pixels alone.",
     )
     start: Literal["content", "noise", "colors", "adain"] = Field(
         "content",
         title="Start",
-        description="Where to begin: the photograph, noise, the photograph in the painting's colors, AdaIN's result.",
+        description="Picture to begin with: photograph, noise, photograph in the painting's colors, or AdaIN's result.",
     )
     scales: int = Field(
         1,
         ge=1,
         le=6,
         title="Scales",
-        description="From coarse to fine, each 1.4 times larger; more give larger shapes.",
+        description="Sizes to work through, from coarse to fine. More scales give larger brush strokes.",
     )
     average: float = Field(
         0.9,
         ge=0,
         lt=1,
         title="Averaging",
-        description="Share of the former pictures in each that is shown; 0 for none.",
+        description="Averages recent steps to reduce noise; 0 shows each step as it is.",
     )
     seconds: float = Field(
-        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the last picture is final."
+        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the optimization stops."
     )
     patience: int = Field(
-        0, ge=0, le=2000, title="Patience", description="Steps without a gain after which to stop; 0 for never."
+        0,
+        ge=0,
+        le=2000,
+        title="Patience",
+        description="Stops after this many steps without improvement; 0 never stops early.",
     )
 
 

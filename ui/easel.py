@@ -21,10 +21,8 @@ SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" fo
 LARGEST = 4096  # pixels of the longer side of a label map that is saved
 FIRST = (1,)  # the regions whose fields the page opens with
 HELP = (
-    "One color a region; the eraser and undo are beside the brush. Foreground and background and By color propose"
-    " regions to correct. Loading is the way without a mouse: a label map is a grey PNG with 0 for the rest and 1 to 8"
-    " for the regions; masks are grey pictures, white inside, and become the free regions in the order of their names."
-    " What was loaded keeps its full resolution, and a mask its softness, wherever you don't paint over it."
+    "Paint each region in its own color, or load it: a label map is a gray PNG with values 0 to 8, a mask is white"
+    " inside."
 )
 
 

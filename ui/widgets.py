@@ -25,12 +25,12 @@ QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
 SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words
-    "off": "The painting's",
-    "match": "The photograph's, by mean and covariance (match)",
-    "match-cholesky": "The same by Cholesky's root (match-cholesky)",
-    "histogram": "The photograph's, by histograms (histogram)",
-    "luminance": "The photograph's own, only light and dark are painted (luminance)",
-    "palette": "The painting's, without its brush strokes (palette)",
+    "off": "From the painting",
+    "match": "From the photograph: recolor the painting first (match)",
+    "match-cholesky": "As match, computed by Cholesky decomposition (match-cholesky)",
+    "histogram": "From the photograph: match its histograms (histogram)",
+    "luminance": "From the photograph: transfer light and dark only (luminance)",
+    "palette": "From the painting, without its brush strokes (palette)",
 }
 
 
@@ -65,12 +65,12 @@ def served(method: Method) -> dict[str, Any]:
 
 def draw(method: Method, prefix: str = "") -> dict[str, gr.components.Component]:
     """Draw a method's parameters and its presets, which set them; a prefix keeps ids apart from another tab's."""
-    presets: dict[str, Mapping[str, Any]] = {"The page's own": {}, **method.presets}
+    presets: dict[str, Mapping[str, Any]] = {"Defaults": {}, **method.presets}
     if method.presets:
         chosen = gr.Dropdown(
             list(presets),
             label="Preset",
-            info="Sets what is below; paper is as its authors had it.",
+            info="Fills in the settings below; paper uses the authors' values.",
             filterable=False,
             elem_id=f"{prefix}{method.name}-preset",
         )
@@ -96,7 +96,7 @@ def sizes(offered: Sequence[int], usual: int, unit: str) -> dict[str, Any]:
 def draw_color(declared: FieldInfo) -> gr.components.Component:
     """Draw the color mode, its choices in plain words."""
     choices = [(words, mode) for mode, words in COLORS.items()]
-    return draw_field("color", declared, choices=choices, filterable=False, info="Whose colors the result has.")
+    return draw_field("color", declared, choices=choices, filterable=False, info="Where the result's colors come from.")
 
 
 def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:

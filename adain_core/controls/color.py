@@ -49,11 +49,11 @@ class Params(contracts.Params):
     color: Mode = Field(
         "off",
         title="Colors",
-        description="Whose colors: off takes the painting's; match, match-cholesky, histogram and luminance keep the"
-        " photograph's; palette takes the painting's colors without its texture.",
+        description="off uses the painting's colors; match, match-cholesky, histogram and luminance keep the"
+        " photograph's; palette uses the painting's colors without its brush strokes.",
     )
     color_strength: float = Field(
-        1.0, ge=0, le=1, title="Color strength", description="How far to go with the colors: 0 is as with off."
+        1.0, ge=0, le=1, title="Color strength", description="How strongly to apply the color choice; 0 has no effect."
     )
 
 

@@ -29,7 +29,7 @@ class Params(contracts.Params):
         ge=0,
         le=256,
         title="Feather",
-        description="How softly regions meet: standard deviation of the blur of their masks, in pixels of the result.",
+        description="Softness of the edges between regions, in pixels of the result.",
     )
 
 

@@ -21,14 +21,14 @@ class Params(contracts.Params):
         ge=SMALLEST,
         le=LARGEST,
         title="Style size",
-        description="Longer side of the painting when the network looks at it, in pixels, at a style scale of 1.",
+        description="Longer side, in pixels, to which the painting is resized for the network.",
     )
     style_scale: float = Field(
         1.0,
         ge=0.25,
         le=4,
         title="Stroke size",
-        description="How much larger or smaller than that the network sees the painting; strokes follow.",
+        description="Larger values give broader brush strokes.",
     )
 
 

@@ -26,7 +26,7 @@ class Params(contracts.Params):
     """Whether to take a picture in tiles."""
 
     tile: Literal["auto", "on", "off"] = Field(
-        "auto", title="Tiles", description="Whether large pictures are taken in tiles; the result is the same."
+        "auto", title="Tiles", description="Processes large pictures in tiles to save memory; the result is the same."
     )
 
 

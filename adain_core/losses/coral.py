@@ -29,6 +29,6 @@ LOSS = StyleLoss(
     name="coral",
     title="CORAL",
     paper="Sun & Saenko 2016; Peng & Saenko 2017",
-    summary="Which channels vary together, whatever their means.",
+    summary="Covariance between channels, without their means.",
     make=make,
 )

@@ -66,6 +66,6 @@ LOSS = StyleLoss(
     name="gram",
     title="Gram matrices",
     paper="Gatys, Ecker & Bethge 2016",
-    summary="Which channels are active together, over the whole picture.",
+    summary="Correlations between channels (Gram matrices), over the whole picture.",
     make=make,
 )

@@ -60,6 +60,6 @@ LOSS = StyleLoss(
     name="histogram",
     title="Histograms",
     paper="Wilmot, Risser & Barnes 2017",
-    summary="Each channel's whole distribution of activity.",
+    summary="The whole histogram of each channel.",
     make=make,
 )

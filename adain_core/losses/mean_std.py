@@ -40,6 +40,6 @@ LOSS = StyleLoss(
     name="mean_std",
     title="Mean and standard deviation",
     paper="Li, Wang, Liu & Hou 2017; Huang & Belongie 2017",
-    summary="How active each channel is, and how much that varies: what AdaIN sets.",
+    summary="Mean and standard deviation of each channel: what AdaIN matches.",
     make=make,
 )

@@ -69,20 +69,20 @@ GAUSSIAN = StyleLoss(
     name="mmd",
     title="Gaussian MMD",
     paper=PAPER,
-    summary="Whether the features are distributed as the painting's are, all moments at once.",
+    summary="The whole distribution of the features, compared by a Gaussian kernel.",
     make=_gaussian,
 )
 LINEAR = StyleLoss(
     name="mmd_linear",
     title="Linear MMD",
     paper=PAPER,
-    summary="How active each channel is on average, and nothing else.",
+    summary="The mean of each channel alone.",
     make=_make(linear),
 )
 POLYNOMIAL = StyleLoss(
     name="mmd_polynomial",
     title="Polynomial MMD",
     paper=PAPER,
-    summary="Gram matrices again, from a sample of pixels.",
+    summary="As Gram matrices, estimated from a sample of pixels.",
     make=_make(polynomial),
 )

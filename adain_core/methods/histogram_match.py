@@ -25,7 +25,7 @@ METHOD = Method(
     name="histogram_match",
     title="Histogram matching (EFDM)",
     paper="Zhang et al. 2022",
-    summary="Gives each channel of the features the painting's whole histogram, not only its mean and deviation.",
+    summary="Matches the whole histogram of each feature channel, where AdaIN matches mean and standard deviation.",
     params=Params,
     run=run,
 )

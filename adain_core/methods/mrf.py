@@ -26,7 +26,7 @@ class Params(optimize.Params):
         ge=1,
         le=6,
         title="Scales",
-        description="From coarse to fine, each 1.4 times larger; more give larger shapes.",
+        description="Sizes to work through, from coarse to fine. More scales give larger brush strokes.",
     )
 
 
@@ -39,7 +39,7 @@ METHOD = Method(
     name="mrf",
     title="Patches (CNNMRF)",
     paper="Li & Wand 2016",
-    summary="Optimizes the picture until every small patch of its features is like one of the painting's.",
+    summary="Optimizes the picture until each small patch of its features resembles a patch of the painting.",
     params=Params,
     run=run,
 )

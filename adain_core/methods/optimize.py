@@ -17,13 +17,13 @@ class Params(optimize.Params):
     """Which losses."""
 
     loss: Literal[tuple(losses.find())] = Field(  # type: ignore[valid-type]
-        "mean_std", title="Style loss", description="What of the painting's features the picture is to have."
+        "mean_std", title="Style loss", description="What to match between the picture and the painting."
     )
     mix: str = Field(
         "",
         max_length=200,
         title="Further losses",
-        description="Beside it, with shares where the first has 1, as in histogram=0.5, coral.",
+        description="Losses to add, with weights relative to the first, such as histogram=0.5, coral.",
     )
 
 

@@ -29,21 +29,31 @@ from adain_core.normalization import adain
 class Params(feature_space.Params):
     """How strongly to stylize, by which patches, and how the picture is made."""
 
-    patch: int = Field(3, ge=1, le=7, title="Patch size", description="Side of a patch, in pixels of the features.")
-    stride: int = Field(1, ge=1, le=7, title="Stride", description="From one patch to the next; more is faster.")
+    patch: int = Field(
+        3,
+        ge=1,
+        le=7,
+        title="Patch size",
+        description="Side of the patches that are swapped, in feature pixels. Larger patches copy larger details.",
+    )
+    stride: int = Field(
+        1, ge=1, le=7, title="Stride", description="Distance between patches. Larger is faster and coarser."
+    )
     layer: Literal["relu3_1", "relu4_1", "relu3_1+relu4_1"] = Field(
-        "relu3_1", title="Swapped layer", description="Where patches are swapped; deeper ones show larger."
+        "relu3_1",
+        title="Swapped layer",
+        description="Network layer in which patches are swapped. Deeper layers copy larger details.",
     )
     by: Literal["auto", "network", "optimization"] = Field(
         "auto",
         title="Made by",
-        description="An inverse network, in one pass, or an optimization; auto takes a network where there is one.",
+        description="Makes the picture with a network (fast) or by optimization (slow); auto prefers the network.",
     )
     iterations: int = Field(
-        100, ge=1, le=2000, title="Iterations", description="Of the optimization, where one makes the picture."
+        100, ge=1, le=2000, title="Iterations", description="Steps, where an optimization makes the picture."
     )
     seconds: float = Field(
-        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which an optimization ends."
+        300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the optimization stops."
     )
 
 
@@ -141,7 +151,7 @@ METHOD = Method(
     name="style_swap",
     title="Style swap",
     paper="Chen & Schmidt 2016",
-    summary="Puts the painting's most similar patch in the place of each patch of the photograph's features.",
+    summary="Replaces each patch of the photograph's features with the most similar patch of the painting.",
     params=Params,
     run=run,
 )

@@ -60,7 +60,7 @@ METHOD = Method(
     name="wct",
     title="Whitening and coloring (WCT)",
     paper="Li et al. 2017",
-    summary="Gives the features the painting's mean and whole covariance, where AdaIN takes each channel by itself.",
+    summary="Matches mean and covariance of all feature channels together, where AdaIN takes each channel alone.",
     params=Params,
     run=run,
 )

@@ -28,17 +28,17 @@ STORED = examples.FOLDER / "comparison"
 SIZES = (128, 256, 384, 512)
 LONGEST, ALTOGETHER = 60, 240  # seconds of one optimization, and of a comparison's optimizations together
 PAUSE = 0.4  # seconds between two looks at an optimization
-MODES = {"each": "As set for each", "equal-time": "Equal time", "equal-loss": "Until AdaIN's loss"}
+MODES = {"each": "Own steps", "equal-time": "Equal time", "equal-loss": "Up to AdaIN's loss"}
 MAPS = {
-    "all": ("All of them", "What went in, and what came out."),
+    "all": ("All of them", "The photograph, the painting, and every result."),
     "left": (
         "Where the style is not reached",
-        "Bright: within a window of 40 pixels, mean and standard deviation of the features are far from the painting's;"
-        " the brightest is twice as far as the photograph is on the whole.",
+        "Bright areas are still far from the painting's style, by mean and standard deviation of the features in a"
+        " 40-pixel window. The brightest are twice as far as the photograph is overall.",
     ),
     "difference": (
         "Difference to the photograph",
-        "Bright: the color is far from the photograph's; the brightest is a Delta E of 60 and more.",
+        "Bright areas have changed color; the brightest by a Delta E of 60 or more.",
     ),
 }
 
@@ -215,7 +215,7 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
         titles,
         value=list(FIRST),
         label="Methods",
-        info="They run one after the other, so that none takes another's time; single passes first.",
+        info="They run one after the other so that their times are comparable; fast ones run first.",
         elem_id="compare-methods",
     )
     with gr.Row():
@@ -224,8 +224,8 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
     ui["mode"] = gr.Radio(
         [(words, mode) for mode, words in MODES.items()],
         value="each",
-        label="Steps",
-        info="Of optimizations: as many as set, as many as the time allows, or until AdaIN's mean-std loss is reached.",
+        label="When to stop",
+        info="Optimizations run for their own steps, for equal time, or until they reach AdaIN's mean-std loss.",
         elem_id="compare-mode",
     )
     ui["seconds"] = gr.Slider(
@@ -234,7 +234,7 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
         value=15,
         step=1,
         label="Seconds",
-        info="No optimization takes more than that.",
+        info="Time limit of each optimization.",
         elem_id="compare-seconds",
         buttons=[],
     )
@@ -251,9 +251,9 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
                 ui |= {f"{name}.{each}": widget for each, widget in draw(method, "compare-").items()}
     with gr.Accordion("Networks and judge", open=False, elem_id="compare-networks"):
         models = [(model.title, model.name) for model in MODELS.values()]
-        words = "In whose features the methods work."
+        words = "The network whose features the methods use."
         ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
-        words = "Whose encoder measures every picture, in float32. It sees better what was made in its own features."
+        words = "The network that measures the results. It favors pictures made with its own features."
         ui["judge"] = gr.Radio(models, value="compact", label="Judge", info=words, elem_id="compare-judge")
     return run_button, stop_button
 

@@ -103,7 +103,7 @@ def build(pair: Pair) -> None:
                 list(SHOWN),
                 value="Color modes",
                 label="Show",
-                info="Which control to turn: the pair is shown under every one of its values.",
+                info="Which setting to vary: you see the pair at each of its values.",
                 elem_id="controls-show",
             )
             with gr.Row():
@@ -113,7 +113,7 @@ def build(pair: Pair) -> None:
                 stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="controls-stop")
         with gr.Column(scale=7, min_width=320):
             ui["gallery"] = gr.Gallery(
-                label="The same pair under every value",
+                label="The pair at each value",
                 columns=3,
                 height="auto",
                 object_fit="contain",
@@ -122,13 +122,13 @@ def build(pair: Pair) -> None:
                 elem_id="controls-gallery",
                 elem_classes=["captioned", "outcome"],
             )
-            words = "Press Show them all. Each picture says how far its colors moved, and how long it took."
+            words = "Press Show them all. Each caption gives the color shift from the photograph and the time."
             ui |= status("controls-status", words)
             ui["sheet"] = gr.DownloadButton(
                 "Download the sheet", interactive=False, elem_id="controls-sheet", size="md"
             )
             ui["seen"] = gr.Gallery(
-                label="What the network sees: 256 pixels of the painting, by stroke size",
+                label="What the network sees: a 256-pixel crop of the painting at each stroke size",
                 columns=5,
                 height="auto",
                 object_fit="contain",

@@ -25,10 +25,7 @@ REST, LEAVE, OWN, PAINTING = "As the rest", "Leave as it is", "Another painting 
 OPENING = ("stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor", "woodcut")
 OPENING = dict(zip(REGIONS.values(), (*OPENING, "psychedelic"), strict=True))
 GROUND = 255  # of a strength map: full strength where nothing is painted
-STRENGTHS = (
-    "White is full strength, black none. Take a file, paint on the photograph, or both: paint lies over the file, which"
-    " keeps its full resolution elsewhere."
-)
+STRENGTHS = "White is full strength, black none. Paint it on the photograph or load a file; paint covers the file."
 _SHOWN = ("compare", "before", "picture", "download", "status", "content_note", "style_note", "map_note")
 _SHOWN = (*_SHOWN, "strength_map_note", *(f"{slot}_own_note" for slot in SLOTS))
 View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
@@ -241,7 +238,7 @@ def _slot(ui: fields.Components, slot: str, title: str) -> None:
             [*([] if slot == "rest" else [REST]), PAINTING, LEAVE, *known.values(), OWN],
             value=PAINTING if slot == "rest" else known[OPENING[slot]],
             label=title,
-            info="What is not painted." if slot == "rest" else "The painting whose style it takes.",
+            info="Style of everything that is not painted." if slot == "rest" else "Style of this region.",
             filterable=False,
             min_width=150,
             elem_id=name,
@@ -253,7 +250,7 @@ def _slot(ui: fields.Components, slot: str, title: str) -> None:
                 value=1,
                 step=0.05,
                 label=f"{title}: strength",
-                info="0 keeps the photograph's texture.",
+                info="0 keeps the photograph, 1 gives the full style.",
                 min_width=150,
                 buttons=[],
                 elem_id=f"{name}-strength",

@@ -40,8 +40,8 @@ CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
 GROUND = 0  # of a style mask: only what is painted gives the style
 PART = (
-    "Only a part of the painting gives the style: what is white, in a file or painted here. Black cuts a hole; the"
-    " eraser takes paint away. Without a file and paint, all of it does."
+    "Only the white part of this mask gives the style. Paint it here or load a file; without a mask, the whole painting"
+    " does."
 )
 SHARES = tuple(f"share_{number}" for number in range(1, STYLES + 1))
 
@@ -223,7 +223,7 @@ def build(pair: Pair) -> None:
                     [(title, name) for name, title in names.items()],
                     value="adain",
                     label="Method",
-                    info="How the style is transferred.",
+                    info="AdaIN takes one fast pass; methods that optimize take many steps.",
                     visible=len(names) > 1,
                     elem_id="method",
                 )
@@ -299,7 +299,7 @@ def _share(number: int) -> gr.Slider:
         value=1,
         step=0.05,
         label=f"Share {number}",
-        info=f"Of painting {number}, against the others.",
+        info=f"How much painting {number} counts in the mix.",
         elem_id=f"share-{number}",
         buttons=[],
     )
