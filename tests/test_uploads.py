@@ -137,7 +137,7 @@ def test_no_kind_of_input_takes_one_in_any_way(built, strange):
 @pytest.mark.parametrize("address", [False, True])
 def test_an_upload_is_taken(built, uploaded, shape, address):
     path = f"http://127.0.0.1:7860/gradio_api/file={uploaded}" if address else str(uploaded)
-    function = next(each for each in built.fns.values() if each.name == "check")
+    function = next(each for each in built.fns.values() if each.name == "_take")
     sent = SHAPES[shape](path)
     with ThreadPoolExecutor(1) as aside:
         state = SessionState(built)
