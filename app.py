@@ -9,7 +9,7 @@ import typer
 from typer import Option
 
 from adain_core import load, pipeline
-from ui import examples, guard, server, tabs
+from ui import delivery, examples, guard, server, tabs
 from ui.page import Page
 from ui.pair import Pair
 from ui.theme import CSS, HEADER, SCRIPT, theme
@@ -80,13 +80,14 @@ def main(
     proxies = guard.proxies(proxies, share)
     server.prepare(max_size, max_steps, max_seconds, mcp)
     load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
-    build(queue_size, fetch).launch(
+    page = build(queue_size, fetch)
+    page.launch(
         **LAUNCH,
         server_name=host,
         server_port=port,
         share=share,
         auth=auth,
-        app_kwargs={"middleware": guard.layers(proxies, runs_per_minute)},
+        app_kwargs={"middleware": [*guard.layers(proxies, runs_per_minute), delivery.layer(page)]},
         mcp_server=mcp,
     )
 
