@@ -33,6 +33,7 @@ def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
     with Page(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
         gr.HTML(HEADER)
+        server.OFFERED[:] = fetch or []
         pair = Pair()
         for tab in tabs.find():
             with gr.Tab(tab.TITLE):

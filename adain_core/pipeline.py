@@ -43,9 +43,9 @@ CONTROLS = (color.Params, scale.Params, regions.Params, tiles.Params)
 class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
     """What every run has, whatever the method: its own, and those of the controls."""
 
-    method: str = Field("adain", description="How to stylize.")
-    preset: str | None = Field(None, description="A method's parameters that go together, such as paper of gatys.")
-    model: str = Field("compact", description="Which networks: compact is fast and here, vgg19 is the paper's.")
+    method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
+    preset: str | None = Field(None, description="Named set of the method's parameters, such as paper for gatys.")
+    model: str = Field("compact", description="Network to use: compact is fast; vgg19 is the paper's network.")
     size: int | None = Field(
         None,
         ge=64,

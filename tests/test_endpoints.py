@@ -71,7 +71,7 @@ class TestStylize:
             ({"style_size": 9999}, "9999"),
             ({"model": "none"}, "none"),
             ({"share_1": 0.0}, "The weights 0 sum to 0; they must sum to more than 0."),
-            ({"model": "vgg19"}, "The weights of vgg19 are not on this machine and have not been fetched yet."),
+            ({"model": "vgg19"}, "vgg19"),
         ],
     )
     def test_out_of_bounds_is_refused_on_the_server(self, client, files, change, message):

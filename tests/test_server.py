@@ -224,13 +224,14 @@ class TestFetching:
         assert "VGG-19 (the paper&#x27;s) is here now and chosen." in words
         assert not timer.active and chosen["value"] == "vgg19"
 
-    def test_it_says_what_failed(self, hub):
+    def test_it_says_what_failed_and_logs_why(self, hub, caplog):
         hub.faults = dict.fromkeys(("/a/first", "/datasets/b/second", "/spaces/c/third", "/release"), 404)
         fetching = server.Fetching(["vgg19"])
         fetching.thread.join(60)
         assert fetching.done and not fetching.ready
         assert "can&#x27;t be had; Compact serves in its place." in fetching.words()
-        assert "it is not there any more" in fetching.words() and weights.load("compact").name == "compact"
+        assert "it is not there any more" in caplog.text and "it is not there any more" not in fetching.words()
+        assert weights.load("compact").name == "compact"
 
 
 def serve(folder: Path, command: list[str], cache: Path) -> tuple[subprocess.Popen, str]:

@@ -14,7 +14,7 @@ from adain_core import images
 from adain_core.controls.proposals import propose
 from ui import fields, masks, painting
 from ui.pair import Pair
-from ui.widgets import COMPUTE, QUIET, keep, note, sentence
+from ui.widgets import COMPUTE, QUIET, keep, named, note, sentence
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
 SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" for n, slot in REGIONS.items()}}
@@ -152,7 +152,7 @@ def _save_map(content: str | None, layers: list[Image.Image], loaded: masks.Load
         painted = masks.labels(layers, content)
         found = masks.compose(loaded, painted, LARGEST)
         largest = max((painted, *found.values()), key=lambda mask: mask.width * mask.height)
-        return keep(masks.merge(found, largest.size), "labels.png"), gr.skip()
+        return keep(masks.merge(found, largest.size), named(content, "labels") + ".png"), gr.skip()
     except ValueError as error:
         return None, sentence(str(error), refused=True)
 

@@ -12,7 +12,7 @@ from adain_core import PictureError, images
 from ui import masks, painting
 from ui.pair import Pair
 from ui.uploads import Canvas
-from ui.widgets import QUIET, Offered, check, field, keep, note, pick, sentence, strip
+from ui.widgets import QUIET, Offered, check, field, keep, named, note, pick, sentence, strip
 
 DOWNLOAD = """(file) => {
   if (file) Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name }).click();
@@ -150,7 +150,7 @@ def grey_mask(
             return None, sentence(str(error), refused=True)
         if mask is None:
             return None, sentence("Nothing is painted yet.", refused=True)
-        return keep(mask, "mask.png"), ""
+        return keep(mask, named(path, "mask") + ".png"), ""
 
     def another(path: str | None) -> tuple[Any, ...]:
         return path, blank(path), None, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -28,8 +29,11 @@ def clean(now: Comparison) -> dict[str, Any]:
     return {**view, "plot": plot(now), "found": "", "table": "", "csv": off, "json": off, "sheet": off}
 
 
-def show(folder: Path) -> dict[str, Any]:
-    """Show a comparison that lies in a folder, every file of it, so that Gradio deletes it in time."""
+def show(folder: Path, name: str | None = None) -> dict[str, Any]:
+    """Show a comparison that lies in a folder, every file of it, so that Gradio deletes it in time.
+
+    With a name, the files to download begin with it.
+    """
     now = report.load(folder)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     made = [output for output in now.outputs.values() if output.image is not None]
@@ -43,6 +47,10 @@ def show(folder: Path) -> dict[str, Any]:
     for kind in ("left", "difference"):
         maps[kind] = [(str(folder / f"{output.method}-{kind}.png"), output.title) for output in made]
     files = {"csv": "table.csv", "json": "results.json", "sheet": "sheet.png"}
+    if name is not None:
+        for kind, file in files.items():
+            files[kind] = f"{name}-{file}"
+            shutil.copyfile(folder / file, folder / files[kind])
     return {
         **view,
         "status": sentence(about(now)),

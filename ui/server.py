@@ -18,10 +18,11 @@ from starlette.concurrency import run_in_threadpool
 
 from adain_core import contracts, load, methods
 from adain_core.comparison import improves
-from adain_core.weights import MODELS, WeightsError, get, sources
+from adain_core.weights import MODELS, WeightsError, get, here, sources
 from ui import uploads
 from ui.widgets import QUIET, SERVER, sentence
 
+OFFERED: list[str] = []  # names of the models that are fetched while the server runs
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -78,6 +79,11 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def models() -> list[tuple[str, str]]:
+    """Return title and name of each model that this server can run, or is fetching."""
+    return [(model.title, model.name) for model in MODELS.values() if model.name in OFFERED or here(model)]
+
+
 class Fetching:
     """Fetches models in the background and knows how far it is.
 
@@ -86,7 +92,7 @@ class Fetching:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.states = dict.fromkeys(names, "")  # a sentence once it failed, "ready" once it is here
+        self.states = dict.fromkeys(names, "")  # "ready" once it is here, or "failed"
         self.thread = threading.Thread(target=self._fetch, daemon=True)
         self.thread.start()
 
@@ -109,7 +115,7 @@ class Fetching:
         if state == "ready":
             return sentence(f"{title} is here now and chosen.")
         if state:
-            return sentence(f"{title} can't be had; Compact serves in its place. {state}")
+            return sentence(f"{title} can't be had; Compact serves in its place.")
         progress = sources.progress(MODELS[name]) or "it will begin in a moment"
         return sentence(f"{title} is being fetched ({progress}); until it is here, Compact serves.")
 
@@ -119,7 +125,10 @@ class Fetching:
                 load(name)  # for the CPU: ZeroGPU lends its GPU to runs alone
                 self.states[name] = "ready"
             except WeightsError as error:
-                self.states[name] = str(error)
+                logging.getLogger("adain_core").warning(
+                    "%s", error
+                )  # its files and sources are for who runs the server
+                self.states[name] = "failed"
 
 
 def show_fetching(fetching: Fetching, page: gr.Blocks) -> None:

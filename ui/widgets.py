@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,6 +51,13 @@ def keep(image: Image.Image, name: str) -> str:
     path = Path(tempfile.mkdtemp(dir=folder)) / name
     images.save(image, path)
     return str(path)
+
+
+def named(*parts: str | None) -> str:
+    """Name what is to download after pictures' paths and words, as in cat-night_river-adain."""
+    stems = (Path(part).stem if "/" in part else part for part in parts if part)
+    found = (re.sub(r"\W+", "_", stem).strip("_")[:40] for stem in stems)
+    return "-".join(filter(None, found)) or "picture"
 
 
 def drawn(method: Method) -> dict[str, FieldInfo]:
@@ -169,7 +177,7 @@ def check(path: str | None) -> tuple[str, str | None]:
         image = picture.rgb.copy()
         if picture.alpha is not None:
             image.putalpha(picture.alpha)
-        path = keep(image, f"{Path(path).stem}.png")
+        path = keep(image, named(path) + ".png")
     return sentences(picture.notes), path
 
 
@@ -234,13 +242,16 @@ def wire_stop(button: gr.Button, stopped: gr.components.Component, words: str, r
     button.click(None, None, stopped, js=f"() => {json.dumps(sentence(words))}", cancels=[*runs], **QUIET)
 
 
-def show(result: Result) -> dict[str, Any]:
-    """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is."""
+def show(result: Result, name: str) -> dict[str, Any]:
+    """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is.
+
+    The picture to download has the name that is given.
+    """
     if result.image is None:
         kind = "Step" if result.record["losses"] else "Tile pass"
         return {"status": sentence(f"{kind} {result.iteration} of {result.iterations}.")}
     steps = [f"Step {result.iteration} of {result.iterations}."] if result.iteration < result.iterations else []
-    full = keep(result.image, "stylized.png")
+    full = keep(result.image, name)
     before = keep(_small(result.content), "photograph.jpg")
     picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")
     width, height = result.image.size

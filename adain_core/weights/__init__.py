@@ -127,6 +127,15 @@ def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
     return "here, verified"
 
 
+def here(model: Model) -> bool:
+    """Tell whether a model's weights are on this machine and can be loaded, without asking the network."""
+    try:
+        load(model.name, download=False)
+    except WeightsError:
+        return False
+    return True
+
+
 def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:
     """Hash and check a model's weights anew; say what is known of them.
 

@@ -16,11 +16,10 @@ from PIL import Image
 from adain_core import PictureError, methods, report
 from adain_core.comparison import FIRST, Comparison, arrange, compare, improves, prepare
 from adain_core.methods import find
-from adain_core.weights import MODELS
-from ui import endpoints, examples, fields, outputs, scores
+from ui import endpoints, examples, fields, outputs, scores, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, sentence, sizes
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, sentence, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -86,9 +85,8 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         options = {name: _options(values, name) for name in names}
         yield {"status": sentence(_forecast(values, names, options))}
         common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
-        yield from _follow(
-            compare(values["content"], values["style"], names, options=options, download=False, **common)
-        )
+        pair = values["content"], values["style"]
+        yield from _follow(compare(*pair, names, options=options, download=False, **common), named(*pair))
     except PictureError as error:
         refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
         yield {"status": sentence("No picture was made."), **refusal}
@@ -117,7 +115,7 @@ def compare_api(
         seconds: bound on each optimization, up to 60.
         mode: each leaves optimizations their steps; equal-time gives each the same seconds; equal-loss lets each run
             until it has AdaIN's mean-std loss.
-        model: in whose features the methods work: compact, or vgg19 where its weights are on the server.
+        model: in whose features the methods work: compact, or vgg19 where the server has it.
         judge: whose encoder measures.
         options: parameters by method, such as {"gatys": {"steps": 60}}.
 
@@ -133,7 +131,7 @@ def compare_api(
     with tempfile.TemporaryDirectory() as folder:  # of its files Gradio deletes only those that it serves
         results = report.save(now, Path(folder))
         with Image.open(Path(folder) / "sheet.png") as sheet:
-            return keep(sheet, "sheet.png"), results
+            return keep(sheet, named(content, style, "comparison") + ".png"), results
 
 
 def _options(values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -153,8 +151,11 @@ def _forecast(values: Mapping[str, Any], names: list[str], options: Mapping[str,
     return f"{expect(values['content'], runs)} No optimization takes more than {values['seconds']:g} s."
 
 
-def _follow(run: Iterator[Comparison]) -> Iterator[dict[str, Any]]:
-    """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended."""
+def _follow(run: Iterator[Comparison], name: str) -> Iterator[dict[str, Any]]:
+    """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended.
+
+    What is to download has a name that begins with the one that is given.
+    """
     now = next(run)
     yield outputs.clean(now)
     shown = 0.0
@@ -169,7 +170,7 @@ def _follow(run: Iterator[Comparison]) -> Iterator[dict[str, Any]]:
             yield {"table": scores.draw(report.score(now))}
     folder = _folder()
     report.save(now, folder)
-    yield outputs.show(folder)
+    yield outputs.show(folder, name)
 
 
 def _folder() -> Path:
@@ -249,8 +250,8 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
             with gr.Accordion(method.title, open=False):
                 gr.HTML(sentence(f"{method.summary} {method.paper}."), elem_classes="note")
                 ui |= {f"{name}.{each}": widget for each, widget in draw(method, "compare-").items()}
-    with gr.Accordion("Networks and judge", open=False, elem_id="compare-networks"):
-        models = [(model.title, model.name) for model in MODELS.values()]
+    models = server.models()
+    with gr.Accordion("Networks and judge", open=False, visible=len(models) > 1, elem_id="compare-networks"):
         words = "The network whose features the methods use."
         ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
         words = "The network that measures the results. It favors pictures made with its own features."

@@ -14,7 +14,7 @@ from ui import endpoints, fields
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.widgets import COLORS, COMPUTE, expect, keep, sentence, status, wire_start, wire_stop
+from ui.widgets import COLORS, COMPUTE, expect, keep, named, sentence, status, wire_start, wire_stop
 
 TITLE = "Controls"
 ORDER = 2
@@ -49,6 +49,7 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
     nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
     yield View(**nothing, status=sentence(f"{values['show']}…"))
     results, shown = [], []
+    pair = values["content"], values["style"]
     try:
         seen = _seen(values["style"], runs) if values["show"] == "Stroke sizes" else []
         yield View(
@@ -59,10 +60,10 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
             *_, result = run(values["content"], [values["style"]], download=False, **options)
             caption = _caption(name, result)
             results.append((result.image, caption))
-            shown.append((keep(result.image, "stylized.png"), caption))
+            shown.append((keep(result.image, named(*pair, name) + ".png"), caption))
             yield View(
                 gallery=shown,
-                sheet=gr.update(value=keep(sheet(results), "sheet.png"), interactive=True),
+                sheet=gr.update(value=keep(sheet(results), named(*pair, values["show"]) + ".png"), interactive=True),
                 status=sentence(f"{values['show']}: {len(shown)} of {len(runs)}."),
             )
     except PictureError as error:
@@ -86,7 +87,8 @@ def control_api(content: str, style: str, show: str = "Color modes") -> tuple[st
     runs = {name: {"size": SIZE, **options} for name, options in SHOWN[show].items()}
     results = {name: [*run(content, [style], download=False, **options)][-1] for name, options in runs.items()}
     pictures = [(result.image, _caption(name, result)) for name, result in results.items()]
-    return keep(sheet(pictures), "sheet.png"), {name: result.record for name, result in results.items()}
+    made = keep(sheet(pictures), named(content, style, show) + ".png")
+    return made, {name: result.record for name, result in results.items()}
 
 
 def build(pair: Pair) -> None:
@@ -139,12 +141,12 @@ def build(pair: Pair) -> None:
                 elem_classes="captioned",
             )
 
-    named = {component: name for name, component in ui.items()}
+    names_of = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from show_all({named[component]: value for component, value in data.items()})
+        yield from show_all({names_of[component]: value for component, value in data.items()})
 
     wire_start(ui["stopped"], [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)

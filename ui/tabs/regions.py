@@ -16,7 +16,20 @@ from ui import easel, endpoints, examples, fields, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, outcome, sentence, show, sizes, wire_start, wire_stop
+from ui.widgets import (
+    COMPUTE,
+    QUIET,
+    draw_field,
+    expect,
+    keep,
+    named,
+    outcome,
+    sentence,
+    show,
+    sizes,
+    wire_start,
+    wire_stop,
+)
 
 TITLE = "Regions"
 ORDER = 3
@@ -54,7 +67,7 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
             map_note="",
         )
         for result in run(content, **given, **options, download=False):
-            yield View(**show(result))
+            yield View(**show(result, named(content, "regions") + ".png"))
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
         if error.role == "style" and values["rest"] == PAINTING:
@@ -121,7 +134,7 @@ def regions_api(
         size=size,
         download=False,
     )
-    return keep(result.image, "stylized.png"), result.record
+    return keep(result.image, named(content, "regions") + ".png"), result.record
 
 
 def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, str]:
@@ -188,13 +201,13 @@ def build(pair: Pair) -> None:
             with gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
                 _draw_more(ui, opening, pair)
 
-    named = {component: name for name, component in ui.items()}
+    names_of = {component: name for name, component in ui.items()}
     unsent = ("map", "masks", "painted", "shown", "stopped")
     inputs = {ui[name] for name in ui if name not in View._fields and name not in unsent}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stylize_regions({named[component]: value for component, value in data.items()})
+        yield from stylize_regions({names_of[component]: value for component, value in data.items()})
 
     wire_start(ui["stopped"], [run_button.click])
     shown = run_button.click(

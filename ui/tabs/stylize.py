@@ -9,8 +9,7 @@ import gradio as gr
 
 from adain_core import PictureError, methods, run
 from adain_core.pipeline import Settings
-from adain_core.weights import MODELS
-from ui import endpoints, examples, fields
+from ui import endpoints, examples, fields, server
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.widgets import (
@@ -22,6 +21,7 @@ from ui.widgets import (
     drawn,
     expect,
     keep,
+    named,
     outcome,
     sentence,
     served,
@@ -86,8 +86,9 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
         options["method"] = method.name
         yield View(status=sentence(f"{start} {expect(values['content'], [options])}"))
         given = {"styles": [values[slot] for slot in slots], "style_masks": _style_masks(values, slots)}
+        name = named(values["content"], *given["styles"], method.name) + ".png"
         for result in run(values["content"], **given, **options, download=False):
-            yield View(**show(result))
+            yield View(**show(result, name))
     except PictureError as error:
         place = f"{error.role.replace(' ', '_')}_note"
         if error.role.startswith("style"):
@@ -143,7 +144,7 @@ def stylize_api(
         alpha: strength, where the method has one; 0 keeps the photograph, 1 gives the full style.
         size: the longer side of the result, 64 to 8192 pixels.
         style_size: the longer side of the painting when the network looks at it, 64 to 2048 pixels.
-        model: compact (fast) or vgg19 (the paper's, where its weights are on the server).
+        model: compact (fast) or vgg19 (the paper's, where the server has it).
         color: off takes the painting's colors; match, match-cholesky, histogram and luminance keep the photograph's;
             palette takes the painting's colors without its strokes.
         color_strength: how far to go with the colors, 0 to 1.
@@ -158,9 +159,10 @@ def stylize_api(
     chosen = methods.get(method)
     own: dict[str, Any] = {"alpha": alpha} if "alpha" in chosen.params.model_fields else {}
     own |= endpoints.own_options(chosen, options) | served(chosen)
+    styles = [path for path, _ in given if path is not None]
     *_, result = run(
         content,
-        [path for path, _ in given if path is not None],
+        styles,
         weights=tuple(share for path, share in given if path is not None),
         size=size,
         style_size=style_size,
@@ -172,7 +174,7 @@ def stylize_api(
         download=False,
         **own,
     )
-    return keep(result.image, "stylized.png"), result.record
+    return keep(result.image, named(content, *styles, chosen.name) + ".png"), result.record
 
 
 def build(pair: Pair) -> None:
@@ -228,10 +230,11 @@ def build(pair: Pair) -> None:
                     elem_id="method",
                 )
                 ui["model"] = gr.Radio(
-                    [(model.title, model.name) for model in MODELS.values()],
+                    (models := server.models()),
                     value="compact",
                     label="Model",
-                    info="Compact answers in well under a second; VGG-19 is the paper's network, ten times slower.",
+                    info="Compact is fast; VGG-19 is the paper's network and about ten times slower.",
+                    visible=len(models) > 1,
                     elem_id="model",
                 )
         with gr.Column(scale=6, min_width=320):
@@ -239,12 +242,12 @@ def build(pair: Pair) -> None:
             ui |= outcome("", first.photo.path, first.result.path, words)
             stored = [pair.result for pair in examples.pairs()]
             pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
-    named = {component: name for name, component in ui.items()}
+    names_of = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stylize({named[component]: value for component, value in data.items()})
+        yield from stylize({names_of[component]: value for component, value in data.items()})
 
     once = {"fn": start, "inputs": inputs, "outputs": outputs, "show_progress_on": [ui["compare"], ui["picture"]]}
     once |= COMPUTE
