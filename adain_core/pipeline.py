@@ -144,12 +144,12 @@ def run(
         content: a file or a PIL image.
         styles: files or PIL images; they may be none where regions have styles of their own.
         style_masks: for each style a grey picture, white where the style is taken from, or None.
-        regions: a label map, in which each value is a region, or grey masks by label, white inside, which may be soft
-            and overlap.
+        regions: a label map, in which each value or each color is a region (see images.load_labels), or grey masks by
+            label, white inside, which may be soft and overlap. Masks and maps have the content's shape, at any size.
         style_for: by label the style of a region, several to mix in equal shares, or None to leave it as it is. Labels
             that aren't named, and what no region covers, take `styles`; without these they stay as they are.
         region_strength: by label, 0 to 1, times the method's own.
-        mask: grey, white where the picture is stylized; elsewhere it stays as it is.
+        mask: grey, white where the picture is stylized; where it is black or transparent it stays as it is.
         strength_map: grey, white for full strength.
         networks: an encoder and its decoder; those of the option `model` where not given.
         weights_dir: where to look for weights before the Hub.
@@ -179,11 +179,12 @@ def run(
     with clock("read"):
         longest = scale.longest(settings)
         looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
-        cuts = places.read_style_masks(style_masks, looks)
+        cuts, cut_notes = places.read_style_masks(style_masks, looks)
         parts, odd = places.read_parts(
             picture.size, settings.feather, longest, looks, shares, regions, style_for, region_strength, mask
         )
-        paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size)
+        odd += cut_notes
+        paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size, odd)
     if any(cut is not None for cut in cuts) and not method.spatial:
         raise ValueError(f"{method.title} knows no style masks; leave them out, or choose adain.")
     if settings.color == "palette" and (parts or paint is not None or style_masks):

@@ -67,19 +67,25 @@ def read_parts(
     """
     style_for, strengths = dict(style_for or {}), dict(strengths or {})
     masks: Mapping[int, Callable[[], Image.Image]] = {}
+    notes: list[str] = []
     if isinstance(given, Mapping):
-        masks = {label: partial(_grey, f"mask of region {label}", source) for label, source in given.items()}
+        masks = {
+            label: partial(_grey, f"mask of region {label}", source, size, notes) for label, source in given.items()
+        }
     elif given is not None:
-        masks = regions.split(refusing("label map", 0, lambda: images.load_labels(given)))
+        labels = refusing("label map", 0, lambda: images.load_labels(given))
+        notes += labels.notes
+        _check_shape("label map", given, (labels.values.shape[1], labels.values.shape[0]), size, notes)
+        masks = regions.split(labels.values)
     for label in (*style_for, *strengths):
         if label not in masks:
             raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
     for label, value in strengths.items():
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
-    open_ = None if mask is None else read_mask("mask", mask, size, feather)
+    open_ = None if mask is None else read_mask("mask", mask, size, notes, feather)
     chosen = [label for label in masks if label in style_for or label in strengths]
-    found, notes = [], []
+    found = []
     if not isinstance(given, Mapping) and len(masks) - len(chosen) > STRAY:
         notes.append(
             f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
@@ -96,27 +102,30 @@ def read_parts(
             part = [1 / len(own) for _ in own]
         area = area if open_ is None else regions.cut(area, open_)
         found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))
+    notes += [f"Region {each.name} is empty." for each in found if not each.mask.any()]
     if open_ is not None:
         found.append(Part("mask", 255 - open_, [], [], 1.0))
-    notes += [f"Region {each.name} is empty." for each in found if not each.mask.any()]
+        if not open_.any():
+            notes.append("The mask is empty, black or transparent everywhere, so the picture stays as it is.")
     return found, notes
 
 
 def read_style_masks(
     given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture]
-) -> list[Tensor | None]:
-    """Read each style's mask at its size, where it has one; raises as `read_parts`."""
+) -> tuple[list[Tensor | None], list[str]]:
+    """Read each style's mask at its size, where it has one, and say what is odd; raises as `read_parts`."""
     given = [None] * len(looks) if given is None else list(given)
     if len(given) != len(looks):
         raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
+    notes: list[str] = []
     found = [
-        None if each is None else read_mask("style mask", each, look.size, 0, index)
+        None if each is None else read_mask("style mask", each, look.size, notes, 0, index)
         for index, (each, look) in enumerate(zip(given, looks, strict=True))
     ]
     for index, each in enumerate(found):
         if each is not None and not each.any():
             raise PictureError("style mask", index, "It is black; leave some of the style white.")
-    return found
+    return found, notes
 
 
 def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
@@ -138,13 +147,31 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
     return refusing(role, index, lambda: images.load(source, longest))
 
 
-def _grey(role: str, source: images.Source, index: int = 0) -> Image.Image:
-    return load(role, source, None, index).rgb.convert("L")
+def read_mask(
+    role: str, source: images.Source, size: tuple[int, int], notes: list[str], feather: float = 0, index: int = 0
+) -> Tensor:
+    """Load a mask for a picture of some size, white inside; `notes` gets what is odd about it.
+
+    Raises:
+        PictureError: it is refused, also where its shape is not the picture's.
+    """
+    return regions.fit(_grey(role, source, size, notes, index), size, feather)
 
 
-def read_mask(role: str, source: images.Source, size: tuple[int, int], feather: float = 0, index: int = 0) -> Tensor:
-    """Load a grey picture as a mask."""
-    return regions.fit(_grey(role, source, index), size, feather)
+def _grey(role: str, source: images.Source, size: tuple[int, int], notes: list[str], index: int = 0) -> Image.Image:
+    mask, told = refusing(role, index, lambda: images.load_mask(source))
+    notes += [f"{role.capitalize()}: {each}" for each in told]
+    _check_shape(role, source, mask.size, size, notes, index)
+    return mask
+
+
+def _check_shape(
+    role: str, source: images.Source, own: tuple[int, int], size: tuple[int, int], notes: list[str], index: int = 0
+) -> None:
+    """Refuse a mask that doesn't have a picture's shape, but for rounding; tell where a file's is scaled up."""
+    refusing(role, index, lambda: images.check_shape(own, size))
+    if own[0] < size[0] and not isinstance(source, Image.Image):
+        notes.append(f"{role.capitalize()}: it has {own[0]}x{own[1]} pixels and was enlarged to {size[0]}x{size[1]}.")
 
 
 def refusing(role: str, index: int, read: Callable[[], T]) -> T:

@@ -1,6 +1,8 @@
 import io
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,9 +242,6 @@ def test_a_flat_picture_gives_a_note():
     assert found.notes == ("This picture is one flat color, so it has no texture.",)
 
 
-CUT = ("png", "jpeg", "webp", "gif", "bmp", "ppm")
-
-
 def cut(kind: str, part: float) -> bytes:
     """The first part of a picture's file."""
     stream = io.BytesIO()
@@ -251,10 +250,26 @@ def cut(kind: str, part: float) -> bytes:
 
 
 DAMAGED = "This picture is damaged or cut short; try to save or download it again."
-NONE = "This file is not a picture; PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM, AVIF can be read."
-SVG = (
-    "This file is an SVG drawing, not a picture of pixels; export it as PNG; PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM, AVIF"
-)
+NONE = "This file is not a picture; PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM, AVIF, HEIC can be read."
+EXPORT = "export it as PNG or JPEG"
+CANT = f"which can't be read here; {EXPORT}"
+OTHERS = {  # what programs write, by its first bytes
+    "a.svg": (
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
+        "an SVG drawing, not a picture of pix",
+    ),
+    "a.jxl": (b"\xff\x0a\xfa\x1f\x10\x90", f"a JPEG XL picture, {CANT}."),
+    "b.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", f"a JPEG XL picture, {CANT}."),
+    "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", f"a JPEG 2000 picture, {CANT}."),
+    "a.j2k": (b"\xff\x4f\xff\x51\0\x29", f"a JPEG 2000 picture, {CANT}."),
+    "a.psd": (b"8BPS\0\1", f"a Photoshop document, not a single picture; {EXPORT}."),
+    "a.xcf": (b"gimp xcf v011", f"a GIMP document, not a single picture; {EXPORT}."),
+    "a.pdf": (b"%PDF-1.7", f"a PDF document, not a picture; {EXPORT}."),
+    "a.mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2", "a video, not a picture; save one frame of it as PNG or JPEG."),
+    "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1", "a camera's raw file, which must be developed first; export it as"),
+    "a.html": (b"\n<!DOCTYPE html><html>", "a web page, not a picture; save the picture that is in it."),
+    "a.zip": (b"PK\3\4", "an archive, not a picture; unpack it, or export the picture in it as PNG or JPEG."),
+}
 
 
 @pytest.mark.parametrize(
@@ -262,10 +277,10 @@ SVG = (
     [
         ("empty.png", b"", "This file is empty."),
         ("text.png", b"hello", NONE),
-        ("a.svg", b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", f"{SVG} can be read."),
-        *[(f"cut{part}.{kind}", cut(kind, part), DAMAGED) for kind in CUT for part in (0.3, 0.6, 0.9)],
+        *[(name, data, f"This file is {what}") for name, (data, what) in OTHERS.items()],
+        *[(f"cut.{kind}", cut(kind, 0.9), DAMAGED) for kind in ("webp", "avif")],
         ("header.ppm", b"P6\n40 x\n255\n", DAMAGED),
-        ("body.ppm", b"P3\n20 20\n255\n1 2 x", DAMAGED),
+        ("body.ppm", b"P3\n20 20\n255\nx", DAMAGED),
         (
             "bomb.png",
             png(12000, 12000),
@@ -301,7 +316,7 @@ def test_a_bomb_is_small_on_disk_and_refused_undecoded(tmp_path, monkeypatch):
 
 
 def test_other_formats_are_not_tried(tmp_path):
-    with pytest.raises(ValueError, match=f"^{NONE}$"):
+    with pytest.raises(ValueError, match=f"^This file is an icon file, {CANT}.$"):
         images.load(save(picture(32, 32, 0), tmp_path / "a.ico"))
 
 
@@ -309,8 +324,9 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(*_given, **_named):
         raise PermissionError(13, "Permission denied", str(tmp_path))
 
-    monkeypatch.setattr(Image, "open", refuse)
-    (tmp_path / "a.png").write_bytes(png(20, 20))
+    monkeypatch.setattr(Path, "open", refuse)
+    (tmp_path / "a.png").touch()
+    os.truncate(tmp_path / "a.png", 9)
     with pytest.raises(ValueError, match=r"^This file can't be opened; check that it may be read\.$"):
         images.load(tmp_path / "a.png")
 
@@ -322,11 +338,6 @@ def test_other_refusals(tmp_path):
         images.load(tmp_path / "none.png")
     with pytest.raises(ValueError, match=r"^This picture is wholly transparent\.$"):
         images.load(Image.new("RGBA", (20, 20), (1, 2, 3, 0)))
-    with pytest.raises(ValueError, match="32-bit numbers; save it with 8 or 16 bits"):
-        images.load(save(Image.new("F", (20, 20), 0.5), tmp_path / "a.tif"))
-    for value in (-1, 65_536):
-        with pytest.raises(ValueError, match="32-bit numbers; save it with 8 or 16 bits"):
-            images.load(save(Image.new("I", (20, 20), value), tmp_path / "b.tif"))
 
 
 def test_resizing():

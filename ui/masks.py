@@ -33,9 +33,10 @@ def load_map(path: str, size: tuple[int, int]) -> Loaded:
     """Load a label map for a canvas of a size.
 
     Raises:
-        ValueError: as images.load_labels; a color picture, or a label above 8.
+        ValueError: as images.load_labels; a label above 8.
     """
     values = _values(path)
+    images.check_shape((values.shape[1], values.shape[0]), size)
     sources = {label: Source(path, label) for label in BRUSHES if (values == label).any()}
     return Loaded(sources, merge(_read_all(sources, max(size)), size))
 
@@ -52,6 +53,8 @@ def load_masks(
         raise ValueError(
             f"Masks: {len(paths)}, but regions that are free: {len(free)} of {len(BRUSHES)}; erase some, or load fewer."
         )
+    for path in paths:
+        images.check_shape(images.load_mask(path)[0].size, size)
     sources = {**sources, **{label: Source(path) for label, path in zip(free, paths, strict=False)}}
     return Loaded(sources, merge(_read_all(sources, max(size)), size))
 
@@ -118,7 +121,7 @@ def read_grey(layers: Sequence[Image.Image], picture: str, uploaded: str | None,
     greys, painted = to_grey(layers, images.measure(picture, SIDE))
     if painted.getbbox() is None:
         return uploaded
-    mask = Image.new("L", greys.size, ground) if uploaded is None else images.load(uploaded).rgb.convert("L")
+    mask = Image.new("L", greys.size, ground) if uploaded is None else images.load_mask(uploaded)[0]
     mask.paste(greys.resize(mask.size, NEAREST), mask=painted.resize(mask.size, NEAREST))
     return mask
 
@@ -137,27 +140,25 @@ def _read_all(sources: Mapping[int, Source], longest: int) -> dict[int, Image.Im
 
 
 def _grey(path: str, longest: int) -> Image.Image:
-    return images.load(path, min(longest, max(images.measure(path)))).rgb.convert("L")
+    return _reduce(images.load_mask(path)[0], longest)
 
 
 def _reduce(mask: Image.Image, longest: int) -> Image.Image:
-    return mask if max(mask.size) <= longest else mask.resize(images.fit(mask.size, longest), Image.Resampling.BOX)
+    if max(mask.size) <= longest:
+        return mask
+    size = [max(1, round(side * longest / max(mask.size))) for side in mask.size]
+    return mask.resize((size[0], size[1]), Image.Resampling.BOX)
 
 
 def _values(path: str) -> NDArray[np.uint8]:
     """Return the values of a label map, [H,W]."""
-    labels = images.load_labels(path)
-    if labels.mode not in ("1", "L", "P"):
-        raise ValueError(
-            f"A label map has one channel or a palette, in which 0 is the rest and 1 to {len(BRUSHES)} are the regions."
-        )
-    values = np.asarray(labels, np.uint8)
+    values = images.load_labels(path).values
     if values.max() > len(BRUSHES):
         raise ValueError(
             f"This label map has a region {values.max()}, but the page takes 0, the rest, and 1 to {len(BRUSHES)}; grey"
             " masks, white inside, are loaded as masks."
         )
-    return values
+    return values.astype(np.uint8)
 
 
 def _white(where: NDArray[np.bool_]) -> Image.Image:

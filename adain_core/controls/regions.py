@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 from torch import Tensor
@@ -33,25 +35,13 @@ class Params(contracts.Params):
     )
 
 
-def split(labels: Image.Image) -> dict[int, Callable[[], Image.Image]]:
-    """Split a label map into masks, each made when it is called: large ones take memory.
+def split(labels: NDArray[Any]) -> dict[int, Callable[[], Image.Image]]:
+    """Split a label map, [H,W], into masks by number, each made when it is called: large ones take memory."""
+    return {int(value): functools.partial(_mask_of, labels, int(value)) for value in np.unique(labels)}
 
-    Each value, of a picture with a palette or in grey, is a region.
 
-    Raises:
-        ValueError: the picture has neither a palette nor one channel.
-    """
-    if labels.mode not in ("1", "L", "P"):
-        raise ValueError(
-            f"A label map must be grey or have a palette, but this picture's colors are {labels.mode}; save it with"
-            " one channel, where each value is a region."
-        )
-    values = np.asarray(labels, np.uint8)
-    found = [value for value, count in enumerate(Image.fromarray(values).histogram()) if count]
-    return {
-        value: functools.partial(lambda value: Image.fromarray(cv2.compare(values, value, cv2.CMP_EQ)), value)
-        for value in found
-    }
+def _mask_of(labels: NDArray[Any], value: int) -> Image.Image:
+    return Image.fromarray(cv2.inRange(labels, value, value))
 
 
 def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:

@@ -1,0 +1,391 @@
+"""Files and PIL images, opened: their size before they are decoded, then their pixels, as far as the file goes."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from adain_core.images import colors, kinds, tiff
+
+MAX_SIDE = 16_384  # pixels, before decoding
+MAX_PIXELS = 80_000_000  # before decoding: 240 MB as RGB
+MIN_SIDE = 16  # pixels; relu4_1 must have 2 to be padded by reflection
+ORIENTATION = 0x0112  # EXIF tag
+TURNS = {  # what puts upright a picture of each orientation but 1; from 5 on width and height change places
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+DAMAGED = "This picture is damaged or cut short; try to save or download it again."
+PAGES = "This picture is animated or has several pages; its first one is used."
+LACKS = "This picture is damaged or cut short: about {:.0%} of it is missing."
+CUT = "This picture's file is damaged or cut short; it is shown as far as it goes."
+GRAY = (127, 128, 129)  # what a JPEG has where nothing was decoded
+END = b"\xff\xd9"  # of a JPEG
+LEAST = 16  # bytes of a JPEG's pixels; from less comes nothing but what the decoder makes up
+
+T = TypeVar("T")
+Source = str | os.PathLike[str] | Image.Image
+
+
+class Decoded(NamedTuple):
+    """Pixels as they lie in the file, not yet upright.
+
+    Attributes:
+        image: in mode L, RGB, CMYK or LAB.
+        alpha: in mode L, or None.
+        profile: an ICC profile, or None.
+        notes: on what was lost.
+    """
+
+    image: Image.Image
+    alpha: Image.Image | None
+    profile: bytes | None
+    notes: list[str]
+
+
+class Opened:
+    """A picture whose head was read.
+
+    Attributes:
+        stored: width and height as they lie in the file.
+        turn: the EXIF orientation that is yet to be applied, 1 to 8.
+    """
+
+    stored: tuple[int, int]
+    turn: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture upright."""
+        return self.stored if self.turn < 5 else self.stored[::-1]
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Put a picture as it is stored upright."""
+        return image.transpose(TURNS[self.turn]) if self.turn in TURNS else image
+
+    def decode(self, least: tuple[int, int] | None = None) -> Decoded:
+        """Decode the picture; a JPEG may come smaller, but at least of the size `least`."""
+        raise NotImplementedError
+
+    def labels(self) -> Any:
+        """Return the picture's own numbers, [H,W], or a PIL image where it has colors."""
+        raise NotImplementedError
+
+    def exif(self) -> Image.Exif:
+        """Return what the file tells of the photograph."""
+        raise NotImplementedError
+
+
+class _Tiff(Opened):
+    def __init__(self, file: tiff.Tiff, stream: BinaryIO) -> None:
+        self._file, self._stream = file, stream
+        self.stored, self.turn = file.stored, file.turn
+
+    def decode(self, least: tuple[int, int] | None = None) -> Decoded:
+        del least
+        image, alpha, notes, missing = self._whole(self._file.decode)
+        notes += [PAGES] if self._file.pages > 1 else []
+        if missing > 0.999:
+            raise ValueError(DAMAGED)
+        notes += [LACKS.format(missing)] if missing else []
+        return Decoded(image, alpha, self._file.profile, notes)
+
+    def labels(self) -> Any:
+        found = self._whole(self._file.labels)
+        if found is not None:
+            return found
+        image, alpha, _, _ = self._whole(self._file.decode)
+        image = colors.to_srgb(image, None, [])
+        if alpha is not None:
+            image.putalpha(alpha)
+        return image
+
+    def exif(self) -> Image.Exif:
+        found = Image.Exif()
+        self._stream.seek(0)
+        found.load_from_fp(self._stream)
+        return found
+
+    def _whole(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except (tiff.Refused, MemoryError):
+            raise
+        except Exception:  # damaged tags lead anywhere
+            raise ValueError(DAMAGED) from None
+
+
+class _Pillow(Opened):
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+        tile = getattr(image, "tile", None)
+        args = tile[0][3] if tile and image.format == "PNG" else ""
+        self._raw = args if isinstance(args, str) else ""
+        if isinstance(args, tuple) and args and isinstance(args[0], str):
+            self._raw = args[0]
+        self.stored = image.size
+
+    @cached_property
+    def turn(self) -> int:  # type: ignore[override]  # looked for once the size was checked
+        """The EXIF orientation that is yet to be applied, 1 to 8."""
+        image = self._image
+        if image.format == "TIFF" and getattr(image, "tile", None):
+            return 1  # Pillow tells the size upright, and turns the picture itself
+        try:
+            turn = (_late_exif(image) or Image.Image.getexif(image)).get(ORIENTATION, 1)  # PngImageFile's own decodes
+        except Exception:  # as in _load; damaged EXIF leaves the pixels whole
+            return 1
+        return turn if turn in TURNS else 1
+
+    def decode(self, least: tuple[int, int] | None = None) -> Decoded:
+        notes: list[str] = []
+        image = self._load(least, notes)
+        if image.format != "MPO" and self._frames() > 1:  # those of an MPO are previews
+            notes.append(PAGES)
+        color, alpha = colors.split(image, self._raw, notes, self._low_bytes())
+        return Decoded(color, alpha, image.info.get("icc_profile"), notes)
+
+    def labels(self) -> Any:
+        image = self._load(None, [])
+        if image.mode in ("1", "L", "P", "F") or image.mode.startswith("I"):
+            return np.asarray(image)
+        return image if image.mode in ("LA", "La", "PA") else image.convert("RGBA")
+
+    def exif(self) -> Image.Exif:
+        return self._image.getexif()
+
+    def _frames(self) -> int:
+        try:
+            return int(getattr(self._image, "n_frames", 1))
+        except Exception:  # as in _load: a later one is damaged
+            return 2
+
+    def _load(self, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
+        image, stream = self._image, getattr(self._image, "fp", None)
+        if least is not None:
+            image.draft(None, least)
+        name = getattr(image, "filename", "")
+        setattr(image, "filename", "")  # noqa: B010  # or Pillow maps the file into memory, sometimes wrongly
+        try:
+            image.load()
+        except Exception:  # Pillow's decoders raise whatever damaged bytes lead them to
+            with suppress(Exception):
+                if image.format in ("JPEG", "MPO"):
+                    return self._end(stream, least, notes)
+                if not image.info.get("interlace"):
+                    return self._rest(notes)
+            raise ValueError(DAMAGED) from None
+        finally:
+            setattr(image, "filename", name)  # noqa: B010
+        return image
+
+    def _end(self, stream: Any, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
+        """Decode a JPEG that lacks its end; what isn't there is gray."""
+        stream.seek(0)
+        data = stream.read()
+        if len(data) - _scan(data) < LEAST:
+            raise ValueError
+        image = Image.open(io.BytesIO(data + END), formats=("JPEG",))
+        if least is not None:
+            image.draft(None, least)
+        image.load()
+        missing = _blank(image, GRAY)
+        if missing > 0.999:
+            raise ValueError
+        notes.append(LACKS.format(missing) if missing else CUT)
+        return image
+
+    def _rest(self, notes: list[str]) -> Image.Image:
+        """Return what Pillow had decoded when it failed; what isn't there is black or transparent."""
+        image = Image.Image()._new(self._image.im)
+        image.info, image.palette = dict(self._image.info), self._image.palette
+        missing = _blank(image, (0,))
+        if self._image.format == "GIF":  # its rows may come in turns
+            missing = _fill_rows(image)
+        if missing > 0.999:
+            raise ValueError
+        notes.append(LACKS.format(missing) if missing else CUT)
+        return image
+
+    def _low_bytes(self) -> Any:
+        """Return what decodes the lower halves of a PNG's colors of 16 bits; None where its file is gone."""
+        stream = getattr(self._image, "_adain_stream", None)
+        if stream is None or self._raw != "RGB;16B":
+            return None
+
+        def decode() -> Image.Image:
+            stream.seek(0)
+            with Image.open(stream, formats=("PNG",)) as image:
+                image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+                image.load()
+                return image.copy()
+
+        return decode
+
+
+@contextmanager
+def opened(source: Source, least: int = MIN_SIDE) -> Iterator[Opened]:
+    """Open a picture, check its size, and close it afterwards, unless it was given open.
+
+    Raises:
+        ValueError: the file is missing, empty, damaged, of another kind, below `least` pixels on a side, above 80
+            megapixels, or above 16,384 pixels on a side.
+    """
+    with _QUIET:
+        if isinstance(source, Image.Image):
+            yield _checked(_given(source), least)
+            return
+        path = Path(source)
+        with _open(path) as stream:
+            yield _checked(_read_head(stream), least)
+
+
+def _given(image: Image.Image) -> Opened:
+    stream = getattr(image, "fp", None)
+    if image.format == "TIFF" and getattr(image, "tile", None) and stream is not None and image.tell() == 0:  # not read
+        with suppress(tiff.Damaged, ValueError):
+            file = tiff.Tiff(stream)
+            if not file.pillow:
+                return _Tiff(file, stream)
+    return _Pillow(image)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        if path.is_dir():
+            raise ValueError("This is a folder, not a picture.")
+        if not path.is_file():
+            raise ValueError("There is no such file.")
+        if path.stat().st_size == 0:
+            raise ValueError("This file is empty.")
+        return path.open("rb")
+    except PermissionError:
+        raise ValueError("This file can't be opened; check that it may be read.") from None
+    except OSError:
+        raise ValueError("There is no such file.") from None
+
+
+def _read_head(stream: BinaryIO) -> Opened:
+    head = stream.read(1024)
+    stream.seek(0)
+    kind = kinds.kind(head)
+    if kind is None:
+        raise ValueError(kinds.describe(head))
+    try:
+        if kind == "TIFF":
+            file = tiff.Tiff(stream)
+            if not file.pillow:
+                return _Tiff(file, stream)
+            stream.seek(0)
+        if kind == "HEIF":
+            from pi_heif import HeifImageFile  # type: ignore[import-untyped]  # not with every start
+
+            return _Pillow(HeifImageFile(stream))
+        image = Image.open(stream, formats=(kind, "MPO") if kind == "JPEG" else (kind,))
+        image._adain_stream = stream  # type: ignore[attr-defined]
+        return _Pillow(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"This picture has too many pixels; at most {MAX_PIXELS // 10**6} million are read.") from None
+    except tiff.Refused:
+        raise
+    except Exception:  # as in _load
+        raise ValueError(DAMAGED) from None
+
+
+def _checked(found: Opened, least: int) -> Opened:
+    width, height = found.stored
+    if min(width, height) < least:
+        raise ValueError(f"This picture has {width}x{height} pixels; each side must have at least {least}.")
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise ValueError(
+            f"This picture has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} million are read, and"
+            f" {MAX_SIDE} on a side."
+        )
+    return found
+
+
+def _scan(data: bytes) -> int:
+    """Return where a JPEG's pixels begin."""
+    place = 2
+    while data[place : place + 2] != b"\xff\xda" and place < len(data):
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+
+
+def _late_exif(image: Image.Image) -> Image.Exif | None:
+    """Return the EXIF that stands behind the pixels of a PNG that isn't decoded yet; None where there is none."""
+    stream = getattr(image, "fp", None)
+    if image.format != "PNG" or "exif" in image.info or stream is None or not getattr(image, "tile", None):
+        return None
+    begin, found = stream.tell(), None
+    stream.seek(8)
+    while found is None and len(head := stream.read(8)) == 8 and head[4:] != b"IEND":
+        size = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            found = Image.Exif()
+            found.load(b"Exif\0\0" + stream.read(size))
+        else:
+            stream.seek(size + 4, 1)
+    stream.seek(begin)
+    return found
+
+
+def _blank(image: Image.Image, values: tuple[int, ...]) -> float:
+    """Return the share of rows at the top or the bottom that are of one color of `values` throughout."""
+    pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    shares = []
+    for rows in (pixels, pixels[::-1]):
+        last = rows[-1, -1]
+        if not np.isin(last, values).all():
+            continue
+        same = (rows == last).all((1, 2))
+        shares.append(1.0 if same.all() else float(np.argmin(same[::-1])) / len(same))
+    return max(shares, default=0.0)
+
+
+def _fill_rows(image: Image.Image) -> float:
+    """Repeat rows downward over those that are 0 throughout, and return the share of these."""
+    pixels = np.asarray(image)
+    there = pixels.reshape(len(pixels), -1).any(1)
+    above = np.maximum.accumulate(np.where(there, np.arange(len(pixels)), 0))
+    image.frombytes(np.ascontiguousarray(pixels[above]).tobytes())
+    return 1 - float(there.mean())
+
+
+class _Quiet:
+    """Keeps Pillow's warnings, which name paths, off the screen while any thread decodes."""
+
+    def __init__(self) -> None:
+        self._lock, self._depth, self._catch = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._catch = warnings.catch_warnings()
+                self._catch.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._catch.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
