@@ -170,7 +170,7 @@ def _check_shape(
 ) -> None:
     """Refuse a mask that doesn't have a picture's shape, but for rounding; tell where a file's is scaled up."""
     refusing(role, index, lambda: images.check_shape(own, size))
-    if own[0] < size[0] and not isinstance(source, Image.Image):
+    if own[0] < size[0] and not isinstance(source, Image.Image) and role != "style mask":  # styles are enlarged, too
         notes.append(f"{role.capitalize()}: it has {own[0]}x{own[1]} pixels and was enlarged to {size[0]}x{size[1]}.")
 
 

@@ -31,7 +31,10 @@ from adain_core.images.opening import MIN_SIDE as MIN_SIDE
 from adain_core.images.opening import Source as Source
 from adain_core.images.opening import opened
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm",
+    ".pbm", ".pnm", ".avif", ".heic", ".heif",
+)  # fmt: skip
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 RECORD = "adain"  # the PNG text that holds a run's record
 
@@ -59,9 +62,9 @@ class Picture:
 def load(source: Source, longest: int | None = None) -> Picture:
     """Decode a picture.
 
-    Takes any mode of PNG, JPEG, WebP, GIF, BMP, TIFF, PPM and AVIF. EXIF orientation is applied, an embedded ICC
-    profile is converted to sRGB, transparency is kept apart, 16 bits become 8, and of an animation the first frame is
-    taken.
+    Takes any mode of PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF and HEIC. EXIF orientation is applied, an embedded ICC
+    profile is converted to sRGB, transparency is kept apart, more bits become 8, and of an animation the first frame
+    is taken. Of a cut PNG, JPEG, GIF, BMP, TIFF or PPM what is there is taken; a note says how much is missing.
 
     Args:
         source: a file's path or a PIL image.
