@@ -111,7 +111,7 @@ class TestMasks:
         with pytest.raises(ValueError, match="region 9, but the page takes 0, the rest, and 1 to 8"):
             masks.load_map(path, (32, 16))
         picture(32, 16, 1).save(path)
-        with pytest.raises(ValueError, match="one channel or a palette"):
+        with pytest.raises(ValueError, match="512 colors, too many for regions"):
             masks.load_map(path, (32, 16))
         with pytest.raises(ValueError, match="Masks: 3, but regions that are free: 2 of 8"):
             masks.load_masks([path] * 3, {}, [7, 8], (32, 16))
