@@ -65,6 +65,9 @@ def main(
     proxies: Annotated[
         int | None, Option(help="Proxies of yours in front; 1 on a Space, else 0.", envvar="ADAIN_PROXIES", min=0)
     ] = None,
+    allowed_hosts: Annotated[
+        str | None, Option(help="Names it answers for, as in a.org,*.b.org.", envvar="ADAIN_ALLOWED_HOSTS")
+    ] = None,
     max_size: Annotated[
         int, Option(help="Pixels of a picture's longer side.", envvar="ADAIN_MAX_SIZE", min=64)
     ] = pipeline.MAX_SIZE,
@@ -78,19 +81,20 @@ def main(
     ] = False,
 ) -> None:
     """Serve the page."""
-    proxies = guard.proxies(proxies, share)
-    server.prepare(max_size, max_steps, max_seconds, mcp)
-    load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
-    page = build(queue_size, fetch)
-    page.launch(
-        **LAUNCH,
-        server_name=host,
-        server_port=port,
-        share=share,
-        auth=auth,
-        app_kwargs={"middleware": [*guard.layers(proxies, runs_per_minute), delivery.layer(page)]},
-        mcp_server=mcp,
-    )
+    with server.starting(host, port):
+        server.prepare(max_size, max_steps, max_seconds, mcp, login=auth is not None)
+        load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
+        layers = guard.layers(guard.proxies(proxies, share), guard.hosts(allowed_hosts, host, share), runs_per_minute)
+        page = build(queue_size, fetch)
+        page.launch(
+            **LAUNCH,
+            server_name=host,
+            server_port=port,
+            share=share,
+            auth=auth,
+            app_kwargs={"middleware": [*layers, delivery.layer(page)]},
+            mcp_server=mcp,
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The page as a public server: its options and limits, visitors, the GPU that is lent, the Space and the image."""
 
 import asyncio
+import errno
 import os
 import pickle
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from conftest import picture
 from gradio_client import Client, handle_file
 from hub import ENCODER, FIRST, ROOT
@@ -135,7 +137,18 @@ class TestZeroGpu:
 class TestOptions:
     def test_help_names_every_option_and_its_variable(self):
         text = CliRunner().invoke(typer_app(), ["--help"], terminal_width=200).output
-        names = ["host", "port", "share", "auth", "queue-size", "runs-per-minute", "proxies", "fetch", "mcp"]
+        names = [
+            "host",
+            "port",
+            "share",
+            "auth",
+            "queue-size",
+            "runs-per-minute",
+            "proxies",
+            "allowed-hosts",
+            "fetch",
+            "mcp",
+        ]
         for name in (*names, "max-size", "max-steps", "max-seconds"):
             assert f"--{name}" in text and f"ADAIN_{name.replace('-', '_').upper()}" in text
 
@@ -145,6 +158,7 @@ class TestOptions:
             (["--auth", "me"], "Give a name and a password with a colon between"),
             (["--fetch", "vgg"], "There is no model vgg; there are compact, vgg19"),
             (["--queue-size", "0"], "should be greater than or equal to 1"),
+            (["--auth", "a:b", "--mcp"], "--mcp and --auth don't go together: tools have no way to log in."),
         ],
     )
     def test_mistakes_are_told(self, given, words):
@@ -170,6 +184,8 @@ class TestOptions:
             "7",
             "--proxies",
             "2",
+            "--allowed-hosts",
+            "a.org",
         ]
         monkeypatch.setenv("ADAIN_MAX_SIZE", "1024")
         monkeypatch.setenv("ADAIN_SHARE", "1")
@@ -180,7 +196,8 @@ class TestOptions:
         assert (launched["server_name"], launched["server_port"]) == ("0.0.0.0", 7000)
         assert launched["auth"] == [("a", "b:c"), ("d", "e")]
         passed = {each.cls: each.kwargs for each in launched["app_kwargs"]["middleware"]}
-        assert passed[guard.Proxies] == {"count": 2} and passed[guard.RateLimit] == {"runs": 7}
+        assert passed[guard.Proxies] == {"count": 2} and passed[guard.Bounds] == {"runs": 7}
+        assert passed[guard.Hosts] == {"names": ["0.0.0.0", "a.org"]}
         assert contracts.LIMITS["size"] == 1024
         assert launched["share"] is True and launched["ssr_mode"] is False
         safe = {"show_error": False, "run_history": False, "enable_monitoring": False, "max_file_size": "64mb"}
@@ -191,6 +208,31 @@ class TestOptions:
         monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None if name == "mcp" else name)
         done = CliRunner().invoke(typer_app(), ["--mcp"], terminal_width=200)
         assert done.exit_code == 2 and "pip install" in done.output and "mcp>=1.21,<2" in done.output
+
+
+class TestStart:
+    def test_a_port_that_is_taken_is_told_and_nothing_else(self, tmp_path):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            settings = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+            command = [sys.executable, str(ROOT / "app.py"), "--port", port]
+            done = subprocess.run(command, env=settings, capture_output=True, text=True)
+        words = f"Port {port} of 127.0.0.1 is taken, or not this machine's; choose another with --port.\n"
+        assert (done.returncode, done.stderr) == (1, words)
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (OSError(errno.ENOSPC, "No space left on device", "/tmp/a"), "The disk is full: /tmp/a can't be written."),
+            (PermissionError(errno.EACCES, "Permission denied", "/b"), "/b can't be used: Permission denied."),
+        ],
+    )
+    def test_a_folder_that_can_not_be_written_is_told(self, capsys, error, words):
+        with pytest.raises(typer.Exit) as exit, server.starting("127.0.0.1", None):
+            raise error
+        assert exit.value.exit_code == 1 and capsys.readouterr().err == f"{words}\n"
 
 
 def typer_app():

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
 import math
-import traceback
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from ui.guard import told
 from ui.uploads import own
-
-LOG = logging.getLogger("adain_core.page")
-UNFIT = "What was sent doesn't fit this page; Use via API at its foot says what it takes."
-FAILED = "This server couldn't do that; its log says why."
 
 
 class Page(gr.Blocks):
@@ -34,8 +29,7 @@ class Page(gr.Blocks):
         except gr.Error:
             raise
         except Exception as error:
-            note(error)
-            raise gr.Error(UNFIT, print_exception=False) from None
+            raise gr.Error(told(error, sent=True)[0], print_exception=False) from None
 
     async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
         """Run a function.
@@ -49,8 +43,10 @@ class Page(gr.Blocks):
             error.print_exception = False
             raise
         except Exception as error:
-            note(error)
-            raise gr.Error(FAILED, print_exception=False) from None
+            function = named.get("block_fn") or given[0]
+            clicked = "SelectData" in str(inspect.signature(function.fn)) if function.fn else False
+            sent = not function.fn or clicked and isinstance(error, KeyError | IndexError | TypeError)
+            raise gr.Error(told(error, sent)[0], print_exception=False) from None
 
 
 def checked(value: Any, block: Any) -> Any:
@@ -70,10 +66,3 @@ def checked(value: Any, block: Any) -> Any:
 def shown(value: Any) -> str:
     """Return a value as a sentence shows it."""
     return "missing" if value is None else f"{value!r:.40}"
-
-
-def note(error: BaseException) -> None:
-    """Put an error into the log, as one line that names where it was raised."""
-    last: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)[-1:]
-    where = "".join(f" ({each.filename}:{each.lineno})" for each in last)
-    LOG.warning("%s", f"{type(error).__name__}: {error!s:.300}{where}".replace("\n", " "))

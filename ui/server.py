@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import logging
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import gradio as gr
 import torch
 import typer
+from gradio.utils import get_upload_folder
 from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
 
@@ -26,7 +29,23 @@ OFFERED: list[str] = []  # names of the models that are fetched while the server
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
+@contextmanager
+def starting(host: str, port: int | None) -> Iterator[None]:
+    """Say in a sentence why the page can't start, and exit with 1."""
+    try:
+        yield
+    except OSError as error:
+        if "empty port" in str(error):
+            words = f"Port {port or 7860} of {host} is taken, or not this machine's; choose another with --port."
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            words = f"The disk is full: {error.filename or get_upload_folder()} can't be written."
+        else:
+            words = f"{error.filename or get_upload_folder()} can't be used: {error.strerror or error}."
+        typer.echo(words, err=True)
+        raise typer.Exit(1) from None
+
+
+def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = False) -> None:
     """Make this process ready to serve: its limits, its log, its tools if it has any, and what a Space needs.
 
     Args:
@@ -34,10 +53,13 @@ def prepare(size: int, steps: int, seconds: float, tools: bool) -> None:
         steps: of an optimization.
         seconds: after which an optimization ends with what it has.
         tools: whether its endpoints are tools, too.
+        login: whether visitors need a name and a password.
 
     Raises:
-        typer.BadParameter: tools need a package that isn't installed.
+        typer.BadParameter: tools need a package that isn't installed, or can't log in.
     """
+    if tools and login:
+        raise typer.BadParameter("--mcp and --auth don't go together: tools have no way to log in.")
     if tools:
         if importlib.util.find_spec("mcp") is None:
             raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
