@@ -23,11 +23,12 @@ import typer
 from conftest import picture
 from gradio_client import Client, handle_file
 from hub import ENCODER, FIRST, ROOT
+from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
 import app
 from adain_core import contracts, methods, pipeline, publish, weights
-from ui import endpoints, guard, server, widgets
+from ui import delivery, endpoints, guard, server, widgets
 
 
 @pytest.fixture
@@ -168,6 +169,7 @@ class TestOptions:
     def test_they_reach_the_server(self, monkeypatch, limits):
         launched, built = {}, []
         page = types.SimpleNamespace(launch=lambda **given: launched.update(given))
+        monkeypatch.setattr(app.delivery, "layer", lambda built: Middleware(delivery.Deliver))
         monkeypatch.setattr(app, "build", lambda *given: built.append(given) or page)
         given = [
             "--queue-size",
