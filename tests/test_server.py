@@ -169,7 +169,7 @@ class TestOptions:
     def test_they_reach_the_server(self, monkeypatch, limits):
         launched, built = {}, []
         page = types.SimpleNamespace(launch=lambda **given: launched.update(given))
-        monkeypatch.setattr(app.delivery, "layer", lambda built: Middleware(delivery.Deliver))
+        monkeypatch.setattr(app.delivery, "layer", lambda _: Middleware(delivery.Deliver))
         monkeypatch.setattr(app, "build", lambda *given: built.append(given) or page)
         given = [
             "--queue-size",
