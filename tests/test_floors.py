@@ -69,6 +69,7 @@ FLOORS = {  # a package's floor holds for its files
     "ui.uploads": 6.9,
     "ui": 7,
     "ui.masks": 7.1,
+    "ui.stage": 7.1,
     "ui.pair": 7.2,
     "ui.fields": 7.25,
     "ui.easel": 7.3,

@@ -96,8 +96,8 @@ def upload(tab, field: str, path: Path) -> None:
 
 
 def finished(tab, words: str) -> None:
-    tab.locator("#status .time-bar").wait_for()
-    tab.locator("#status").get_by_text(words).first.wait_for()
+    tab.locator("#status").get_by_text("Done in").wait_for()
+    tab.locator("#details").get_by_text(words).first.wait_for()
 
 
 class TestInABrowser:
@@ -106,7 +106,7 @@ class TestInABrowser:
         tab.locator("#run").click()
         finished(tab, "512x381 pixels, compact")
         for stage in ("encode content", "encode style", "AdaIN", "decode", "in all"):
-            assert stage in tab.locator("#status").inner_text()
+            assert stage in tab.locator("#details").inner_text()
         with tab.expect_download() as download:
             tab.locator("#download").click()
         with Image.open(download.value.path()) as image:
@@ -180,6 +180,7 @@ class TestInABrowser:
     def test_an_optimization_shows_its_steps_and_stops(self, tab):
         tab.locator("#advanced button").first.click()
         tab.get_by_label("Gatys", exact=True).click()
+        tab.locator("#gatys-parameters button").first.click()
         tab.locator("#gatys-steps").wait_for()
         assert tab.locator("#gatys-seconds").count() == 0 and not tab.locator("#adain-alpha").is_visible()
         tab.get_by_label("256 px").click()
@@ -190,14 +191,14 @@ class TestInABrowser:
         tab.locator("#stop").click()
         tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
         tab.locator("#pairs button.thumbnail-item").nth(0).click()
-        tab.locator("#status").get_by_text("a stored result.").wait_for()  # in the place of what Stop said
+        tab.locator("#status").get_by_text("A stored result.").wait_for()  # in the place of what Stop said
         tab.get_by_label("AdaIN", exact=True).click()
         tab.locator("#run").click()  # the worker is free again
         finished(tab, "256x190 pixels, compact")
 
     def test_a_stored_result_is_shown_at_once(self, tab):
         tab.locator("#pairs button.thumbnail-item").nth(3).click()
-        tab.locator("#status").get_by_text("in the style of Stained glass, a stored result.").first.wait_for()
+        tab.locator("#details").get_by_text("in the style of Stained glass.").wait_for()
 
     def test_by_keyboard_alone(self, tab):
         tab.get_by_label("256 px").focus()

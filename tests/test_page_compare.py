@@ -141,7 +141,8 @@ def saved(tab, button: str) -> bytes:
 
 
 def ended(tab) -> None:
-    tab.locator("#compare-status").get_by_text(re.compile(r"^\d+x\d+ pixels; .* judged by the encoder of")).wait_for()
+    tab.locator("#compare-status").get_by_text("Done.").wait_for()
+    tab.locator("#compare-details").get_by_text(re.compile(r"^\d+x\d+ pixels; .* judged by the encoder of")).wait_for()
 
 
 def under_way(tab) -> None:

@@ -48,18 +48,18 @@ class TestStylize:
         runs: list[str] = []
         tab.on("request", lambda request: runs.append(request.url) if request.url.endswith("queue/join?") else None)
         choose(tab, "color", "luminance")  # runs by itself
-        tab.locator("#status").get_by_text("256x190 pixels").wait_for()
-        assert "Color shift" in tab.locator("#status").inner_text()
+        tab.locator("#details").get_by_text("256x190 pixels").wait_for()
+        assert "Color shift" in tab.locator("#details").inner_text()
         record = json.loads(saved(tab, "download").text["adain"])
         assert record["color"] == "luminance"
-        assert f"{record['color_shift']:.1f} (Delta E" in tab.locator("#status").inner_text()
+        assert f"{record['color_shift']:.1f} (Delta E" in tab.locator("#details").inner_text()
         assert len(runs) == 1, "Gradio's dropdown tells of one choice twice by its input event"
         tab.locator("#color input").focus()
         with tab.expect_request(lambda request: request.url.endswith("queue/join?")):
             for key in ("ArrowDown", "Enter"):
                 tab.keyboard.press(key)
         tab.wait_for_timeout(500)  # a second event would come at once; what the status says meanwhile may be too short
-        tab.locator("#status").get_by_text("256x190 pixels").wait_for()
+        tab.locator("#details").get_by_text("256x190 pixels").wait_for()
         assert len(runs) == 2
 
     def test_a_large_picture_is_forecast_and_told_by_tile(self, tab):
@@ -214,9 +214,9 @@ class TestStyleMask:
         tab.locator(f"#{painting}-mask-canvas canvas").first.wait_for()
 
     def run(self, tab) -> bytes:
-        tab.locator("#status").evaluate("note => note.querySelector('.time-bar')?.remove()")
+        tab.locator("#details").evaluate("note => note.querySelector('.time-bar')?.remove()")
         tab.locator("#run").click()
-        tab.locator("#status .time-bar").wait_for()
+        tab.locator("#details .time-bar").wait_for()
         return saved(tab, "download").tobytes()
 
     def wait_until_blank(self, tab) -> None:

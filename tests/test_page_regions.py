@@ -57,9 +57,9 @@ def brush(tab, canvas: str, color: str) -> None:
 
 def run_regions(tab) -> np.ndarray:
     """Stylize and return the picture."""
-    tab.locator("#regions-status").evaluate("note => note.querySelector('.time-bar')?.remove()")
+    tab.locator("#regions-details").evaluate("note => note.querySelector('.time-bar')?.remove()")
     tab.locator("#regions-run").click()
-    tab.locator("#regions-status .time-bar").wait_for()
+    tab.locator("#regions-details .time-bar").wait_for()
     return np.asarray(saved(tab, "regions-download"), int)
 
 
@@ -67,7 +67,7 @@ class TestRegions:
     def test_one_click_stylizes_the_opening_regions(self, easel):
         assert easel.locator("#regions-painted").inner_text().startswith("Painted: Region 1, blue, ")
         easel.locator("#regions-run").click()
-        easel.locator("#regions-status .time-bar").wait_for()
+        easel.locator("#regions-details .time-bar").wait_for()
         record = json.loads(saved(easel, "regions-download").text["adain"])
         assert record["regions"] == {"1": {"styles": 1, "strength": 1.0}}
 
@@ -80,7 +80,7 @@ class TestRegions:
         easel.locator("#regions-map-note").get_by_text("Nothing is painted yet").wait_for()
         paint(easel)
         easel.locator("#regions-run").click()
-        easel.locator("#regions-status").get_by_text("512x384 pixels").wait_for()
+        easel.locator("#regions-details").get_by_text("512x384 pixels").wait_for()
         labels = saved(easel, "regions-save")
         inside = np.asarray(labels) == 1
         assert labels.size == (512, 384) and 0.01 < inside.mean() < 0.3 and labels.getextrema() == (0, 1)
@@ -189,7 +189,7 @@ class TestRegions:
         easel.locator("#regions-region-1-own input[type=file]").set_input_files(str(tmp_path / "own.png"))
         easel.locator("#regions-region-1-own img").wait_for()
         easel.locator("#regions-run").click()
-        easel.locator("#regions-status .time-bar").wait_for()
+        easel.locator("#regions-details .time-bar").wait_for()
 
     def test_a_painted_strength_map(self, easel, tmp_path):
         plain = run_regions(easel)

@@ -26,7 +26,7 @@ def clean(now: Comparison) -> dict[str, Any]:
     for output in now.outputs.values():
         view |= cell(output, None)
     off = gr.update(interactive=False)
-    return {**view, "plot": plot(now), "found": "", "table": "", "csv": off, "json": off, "sheet": off}
+    return {**view, "plot": plot(now), "details": "", "found": "", "table": "", "csv": off, "json": off, "sheet": off}
 
 
 def show(folder: Path, name: str | None = None) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def show(folder: Path, name: str | None = None) -> dict[str, Any]:
             shutil.copyfile(folder / file, folder / files[kind])
     return {
         **view,
-        "status": sentence(about(now)),
+        "status": sentence("Done."),
+        "details": sentence(about(now)),
         "plot": plot(now),
         "found": sentences(results["found"]),
         "table": scores.draw(results["rows"]),

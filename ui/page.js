@@ -47,17 +47,28 @@
     const body = head.closest("table").tBodies[0];
     body.append(...[...body.rows].sort((a, b) => !value(a) - !value(b) || turn * order(a, b)));
   });
-  // Where the result lies below what is seen, as on a phone, a run brings it up.
+  // Where the result isn't in view, as on a phone, a run brings it there.
   document.addEventListener("click", (event) => {
-    const run = event.target.closest("#run, #compare-run, #controls-run, #regions-run");
-    const shown = {
-      run: "#compare",
-      "compare-run": "#compare-status",
-      "controls-run": "#controls-gallery",
-      "regions-run": "#regions-status",
-    };
-    const result = run && document.querySelector(shown[run.id]);
-    if (result && result.getBoundingClientRect().top > window.innerHeight - 160)
-      result.scrollIntoView({ behavior: "smooth", block: "center" });
+    const stage = event.target.closest("button.run")?.closest(".stage");
+    if (!stage) return;
+    const result = stage.querySelector(".result");
+    const [bar, box] = [stage.querySelector(".bar"), result.firstElementChild].map((e) => e.getBoundingClientRect());
+    const lowest = Math.min(box.bottom, bar.bottom > innerHeight - 2 ? bar.top : innerHeight);
+    const highest = Math.max(box.top, bar.top < 2 ? bar.bottom : 0);
+    if (lowest - highest > 0.8 * Math.min(box.height, innerHeight / 2)) return;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    result.scrollIntoView({ behavior: still ? "instant" : "smooth", block: "start" });
   });
+  // Gradio's upload icon would take the picture away; it opens the file chooser, and what is chosen takes its place.
+  document.addEventListener(
+    "click",
+    (event) => {
+      const block = event.target.closest("button[aria-label='Upload file']")?.closest(".block");
+      const file = block?.querySelector("input[type=file]");
+      if (!file || block.querySelector("video")) return;
+      event.stopPropagation();
+      file.click();
+    },
+    true,
+  );
 }

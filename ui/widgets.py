@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 import typing
@@ -23,7 +22,12 @@ from ui.uploads import SafeImage
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
 SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
-COMPUTE = {"api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1}
+COMPUTE = {
+    "api_visibility": "private",
+    "concurrency_id": "compute",
+    "concurrency_limit": 1,
+    "show_progress": "hidden",  # Gradio's would cover what is there; `bar` says how far a run is
+}
 SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words
     "off": "From the painting",
@@ -71,8 +75,27 @@ def served(method: Method) -> dict[str, Any]:
     return {name: value for name, value in SERVER.items() if name in method.params.model_fields}
 
 
-def draw(method: Method, prefix: str = "") -> dict[str, gr.components.Component]:
-    """Draw a method's parameters and its presets, which set them; a prefix keeps ids apart from another tab's."""
+def draw_folded(method: Method) -> dict[str, gr.components.Component]:
+    """Draw a method's strength, and in a closed accordion what else it takes."""
+    known = drawn(method)
+    ui = {"alpha": _widget("alpha", known.pop("alpha"), elem_id=f"{method.name}-alpha")} if "alpha" in known else {}
+    if known:
+        with gr.Accordion(f"Parameters of {method.title}", open=False, elem_id=f"{method.name}-parameters"):
+            ui |= draw(method, shown=known)
+    return ui
+
+
+def draw(
+    method: Method, prefix: str = "", shown: Mapping[str, FieldInfo] | None = None
+) -> dict[str, gr.components.Component]:
+    """Draw a method's parameters and its presets, which set them.
+
+    Args:
+        method: whose.
+        prefix: keeps ids apart from another tab's.
+        shown: the parameters to draw, if not all.
+    """
+    shown = drawn(method) if shown is None else shown
     presets: dict[str, Mapping[str, Any]] = {"Defaults": {}, **method.presets}
     if method.presets:
         chosen = gr.Dropdown(
@@ -82,9 +105,9 @@ def draw(method: Method, prefix: str = "") -> dict[str, gr.components.Component]
             filterable=False,
             elem_id=f"{prefix}{method.name}-preset",
         )
-    ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in drawn(method).items()}
+    ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in shown.items()}
     if method.presets:
-        own = {name: info.default for name, info in drawn(method).items()}
+        own = {name: info.default for name, info in shown.items()}
         chosen.input(lambda name: [*{**own, **presets[name]}.values()], chosen, [*ui.values()], **QUIET)
     return ui
 
@@ -181,76 +204,14 @@ def check(path: str | None) -> tuple[str, str | None]:
     return sentences(picture.notes), path
 
 
-def outcome(prefix: str, before: str | None, after: str | None, words: str) -> dict[str, gr.components.Component]:
-    """Draw where a result is shown: a slider, plain pictures, a status and a download."""
-    ui: dict[str, gr.components.Component] = {}
-    with gr.Tabs():
-        with gr.Tab("Compare"):
-            ui["compare"] = gr.ImageSlider(
-                None if after is None else (before, after),
-                label="Drag to compare",
-                slider_position=35,
-                max_height=640,
-                interactive=False,
-                buttons=["fullscreen"],
-                elem_id=f"{prefix}compare",
-                elem_classes="outcome",
-            )
-        with gr.Tab("Side by side"), gr.Row():
-            ui["before"] = _shown(f"{prefix}before", "Photograph", before, "The photograph")
-            ui["picture"] = _shown(f"{prefix}picture", "Result", after, "The photograph in the new style")
-    ui |= status(f"{prefix}status", words)
-    ui["download"] = gr.DownloadButton(
-        "Download the picture", value=after, interactive=after is not None, elem_id=f"{prefix}download", size="md"
-    )
-    return ui
-
-
-def status(elem_id: str, words: str) -> dict[str, gr.components.Component]:
-    """Draw what a run says, and in its place, once it is stopped, what `wire_stop` says."""
-    return {
-        "status": gr.HTML(sentence(words), elem_classes="note", elem_id=elem_id),
-        "stopped": gr.HTML("", elem_classes=["note", "stopped"], elem_id=f"{elem_id}-stopped"),
-    }
-
-
-def wire_start(stopped: gr.components.Component, begins: Sequence[Any]) -> None:
-    """Take away what Stop said, where a run begins.
-
-    To be called before what runs is wired to the same events: Gradio comes to the next only when the one before ends.
-
-    Args:
-        stopped: where the words are.
-        begins: what begins a run, such as a button's `click`.
-    """
-    for begin in begins:
-        begin(None, None, stopped, js="() => ''", **QUIET)
-
-
-def wire_stop(button: gr.Button, stopped: gr.components.Component, words: str, runs: Sequence[Any]) -> None:
-    """Let a button stop runs and say so.
-
-    The browser says it by itself and has a place for it: steps that were on their way are drawn after the click, too,
-    and would be drawn over an answer in their own place.
-
-    Args:
-        button: what stops.
-        stopped: where the words go.
-        words: what to say.
-        runs: the events to cancel.
-    """
-    button.click(None, None, stopped, js=f"() => {json.dumps(sentence(words))}", cancels=[*runs], **QUIET)
-
-
 def show(result: Result, name: str) -> dict[str, Any]:
-    """Return what a step shows, by `outcome`'s names; of one without a picture, how far it is.
+    """Return what a step shows, by `outcome`'s names; nothing for one without a picture.
 
     The picture to download has the name that is given.
     """
     if result.image is None:
-        kind = "Step" if result.record["losses"] else "Tile pass"
-        return {"status": sentence(f"{kind} {result.iteration} of {result.iterations}.")}
-    steps = [f"Step {result.iteration} of {result.iterations}."] if result.iteration < result.iterations else []
+        return {}
+    more: list[str] = []
     full = keep(result.image, name)
     before = keep(_small(result.content), "photograph.jpg")
     picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")
@@ -260,7 +221,7 @@ def show(result: Result, name: str) -> dict[str, Any]:
         f" Color shift {result.record['color_shift']:.1f} (Delta E, from the photograph's colors)."
     )
     if (found := result.record.get("reconstruction")) is not None:
-        steps.append(
+        more.append(
             f"Nothing was stylized: this is what the networks make of the photograph itself. They are no identity: SSIM"
             f" {found['ssim']:.2f}, mean difference {found['difference']:.1f} of 255."
         )
@@ -269,7 +230,7 @@ def show(result: Result, name: str) -> dict[str, Any]:
         "before": before,
         "picture": picture,
         "download": gr.update(value=full, interactive=True),
-        "status": sentences([*steps, words, *result.notes]) + stage_times(result.record["seconds"]),
+        "details": sentences([words, *more, *result.notes]) + stage_times(result.record["seconds"]),
     }
 
 
@@ -295,12 +256,6 @@ def _small(image: Image.Image) -> Image.Image:
     return image if max(image.size) <= SHOWN else ImageOps.contain(image, (SHOWN, SHOWN))
 
 
-def _shown(elem_id: str, label: str, value: str | None, alt_text: str) -> gr.Image:
-    return gr.Image(
-        value, label=label, alt_text=alt_text, interactive=False, buttons=["fullscreen"], elem_id=elem_id, min_width=240
-    )
-
-
 def sentence(text: str, refused: bool = False) -> str:
     """Return a sentence as HTML, as an alert where something was refused."""
     kind = 'class="refused" role="alert"' if refused else 'class="hint"'
@@ -322,14 +277,15 @@ def stage_times(seconds: Mapping[str, float]) -> str:
         for stage, value in seconds.items()
     )
     items = "".join(
-        f'<li><i style="background:{paints[stage]}"></i>{escape(stage)} {_duration(value)}</li>'
+        f'<li><i style="background:{paints[stage]}"></i>{escape(stage)} {duration(value)}</li>'
         for stage, value in seconds.items()
     )
     return (
         f'<div class="time-bar" aria-hidden="true">{bar}</div>'
-        f'<ul class="time-list" aria-label="Time by stage"><li><b>{_duration(total)} in all</b></li>{items}</ul>'
+        f'<ul class="time-list" aria-label="Time by stage"><li><b>{duration(total)} in all</b></li>{items}</ul>'
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say how long something takes or took."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"

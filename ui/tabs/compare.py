@@ -19,7 +19,8 @@ from adain_core.methods import find
 from ui import endpoints, examples, fields, outputs, scores, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, sentence, sizes
+from ui.stage import area, bar, refuse, wire_failure, wire_start
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, sentence, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -78,7 +79,7 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Compare the chosen methods and show every one as it comes; by name what changes on the page."""
     for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):
         if values[name] is None:
-            yield {f"{name}_note": sentence(words, refused=True), "status": ""}
+            yield {**refuse(words), f"{name}_note": sentence(words, refused=True)}
             return
     try:
         names = arrange(values["methods"], values["mode"])
@@ -89,7 +90,7 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _follow(compare(*pair, names, options=options, download=False, **common), named(*pair))
     except PictureError as error:
         refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
-        yield {"status": sentence("No picture was made."), **refusal}
+        yield {**refuse(error.sentence), **refusal}
     except ValueError as error:
         yield {"status": sentence(str(error), refused=True)}
 
@@ -183,20 +184,23 @@ def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
     ui: fields.Components = {"skip": gr.State(), "paths": gr.State(**opening["paths"])}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=320):
-            run_button, stop_button = _draw_inputs(ui, pair)
-        with gr.Column(scale=7, min_width=320):
-            words = f"A stored result; press Compare to make it yourself. {outputs.about(report.load(STORED))}"
-            ui["status"] = gr.HTML(sentence(words), elem_classes="note", elem_id="compare-status")
-            with gr.Row(elem_classes="cells", elem_id="compare-cells"):
-                for name in methods.find():
-                    _draw_cell(ui, name, opening)
-            ui["found"] = gr.HTML(**opening["found"], elem_classes=["note", "found"], elem_id="compare-found")
-            ui["plot"] = gr.HTML(**opening["plot"], padding=False, elem_id="compare-plot")
+    with area("stage"):
+        with area("inputs"):
+            _draw_inputs(ui, pair)
+        with area("side"):
+            ui |= bar("compare-", "Compare", "A stored result. Press Compare to make it yourself.", "Stop all")
+            with area("result"):
+                with gr.Row(elem_classes="cells", elem_id="compare-cells"):
+                    for name in methods.find():
+                        _draw_cell(ui, name, opening)
+                ui["details"] = note("compare-details", sentence(outputs.about(report.load(STORED))))
+                ui["found"] = gr.HTML(**opening["found"], elem_classes=["note", "found"], elem_id="compare-found")
+                ui["plot"] = gr.HTML(**opening["plot"], padding=False, elem_id="compare-plot")
+        with area("more"):
+            _draw_settings(ui)
     _draw_table(ui, opening)
     _draw_closer(ui, opening)
-    _wire(ui, run_button, stop_button)
+    _wire(ui, ui.pop("run"))
 
 
 def _options_of(value: Any) -> dict[str, Any]:
@@ -205,12 +209,12 @@ def _options_of(value: Any) -> dict[str, Any]:
     return {key: each for key, each in value.items() if key != "__type__"} if updated else {"value": value}
 
 
-def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Button]:
+def _draw_inputs(ui: fields.Components, pair: Pair) -> None:
     titles = [(found.title, name) for name, found in methods.find().items()]
     with gr.Row():
-        with gr.Column(min_width=180):
+        with area("field"):
             pair.draw(ui, "content", "compare-", 200, "compare-photos")
-        with gr.Column(min_width=180):
+        with area("field"):
             pair.draw(ui, "style", "compare-", 200, "compare-styles")
     ui["methods"] = gr.CheckboxGroup(
         titles,
@@ -219,9 +223,9 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
         info="They run one after the other so that their times are comparable; fast ones run first.",
         elem_id="compare-methods",
     )
-    with gr.Row():
-        run_button = gr.Button("Compare", variant="primary", size="lg", scale=3, elem_id="compare-run")
-        stop_button = gr.Button("Stop all", size="lg", scale=1, min_width=110, elem_id="compare-stop")
+
+
+def _draw_settings(ui: fields.Components) -> None:
     ui["mode"] = gr.Radio(
         [(words, mode) for mode, words in MODES.items()],
         value="each",
@@ -256,7 +260,6 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> tuple[gr.Button, gr.Butto
         ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
         words = "The network that measures the results. It favors pictures made with its own features."
         ui["judge"] = gr.Radio(models, value="compact", label="Judge", info=words, elem_id="compare-judge")
-    return run_button, stop_button
 
 
 def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> None:
@@ -329,7 +332,7 @@ def _draw_closer(ui: fields.Components, opening: Mapping[str, Any]) -> None:
                 )
 
 
-def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) -> None:
+def _wire(ui: fields.Components, run_button: gr.Button) -> None:
     named = {component: name for name, component in ui.items()}
     given = ("content", "style", "methods", "mode", "seconds", "size", "model", "judge", "skip")
     parameters = [f"{name}.{each}" for name, found in methods.find().items() for each in drawn(found)]
@@ -339,8 +342,10 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
         try:
+            yield {ui["stop"]: gr.update(interactive=True)}
             for view in show_all({named[component]: value for component, value in data.items()}):
                 yield {ui[name]: value for name, value in view.items()}
+            yield {ui["stop"]: gr.update(interactive=False)}
         finally:
             data[ui["skip"]].add_all()
 
@@ -354,15 +359,16 @@ def _wire(ui: fields.Components, run_button: gr.Button, stop_button: gr.Button) 
 
         return add
 
-    def stop_all(skip: Skip | None) -> str:
+    def stop_all(skip: Skip | None) -> tuple[str, Any]:
         if skip is not None:
             skip.add_all()
-        return sentence("Stopping; the pictures that are ready stay.")
+        return sentence("Stopping; the pictures that are ready stay."), gr.update(interactive=False)
 
     state = ui["skip"]
+    wire_start(ui, [run_button.click])
     begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
-    begun.then(start, inputs, changed, show_progress="minimal", show_progress_on=ui["status"], **COMPUTE)
-    stop_button.click(stop_all, state, ui["status"], **QUIET)
+    wire_failure(ui, [begun.then(start, inputs, changed, **COMPUTE)])
+    ui["stop"].click(stop_all, state, [ui["status"], ui["stop"]], **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
     gr.on([ui["one"].input, ui["other"].input], two, [ui["paths"], ui["one"], ui["other"]],

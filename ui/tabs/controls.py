@@ -14,7 +14,8 @@ from ui import endpoints, fields
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.widgets import COLORS, COMPUTE, expect, keep, named, sentence, status, wire_start, wire_stop
+from ui.stage import Progress, area, bar, refuse, stoppable, wire_start, wire_stop
+from ui.widgets import COLORS, COMPUTE, expect, keep, named, sentence
 
 TITLE = "Controls"
 ORDER = 2
@@ -34,6 +35,7 @@ class View(NamedTuple):
     seen: Any = gr.skip()
     sheet: Any = gr.skip()
     status: Any = gr.skip()
+    stop: Any = gr.skip()
     content_note: Any = gr.skip()
     style_note: Any = gr.skip()
 
@@ -43,12 +45,13 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
     """Run the pair under every value of the chosen control and show each result as it comes."""
     if missing := [name for name in ("content", "style") if values[name] is None]:
         words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
-        yield View()._replace(**{f"{missing[0]}_note": sentence(words, refused=True)})
+        yield View(**refuse(words), **{f"{missing[0]}_note": sentence(words, refused=True)})
         return
     runs = {name: {"size": SIZE, **options} for name, options in SHOWN[values["show"]].items()}
     nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
     yield View(**nothing, status=sentence(f"{values['show']}…"))
-    results, shown = [], []
+    results, shown, progress = [], [], Progress()
+    pixels = [options["size"] ** 2 for options in runs.values()]
     pair = values["content"], values["style"]
     try:
         seen = _seen(values["style"], runs) if values["show"] == "Stroke sizes" else []
@@ -64,11 +67,13 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
             yield View(
                 gallery=shown,
                 sheet=gr.update(value=keep(sheet(results), named(*pair, values["show"]) + ".png"), interactive=True),
-                status=sentence(f"{values['show']}: {len(shown)} of {len(runs)}."),
+                status=progress.words(
+                    f"{values['show']}: {len(shown)} of {len(runs)}", sum(pixels[: len(shown)]), sum(pixels)
+                ),
             )
     except PictureError as error:
         refusal = sentence(error.sentence, refused=True)
-        yield View(status=sentence("No picture was made."))._replace(**{f"{error.role}_note": refusal})
+        yield View(**refuse(error.sentence), **{f"{error.role}_note": refusal})
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
 
@@ -94,12 +99,12 @@ def control_api(content: str, style: str, show: str = "Color modes") -> tuple[st
 def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     ui: fields.Components = {}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+    with area("stage"):
+        with area("inputs"):
             with gr.Row():
-                with gr.Column(min_width=180):
+                with area("field"):
                     pair.draw(ui, "content", "controls-", 220, "controls-photos")
-                with gr.Column(min_width=180):
+                with area("field"):
                     pair.draw(ui, "style", "controls-", 220, "controls-styles")
             ui["show"] = gr.Radio(
                 list(SHOWN),
@@ -108,51 +113,50 @@ def build(pair: Pair) -> None:
                 info="Which setting to vary: you see the pair at each of its values.",
                 elem_id="controls-show",
             )
-            with gr.Row():
-                run_button = gr.Button(
-                    "Show them all", variant="primary", size="lg", scale=3, elem_id="controls-run", elem_classes="run"
-                )
-                stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="controls-stop")
-        with gr.Column(scale=7, min_width=320):
-            ui["gallery"] = gr.Gallery(
-                label="The pair at each value",
-                columns=3,
-                height="auto",
-                object_fit="contain",
-                interactive=False,
-                buttons=["fullscreen"],
-                elem_id="controls-gallery",
-                elem_classes=["captioned", "outcome"],
-            )
-            words = "Press Show them all. Each caption gives the color shift from the photograph and the time."
-            ui |= status("controls-status", words)
-            ui["sheet"] = gr.DownloadButton(
-                "Download the sheet", interactive=False, elem_id="controls-sheet", size="md"
-            )
-            ui["seen"] = gr.Gallery(
-                label="What the network sees: a 256-pixel crop of the painting at each stroke size",
-                columns=5,
-                height="auto",
-                object_fit="contain",
-                interactive=False,
-                visible=False,
-                buttons=[],
-                elem_id="controls-seen",
-                elem_classes="captioned",
-            )
+        with area("side"):
+            words = "Press Show them all. Each picture says how far its colors moved, and how long it took."
+            ui |= bar("controls-", "Show them all", words)
+            with area("result"):
+                _draw_result(ui)
 
+    run_button = ui.pop("run")
     names_of = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from show_all({names_of[component]: value for component, value in data.items()})
+        yield from stoppable(show_all({names_of[component]: value for component, value in data.items()}))
 
-    wire_start(ui["stopped"], [run_button.click])
-    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", show_progress_on=ui["gallery"], **COMPUTE)
-    wire_stop(stop_button, ui["stopped"], "Stopped. The pictures that are ready stay.", [shown])
+    wire_start(ui, [run_button.click])
+    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
+    wire_stop(ui, "Stopped. The pictures that are ready stay.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
     endpoints.expose(control_api, "control", {**ui, **pictures}, [endpoints.made("Sheet"), endpoints.facts("Records")])
+
+
+def _draw_result(ui: fields.Components) -> None:
+    ui["gallery"] = gr.Gallery(
+        label="The same pair under every value",
+        columns=3,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        buttons=["fullscreen"],
+        elem_id="controls-gallery",
+        elem_classes=["captioned", "outcome"],
+    )
+    ui["sheet"] = gr.DownloadButton("Download the sheet", interactive=False, elem_id="controls-sheet", size="md")
+    ui["seen"] = gr.Gallery(
+        label="What the network sees: 256 pixels of the painting, by stroke size",
+        columns=5,
+        height="auto",
+        object_fit="contain",
+        interactive=False,
+        visible=False,
+        buttons=[],
+        elem_id="controls-seen",
+        elem_classes="captioned",
+    )
 
 
 def _caption(name: str, result: Any) -> str:

@@ -16,20 +16,8 @@ from ui import easel, endpoints, examples, fields, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.widgets import (
-    COMPUTE,
-    QUIET,
-    draw_field,
-    expect,
-    keep,
-    named,
-    outcome,
-    sentence,
-    show,
-    sizes,
-    wire_start,
-    wire_stop,
-)
+from ui.stage import area, bar, follow, outcome, refuse, stoppable, wire_start, wire_stop
+from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, sentence, sizes
 
 TITLE = "Regions"
 ORDER = 3
@@ -39,8 +27,8 @@ OPENING = ("stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosa
 OPENING = dict(zip(REGIONS.values(), (*OPENING, "psychedelic"), strict=True))
 GROUND = 255  # of a strength map: full strength where nothing is painted
 STRENGTHS = "White is full strength, black none. Paint it on the photograph or load a file; paint covers the file."
-_SHOWN = ("compare", "before", "picture", "download", "status", "content_note", "style_note", "map_note")
-_SHOWN = (*_SHOWN, "strength_map_note", *(f"{slot}_own_note" for slot in SLOTS))
+_SHOWN = ("compare", "before", "picture", "download", "status", "details", "stop", "content_note", "style_note")
+_SHOWN = (*_SHOWN, "map_note", "strength_map_note", *(f"{slot}_own_note" for slot in SLOTS))
 View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
 
 
@@ -49,7 +37,8 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
     """Give every painted region its own style and show the result."""
     content = values["content"]
     if content is None:
-        yield View(content_note=sentence("Choose a photograph first.", refused=True))
+        words = "Choose a photograph first."
+        yield View(**refuse(words), content_note=sentence(words, refused=True))
         return
     options = {"size": values["size"]}
     yield View(status=sentence(f"Stylizing the regions at {values['size']} pixels…"))
@@ -58,7 +47,8 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         if values["of"] == content:  # the canvas isn't of the photograph before
             regions = masks.compose(values["loaded"], masks.labels(values["canvas"], content), values["size"])
         if missing := _missing(values, regions):
-            yield View(status=sentence("No picture was made."), **missing)
+            place, words = missing
+            yield View(**refuse(words), **{place: sentence(words, refused=True)})
             return
         given = _inputs(values, regions)
         count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
@@ -66,15 +56,15 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
             status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], count)}"),
             map_note="",
         )
-        for result in run(content, **given, **options, download=False):
-            yield View(**show(result, named(content, "regions") + ".png"))
+        for view in follow(run(content, **given, **options, download=False), named(content, "regions") + ".png"):
+            yield View(**view)
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
         if error.role == "style" and values["rest"] == PAINTING:
             place["style"] = "style_note"
         place |= {f"style of region {label}": f"{slot}_own_note" for label, slot in REGIONS.items()}
         refusal = {place.get(error.role, "map_note"): sentence(error.sentence, refused=True)}
-        yield View(status=sentence("No picture was made."), **refusal)
+        yield View(**refuse(error.sentence), **refusal)
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
 
@@ -137,18 +127,17 @@ def regions_api(
     return keep(result.image, named(content, "regions") + ".png"), result.record
 
 
-def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, str]:
-    """Say what a run still lacks, by the place where it is said."""
+def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> tuple[str, str] | None:
+    """Return what a run still lacks: the place where it is said, and the words; None where it lacks nothing."""
     if not regions:
-        words = "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
-        return {"map_note": sentence(words, refused=True)}
+        return "map_note", "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
     slots = ("rest", *(REGIONS[label] for label in regions))
     if values["style"] is None and PAINTING in [values[slot] for slot in slots]:
-        return {"style_note": sentence("Choose a painting first.", refused=True)}
+        return "style_note", "Choose a painting first."
     for slot in slots:
         if values[slot] == OWN and values[f"{slot}_own"] is None:
-            return {f"{slot}_own_note": sentence(f"{SLOTS[slot]}: choose its painting first.", refused=True)}
-    return {}
+            return f"{slot}_own_note", f"{SLOTS[slot]}: choose its painting first."
+    return None
 
 
 def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, Any]:
@@ -170,50 +159,40 @@ def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = examples.pairs()[0].photo.path
     ui: fields.Components = {}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+    with area("stage"):
+        with area("inputs"):
             with gr.Row():
-                with gr.Column(min_width=180):
+                with area("field"):
                     pair.draw(ui, "content", "regions-", 200, "regions-photos")
-                with gr.Column(min_width=180):
+                with area("field"):
                     pair.draw(ui, "style", "regions-", 200, "regions-styles")
             buttons = easel.draw(ui, opening)
-        with gr.Column(scale=6, min_width=320):
             groups = {}
             for slot, title in SLOTS.items():
                 visible = slot == "rest" or slot in [REGIONS[label] for label in FIRST]
                 with gr.Group(elem_classes=["region", slot.replace("_", "-")], visible=visible) as groups[slot]:
                     _slot(ui, slot, title)
             buttons["add"] = gr.Button("Add a region", size="sm", elem_id="regions-add")
-            with gr.Row():
-                run_button = gr.Button(
-                    "Stylize the regions",
-                    variant="primary",
-                    size="lg",
-                    scale=3,
-                    elem_id="regions-run",
-                    elem_classes="run",
-                )
-                stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="regions-stop")
-            ui |= outcome(
-                "regions-", None, None, "Press Stylize the regions: the fur in one style, eyes and nose in another."
-            )
-            with gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
-                _draw_more(ui, opening, pair)
+        with area("side"):
+            words = "Press Stylize the regions: the fur in one style, eyes and nose in another."
+            ui |= bar("regions-", "Stylize the regions", words)
+            with area("result"):
+                ui |= outcome("regions-", None, None, "")
+        with area("more"), gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
+            _draw_more(ui, opening, pair)
 
+    run_button = ui.pop("run")
     names_of = {component: name for name, component in ui.items()}
     unsent = ("map", "masks", "painted", "shown", "stopped")
     inputs = {ui[name] for name in ui if name not in View._fields and name not in unsent}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stylize_regions({names_of[component]: value for component, value in data.items()})
+        yield from stoppable(stylize_regions({names_of[component]: value for component, value in data.items()}))
 
-    wire_start(ui["stopped"], [run_button.click])
-    shown = run_button.click(
-        start, inputs, outputs, trigger_mode="multiple", show_progress_on=[ui["compare"], ui["picture"]], **COMPUTE
-    )
-    wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", [shown])
+    wire_start(ui, [run_button.click])
+    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
+    wire_stop(ui, "Stopped. The last picture stays.", [shown])
     revealed = [*(groups[slot] for slot in REGIONS.values()), buttons["add"]]
     for change in easel.wire(ui, buttons, pair):
         change.then(_reveal, ui["shown"], revealed, **QUIET)

@@ -7,29 +7,27 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adain_core import PictureError, methods, run
+from adain_core import PictureError, methods, pipeline, run
+from adain_core.comparison import improves
 from adain_core.pipeline import Settings
 from ui import endpoints, examples, fields, server
 from ui.pair import Pair
 from ui.server import on_gpu
+from ui.stage import area, bar, follow, outcome, refuse, stoppable, wire_start, wire_stop
 from ui.widgets import (
     COMPUTE,
     QUIET,
-    draw,
     draw_color,
     draw_field,
+    draw_folded,
     drawn,
     expect,
     keep,
     named,
-    outcome,
     sentence,
     served,
-    show,
     sizes,
     strip,
-    wire_start,
-    wire_stop,
 )
 
 TITLE = "Stylize"
@@ -38,6 +36,7 @@ STYLES = 4
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
 CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
+SHORT = 2.0  # seconds that a run may take which nobody asked for
 GROUND = 0  # of a style mask: only what is painted gives the style
 PART = (
     "Only the white part of this mask gives the style. Paint it here or load a file; without a mask, the whole painting"
@@ -54,6 +53,8 @@ class View(NamedTuple):
     picture: Any = gr.skip()
     download: Any = gr.skip()
     status: Any = gr.skip()
+    details: Any = gr.skip()
+    stop: Any = gr.skip()
     content_note: Any = gr.skip()
     style_note: Any = gr.skip()
     style_2_note: Any = gr.skip()
@@ -70,33 +71,54 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
     """Run the chosen method on the chosen pictures and show each step."""
     slots = [slot for slot in SLOTS if values[slot] is not None]
     if values["content"] is None:
-        yield View(content_note=sentence("Choose a photograph first.", refused=True))
+        words = "Choose a photograph first."
+        yield View(**refuse(words), content_note=sentence(words, refused=True))
         return
     if not slots:
-        yield View(style_note=sentence("Choose a painting first.", refused=True))
+        words = "Choose a painting first."
+        yield View(**refuse(words), style_note=sentence(words, refused=True))
         return
-    method = methods.get(values["method"])
-    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)} | served(method)
-    options |= {name: values[name] for name in ("model", "size", *CONTROLS)}
+    options = _options(values)
     if len(slots) > 1:
         options["weights"] = tuple(values[SHARES[SLOTS.index(slot)]] for slot in slots)
     start = f"Stylizing at {values['size']} pixels…"
     yield View(status=sentence(start))
     try:
-        options["method"] = method.name
         yield View(status=sentence(f"{start} {expect(values['content'], [options])}"))
         given = {"styles": [values[slot] for slot in slots], "style_masks": _style_masks(values, slots)}
-        name = named(values["content"], *given["styles"], method.name) + ".png"
-        for result in run(values["content"], **given, **options, download=False):
-            yield View(**show(result, name))
+        name = named(values["content"], *given["styles"], options["method"]) + ".png"
+        for view in follow(run(values["content"], **given, **options, download=False), name):
+            yield View(**view)
     except PictureError as error:
         place = f"{error.role.replace(' ', '_')}_note"
         if error.role.startswith("style"):
             place = place.replace("style", slots[error.index])
         refusal = sentence(error.sentence, refused=True)
-        yield View(status=sentence("No picture was made."))._replace(**{place: refusal})
+        yield View(**refuse(error.sentence), **{place: refusal})
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
+
+
+def stylize_at_once(values: Mapping[str, Any]) -> Iterator[View]:
+    """Run because a picture or a control was changed, if that is a matter of seconds; else say what to press."""
+    if values["content"] is None or all(values[slot] is None for slot in SLOTS):
+        yield View()
+        return
+    try:
+        short = pipeline.forecast(values["content"], **_options(values)).seconds <= SHORT
+    except ValueError:  # the run says it
+        short = True
+    if short and not improves(methods.get(values["method"])):
+        yield from stylize(values)
+    else:
+        yield View(status=sentence("Press Stylize to see what you changed; it takes a while."))
+
+
+def _options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a run but for the paintings' shares."""
+    method = methods.get(values["method"])
+    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)} | served(method)
+    return options | {name: values[name] for name in ("method", "model", "size", *CONTROLS)}
 
 
 def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
@@ -181,21 +203,24 @@ def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     first = examples.pairs()[0]
     ui: fields.Components = {}
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            with gr.Row():
-                with gr.Column(min_width=230):
-                    photo_chosen = pair.draw(ui, "content", "", 250, "photos")
-                with gr.Column(min_width=230):
-                    style_chosen = pair.draw(ui, "style", "", 250, "styles")
+    with area("stage"):
+        with area("inputs"), gr.Row():
+            with area("field"):
+                photo_chosen = pair.draw(ui, "content", "", 250, "photos")
+            with area("field"):
+                style_chosen = pair.draw(ui, "style", "", 250, "styles")
+        with area("side"):
+            ui |= bar("", "Stylize", "Press Stylize to make it yourself.")
+            with area("result"):
+                ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.")
+                stored = [each.result for each in examples.pairs()]
+                pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
+        with area("more"):
             names = {name: found.title for name, found in methods.find().items()}
             panels = {}
             for name in names:
-                with gr.Group(visible=name == "adain") as panels[name]:
-                    ui |= {f"{name}.{option}": widget for option, widget in draw(methods.get(name)).items()}
-            with gr.Row():
-                run_button = gr.Button("Stylize", variant="primary", size="lg", scale=3, elem_id="run")
-                stop_button = gr.Button("Stop", size="lg", scale=1, min_width=90, elem_id="stop")
+                with gr.Column(visible=name == "adain") as panels[name]:
+                    ui |= {f"{name}.{option}": widget for option, widget in draw_folded(methods.get(name)).items()}
             ui["size"] = gr.Radio(
                 **sizes(SIZES, 512, "px"),
                 label="Size",
@@ -237,30 +262,29 @@ def build(pair: Pair) -> None:
                     visible=len(models) > 1,
                     elem_id="model",
                 )
-        with gr.Column(scale=6, min_width=320):
-            words = f"{first.result.title}. Press Stylize to make it yourself."
-            ui |= outcome("", first.photo.path, first.result.path, words)
-            stored = [pair.result for pair in examples.pairs()]
-            pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
+    run_button = ui.pop("run")
     names_of = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stylize({names_of[component]: value for component, value in data.items()})
+        yield from stoppable(stylize({names_of[component]: value for component, value in data.items()}))
 
-    once = {"fn": start, "inputs": inputs, "outputs": outputs, "show_progress_on": [ui["compare"], ui["picture"]]}
-    once |= COMPUTE
+    def change(data: dict[gr.components.Component, Any]) -> Iterator[View]:
+        yield from stoppable(stylize_at_once({names_of[component]: value for component, value in data.items()}))
+
+    once = {"inputs": inputs, "outputs": outputs, **COMPUTE}
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].change]
-    chosen = [photo_chosen[1], style_chosen[1]]
-    wire_start(ui["stopped"], [run_button.click, *live, *(each.then for each in chosen), pair_strip.select])
+    chosen = [*photo_chosen, *style_chosen]
+    wire_start(ui, [run_button.click, *live, *(each.then for each in chosen)])
+    pair_strip.select(None, None, ui["stopped"], js="() => ''", **QUIET)
     runs = [
-        run_button.click(trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
-        gr.on(live, trigger_mode="always_last", **once),
-        *(each.then(**once) for each in chosen),
+        run_button.click(start, trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
+        gr.on(live, change, trigger_mode="always_last", **once),
+        *(each.then(change, **once) for each in chosen),
     ]
-    wire_stop(stop_button, ui["stopped"], "Stopped. The last picture stays.", runs)
+    wire_stop(ui, "Stopped. The last picture stays.", runs)
     photos, styles = zip(*((each.photo, each.style) for each in examples.pairs()), strict=True)
     pair.offer(pair_strip, {"content": photos, "style": styles})
     pair_strip.select(_load_pair, None, outputs, **QUIET)
@@ -283,7 +307,8 @@ def _load_pair(event: gr.SelectData) -> View:
         before=pair.photo.path,
         picture=pair.result.path,
         download=pair.result.path,
-        status=sentence(f"{pair.result.title}, a stored result. Press Stylize to make it yourself."),
+        status=sentence("A stored result. Press Stylize to make it yourself."),
+        details=sentence(f"{pair.result.title}."),
     )
 
 

@@ -1,0 +1,235 @@
+"""What a press causes is in view at every width, nothing flashes, and Stop and the bar tell how far a run is."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import test_page
+from conftest import picture
+from PIL import Image
+
+from ui import stage
+
+url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
+WINDOWS = {320: 568, 390: 844, 820: 1180, 1366: 768, 1920: 1080}
+TABS = {"Stylize": "", "Compare": "compare-", "Controls": "controls-", "Regions": "regions-"}
+RESULTS = {
+    "": "#compare",
+    "compare-": "#compare-cells",
+    "controls-": "#controls-gallery",
+    "regions-": "#regions-compare",
+}
+FLASH = 0.6  # of the picture's usual contrast; a covered one has hardly any
+
+
+@pytest.fixture(scope="module", params=WINDOWS)
+def window(request, browser, url):
+    """The page at one width, opened once for all its tests."""
+    width = request.param
+    page = browser.new_page(viewport={"width": width, "height": WINDOWS[width]}, reduced_motion="reduce")
+    page.set_default_timeout(120_000)
+    page.goto(url)
+    page.locator("#compare img").first.wait_for()
+    yield page
+    page.close()
+
+
+def show(page, tab: str) -> str:
+    """Open a tab; return what its ids begin with."""
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("tablist").first.evaluate(
+        "(list, name) => [...list.parentElement.querySelectorAll('button')].find(b => b.innerText === name).click()",
+        tab,
+    )
+    prefix = TABS[tab]
+    page.locator(f"#{prefix}run").wait_for()
+    page.locator(RESULTS[prefix]).wait_for()
+    return prefix
+
+
+def seen(page, selector: str) -> float:
+    """The share of an element, or of half a window where it is larger, that is in view and isn't covered."""
+    return page.evaluate(
+        """selector => {
+          const element = document.querySelector(selector), box = element.getBoundingClientRect();
+          const bar = element.closest(".stage").querySelector(".bar").getBoundingClientRect();
+          const inBar = Boolean(element.closest(".bar"));
+          const low = Math.min(box.bottom, !inBar && bar.bottom > innerHeight - 2 ? bar.top : innerHeight);
+          const high = Math.max(box.top, !inBar && bar.top < 2 ? bar.bottom : 0);
+          return (low - high) / Math.min(box.height, innerHeight / 2);
+        }""",
+        selector,
+    )
+
+
+def quick(page, prefix: str) -> None:
+    """Choose what runs fast."""
+    if prefix == "":
+        page.locator("#size").get_by_label("256 px").check()
+    if prefix == "compare-":
+        page.locator("#compare-size").get_by_label("128 px").check()
+        for name in ("Gatys", "Style swap"):
+            page.locator("#compare-methods").get_by_label(name, exact=True).set_checked(False)
+
+
+@pytest.mark.parametrize("tab", TABS)
+class TestInView:
+    def test_a_run_and_what_comes_of_it(self, window, tab):
+        prefix = show(window, tab)
+        quick(window, prefix)
+        window.locator(f"#{prefix}run").click()
+        assert seen(window, f"#{prefix}run") == 1
+        window.locator(f"#{prefix}status").get_by_text(re.compile(r"Done|: \d of")).first.wait_for()
+        assert seen(window, f"#{prefix}status") == 1
+        assert seen(window, RESULTS[prefix]) > 0.6
+        if prefix == "controls-":
+            window.locator("#controls-stop").click()
+
+    def test_a_refusal(self, window, tab):
+        prefix = show(window, tab)
+        window.locator(f"#{prefix}content button[aria-label='Remove Image']").click()
+        window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        window.locator(f"#{prefix}run").click()
+        window.locator(f"#{prefix}status").get_by_text("No picture was made. Choose a photograph first.").wait_for()
+        assert seen(window, f"#{prefix}status") == 1
+        window.locator(f"#{prefix}stop:disabled").wait_for()
+        window.locator(f"#{prefix}content input[type=file]").set_input_files(test_page.ROOT / "examples/photos/cat.jpg")
+        window.locator(f"#{prefix}content img").wait_for()
+
+    def test_nothing_scrolls_sideways(self, window, tab):
+        show(window, tab)
+        assert window.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_the_button_stays_in_reach_whatever_the_method(window):
+    show(window, "Stylize")
+    window.locator("#advanced > button").click()
+    for option in window.locator("#method input").all():
+        option.check()
+        window.wait_for_timeout(50)
+        assert seen(window, "#run") == 1
+        assert window.evaluate("document.documentElement.scrollHeight") < 4 * 1180
+    window.locator("#method").get_by_label("AdaIN", exact=True).check()
+    window.locator("#advanced > button").click()
+
+
+def test_the_page_is_centered(browser, url):
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(url)
+    box = page.locator(".stage").first.bounding_box()
+    assert box["x"] == pytest.approx(1920 - box["x"] - box["width"], abs=20)  # a scroll bar
+    page.close()
+
+
+@pytest.fixture
+def tab(page, url):
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.set_default_timeout(120_000)
+    page.goto(url)
+    page.locator("#compare img").first.wait_for()
+    page.locator("#size").get_by_label("256 px").check()
+    return page
+
+
+def test_no_frame_of_a_live_run_is_covered_or_blank(tab):
+    """WCAG 2.3.1: every frame that Chromium paints while Strength is dragged has the picture."""
+    tab.locator("#run").click()
+    tab.locator("#details .time-bar").wait_for()
+    box = tab.locator("#compare img").last.bounding_box()
+    frames: list[bytes] = []
+    client = tab.context.new_cdp_session(tab)
+
+    def keep(frame) -> None:
+        frames.append(base64.b64decode(frame["data"]))
+        client.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+
+    client.on("Page.screencastFrame", keep)
+    client.send("Page.startScreencast", {"format": "jpeg", "quality": 60})
+    slider = tab.get_by_label("range slider for Strength")
+    rail, sources = slider.bounding_box(), set()
+    tab.mouse.move(rail["x"] + rail["width"] - 3, rail["y"] + rail["height"] / 2)
+    tab.mouse.down()
+    for number in range(1, 21):
+        tab.mouse.move(rail["x"] + 3 + rail["width"] * (1 - number / 20), rail["y"] + rail["height"] / 2)
+        tab.wait_for_timeout(100)
+        sources.add(tab.locator("#compare img").last.get_attribute("src"))
+    tab.mouse.up()
+    tab.locator("#details").get_by_text("Nothing was stylized").wait_for()
+    client.send("Page.stopScreencast")
+    client.remove_listener("Page.screencastFrame", keep)
+    contrasts = []
+    for frame in frames:
+        with Image.open(io.BytesIO(frame)) as image:
+            scale = image.width / 1366
+            sides = (box["x"] + 4, box["y"] + 50, box["x"] + box["width"] - 4, min(764, box["y"] + box["height"] - 4))
+            contrasts.append(np.asarray(image.convert("L").crop([round(scale * side) for side in sides])).std())
+    assert len(sources) > 2 and len(frames) > 5
+    assert min(contrasts) > FLASH * contrasts[0]
+
+
+def test_the_upload_icon_opens_the_chooser_and_a_new_picture_runs_at_once(tab, tmp_path):
+    picture(90, 45, 1).save(tmp_path / "photo.png")
+    with tab.expect_file_chooser() as chooser:
+        tab.locator("#content button[aria-label='Upload file']").click()
+    assert tab.locator("#content img").is_visible()  # it stays until there is another
+    chooser.value.set_files(tmp_path / "photo.png")
+    tab.locator("#details").get_by_text("256x128 pixels").wait_for()
+
+
+def test_only_short_runs_run_by_themselves(tab):
+    tab.locator("#advanced > button").click()
+    tab.locator("#method").get_by_label("Gatys", exact=True).check()
+    before = tab.locator("#compare img").last.get_attribute("src")
+    for change in (
+        lambda: tab.locator("#photos button.thumbnail-item").nth(1).click(),
+        lambda: tab.locator("#content input[type=file]").set_input_files(test_page.ROOT / "examples/photos/cat.jpg"),
+    ):
+        tab.locator("#status").evaluate("status => status.querySelector('p').remove()")
+        change()
+        tab.locator("#status").get_by_text("Press Stylize to see what you changed").wait_for()
+        tab.locator("#stop:disabled").wait_for()
+    assert tab.locator("#compare img").last.get_attribute("src") == before
+
+
+def test_a_long_run_has_a_bar_that_makes_nothing_jump_and_stop_only_while_it_runs(tab):
+    assert tab.locator("#stop").is_disabled()
+    tab.locator("#advanced > button").click()
+    tab.locator("#method").get_by_label("Gatys", exact=True).check()
+    top = "document.querySelector('#compare').getBoundingClientRect().top + scrollY"
+    before = tab.evaluate(top)
+    tab.locator("#run").click()
+    tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 120, about \d+ s left")).wait_for()
+    assert tab.locator("#stop").is_enabled() and tab.evaluate(top) == pytest.approx(before, abs=1)
+    width = tab.locator("#status .progress").bounding_box()["width"]
+    assert 0 < width < tab.locator("#status").bounding_box()["width"]
+    tab.locator("#stop").click()
+    tab.locator("#status-stopped").get_by_text("Stopped.").wait_for()
+    assert tab.locator("#stop").is_disabled() and tab.evaluate(top) == pytest.approx(before, abs=1)
+
+
+class TestProgress:
+    def left(self, seconds, scales: int = 1) -> list[tuple[float, float]]:
+        """What is said to be left after each step, and what is left, of a run whose steps take some seconds."""
+        times = np.cumsum(seconds)
+        clock = iter(times)
+        progress = stage.Progress(lambda: next(clock))
+        of = len(times)
+        work = [stage._work(done, of, scales) for done in range(1, of + 1)]
+        said = [progress.left(done, work[-1]) for done in work]
+        return [(each, left) for each, left in zip(said, times[-1] - times, strict=True) if each is not None and left]
+
+    def within(self, pairs, factor: float) -> bool:
+        return all(1 / factor <= said / left <= factor for said, left in pairs)
+
+    def test_steady_steps(self):
+        pairs = self.left([0.5] * 60)
+        assert len(pairs) == 57 and self.within(pairs, 1.01)
+
+    def test_it_follows_a_machine_that_becomes_busy(self):
+        pairs = self.left([0.1] * 60 + [0.4] * 60)
+        assert self.within(pairs[80:], 1.5)
+
+    def test_coarse_steps_are_known_to_be_faster(self):
+        assert self.within(self.left([0.1] * 40 + [0.2] * 40 + [0.4] * 40, scales=3), 1.05)
