@@ -72,6 +72,9 @@ def quick(page, prefix: str) -> None:
         page.locator("#compare-size").get_by_label("128 px").check()
         for name in ("Gatys", "Style swap"):
             page.locator("#compare-methods").get_by_label(name, exact=True).set_checked(False)
+    if prefix == "regions-":
+        page.locator("#regions-foreground").click()
+        page.locator("#regions-map-note").get_by_text("A proposal").wait_for()
 
 
 @pytest.mark.parametrize("tab", TABS)
