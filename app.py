@@ -9,16 +9,16 @@ import typer
 from typer import Option
 
 from adain_core import load, pipeline
-from ui import delivery, examples, guard, server, tabs
+from ui import delivery, examples, guard, memory, server, tabs
 from ui.page import Page
 from ui.pair import Pair
-from ui.theme import CSS, HEADER, SCRIPT, theme
+from ui.theme import CSS, HEADER, script, theme
 
 DAY = 86_400  # seconds
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css_paths": CSS,
-    "js": SCRIPT.read_text(encoding="utf-8"),
+    "js": script(),
     "allowed_paths": [str(examples.FOLDER)],
     "footer_links": ["api", "settings"],
     "max_file_size": "64mb",
@@ -36,9 +36,10 @@ def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
         server.OFFERED[:] = fetch or []
         pair = Pair()
         for tab in tabs.find():
-            with gr.Tab(tab.TITLE):
+            with gr.Tab(tab.TITLE, elem_id=f"tab-{tab.__name__.rpartition('.')[2]}"):
                 tab.build(pair)
         pair.wire()
+        memory.remember(page)
         if fetch:
             server.show_fetching(server.Fetching(fetch), page)
     return page.queue(max_size=queue_size, default_concurrency_limit=1)

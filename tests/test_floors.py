@@ -71,6 +71,7 @@ FLOORS = {  # a package's floor holds for its files
     "ui.masks": 7.1,
     "ui.stage": 7.1,
     "ui.pair": 7.2,
+    "ui.memory": 7.2,
     "ui.fields": 7.25,
     "ui.easel": 7.3,
     "ui.outputs": 7.3,

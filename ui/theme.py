@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 CSS = Path(__file__).with_name("style.css")
-SCRIPT = Path(__file__).with_name("page.js")
+SCRIPTS = [CSS.with_name("page.js"), CSS.with_name("memory.js")]  # each holds a function without parameters
 
 _VERMILION = gr.themes.Color(
     "#fdf3f0",
@@ -47,6 +47,12 @@ HEADER = """
   </div>
 </header>
 """
+
+
+def script() -> str:
+    """Return one function that calls every script's."""
+    calls = "".join(f"({each.read_text(encoding='utf-8').strip()})();" for each in SCRIPTS)
+    return f"() => {{{calls}}}"
 
 
 def theme() -> gr.themes.Base:

@@ -22,7 +22,7 @@ from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, sentence
 TITLE = "Regions"
 ORDER = 3
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
-REST, LEAVE, OWN, PAINTING = "As the rest", "Leave as it is", "Another painting of mine", "The painting above"
+REST, LEAVE, OWN, PAINTING = "As the rest", "Leave as it is", "Another painting of mine", "The chosen painting"
 OPENING = ("stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor", "woodcut")
 OPENING = dict(zip(REGIONS.values(), (*OPENING, "psychedelic"), strict=True))
 GROUND = 255  # of a strength map: full strength where nothing is painted

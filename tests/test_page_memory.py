@@ -1,0 +1,62 @@
+"""What the page remembers: the tab in the address, settings in the browser."""
+
+import json
+
+import browser
+import gradio as gr
+import pytest
+import test_page
+
+from ui import memory
+
+url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
+OLD = {"size": 8192, "adain-alpha": "strong", "color": ["off"], "compare-methods": ["none"], "gone": {}, "method": True}
+
+
+@pytest.mark.parametrize(
+    ("setting", "right", "wrong"),
+    [
+        (gr.Slider(0, 1), 0.5, [2, -0.1, "0.5", True, None, float("nan"), [0]]),
+        (gr.Number(minimum=1), 10**9, [0, "5", None]),
+        (gr.Radio([("256 px", 256), ("512 px", 512)]), 256, [8192, "256", 256.0, None, {}]),
+        (gr.Dropdown(["off", "match"], value="off"), "match", ["none", 1, ["off"], None]),
+        (gr.CheckboxGroup(["adain", "gatys"]), ["gatys"], ["gatys", ["none"], [[]], None]),
+        (gr.Checkbox(), False, [0, "false", None]),
+        (gr.Textbox(max_length=5), "relu", ["relu4_1", 5, None]),
+    ],
+)
+def test_only_what_a_setting_takes_is_brought_back(setting, right, wrong):
+    assert memory.fits(setting, right) and not any(memory.fits(setting, value) for value in wrong)
+
+
+class TestInABrowser:
+    def test_the_tab_is_in_the_address_and_in_the_history(self, tab, url):
+        chosen = "document.querySelector('#tab-{}-button').ariaSelected === 'true'"
+        for name in ("compare", "controls"):
+            tab.locator(f"#tab-{name}-button").click()
+            tab.wait_for_function(f"location.hash === '#{name}'")
+        tab.go_back()
+        tab.wait_for_function(chosen.format("compare"))
+        assert tab.url.endswith("#compare")
+        tab.go_back()
+        tab.wait_for_function(chosen.format("stylize"))
+        tab.go_forward()
+        tab.wait_for_function(chosen.format("compare"))
+        tab.goto("about:blank")
+        tab.goto(f"{url}#regions")
+        tab.locator("#regions-run").wait_for()
+        assert tab.url.endswith("#regions")
+
+    def test_settings_come_back_and_old_ones_harm_nothing(self, tab):
+        tab.get_by_label("256 px").click()
+        tab.wait_for_function(f"JSON.parse(localStorage.getItem('{memory.KEY}') ?? '{{}}').size === 256")
+        tab.reload()
+        tab.wait_for_function("document.querySelector('#size input:checked')?.value === '256'")
+        for stored in (json.dumps(OLD), "{{{", "[1]", "null"):
+            tab.evaluate(f"localStorage.setItem('{memory.KEY}', {json.dumps(stored)})")
+            with tab.expect_response(lambda response: "predict" in response.url) as restored:
+                tab.reload()
+            assert restored.value.ok
+            tab.locator("#compare img").first.wait_for()
+        assert tab.evaluate("document.querySelector('#size input:checked').value") in ("512", "8192")
+        assert not tab.locator(".toast-body").count()
