@@ -3,19 +3,20 @@
     python -m examples.make_results
 
 Every pair of examples.json at 640 px goes into examples/results/; some photographs in some styles go into
-examples/sheet.jpg.
+examples/sheet.jpg; what other sites show of a link to the page is examples/preview.jpg.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from adain_core import images, stylize
 from ui import examples
 
 SIZE = 640  # pixels of the longer side
+PREVIEW = (1200, 630)  # pixels, as sites that show links ask for
 SHEET_PHOTOS = ("tiger", "bridge", "cat", "moose", "citrus", "meadow")
 SHEET_STYLES = ("night_river", "great_wave", "impasto_sunset", "woodcut", "mosaic", "birches")
 
@@ -31,7 +32,17 @@ def main() -> None:
     rows = [Image.new("RGB", (1, 1), "white"), *map(Image.open, styles)]
     for photo in photos:
         rows += [Image.open(photo), *(stylize(photo, style, size=SIZE) for style in styles)]
+    _preview(examples.pairs()[0])
     images.save(images.sheet(rows, columns=1 + len(styles), side=220), examples.FOLDER / "sheet.jpg")
+
+
+def _preview(pair: examples.Pair) -> None:
+    """Make what other sites show of a link: the photograph on the left, on the right its result."""
+    halves = [Image.open(pair.photo.path), stylize(pair.photo.path, pair.style.path, size=1200)]
+    photo, result = (ImageOps.fit(half.convert("RGB"), PREVIEW) for half in halves)
+    photo.paste(result.crop((PREVIEW[0] // 2, 0, *PREVIEW)), (PREVIEW[0] // 2, 0))
+    photo.paste("white", (PREVIEW[0] // 2 - 2, 0, PREVIEW[0] // 2 + 2, PREVIEW[1]))
+    photo.save(examples.FOLDER / "preview.jpg", quality=80)
 
 
 if __name__ == "__main__":

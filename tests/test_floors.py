@@ -76,6 +76,7 @@ FLOORS = {  # a package's floor holds for its files
     "ui.easel": 7.3,
     "ui.outputs": 7.3,
     "ui.delivery": 7.1,
+    "ui.preview": 7.05,
     "ui.guard": 7.4,
     "ui.page": 7.45,
     "ui.server": 7.5,

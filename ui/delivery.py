@@ -13,8 +13,10 @@ import brotli
 import gradio as gr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
+from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui import preview
 from ui.theme import CSS, HEADER
 
 FRONTEND = Path(gr.__file__).parent / "templates" / "frontend"
@@ -52,6 +54,9 @@ class Deliver:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope["path"] == scope.get("root_path", "") + preview.PATH:
+            await FileResponse(preview.PICTURE)(scope, receive, send)
+            return
         held: list[Message] = []  # the answer's start, while its body is collected
         body = bytearray()
 
@@ -76,7 +81,7 @@ class Deliver:
 
     def _pack(self, scope: Scope, headers: MutableHeaders, body: bytes) -> bytes:
         if _kind(headers) == "text/html":
-            body = self._begin(body)
+            body = preview.describe(self._begin(body), scope)
         headers.add_vary_header("Accept-Encoding")
         accepted = Headers(scope=scope).get("accept-encoding", "")
         if scope["method"] == "HEAD":
