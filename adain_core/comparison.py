@@ -21,7 +21,7 @@ from PIL import Image
 
 from adain_core import images, metrics, pipeline, places, weights
 from adain_core import methods as known
-from adain_core.contracts import Method, bounds, parse
+from adain_core.contracts import Method, bounds, count, parse
 from adain_core.controls import scale
 from adain_core.judge import Judge
 from adain_core.networks import Networks
@@ -150,7 +150,7 @@ def compare(
         PictureError: a picture is refused.
         ValueError: there is no such method, model or mode, a parameter is out of bounds, or weights can't be had.
     """
-    names = arrange(methods, mode)
+    names = arrange([methods] if isinstance(methods, str) else methods, mode)
     chosen = {name: prepare(name, (options or {}).get(name, {}), mode, model, device) for name in names}
     if unknown := [name for name in options or {} if name not in names]:
         raise ValueError(f"There are options for {unknown[0]}, which is not compared; there are {', '.join(names)}.")
@@ -158,6 +158,8 @@ def compare(
         raise ValueError(f"seconds is {seconds:g}, but it must be above 0 and at most 3600.")
     settings = parse(pipeline.Settings, {"size": size})
     sources: Any = styles if isinstance(styles, Sequence) and not isinstance(styles, str) else [styles]
+    if not sources:
+        raise ValueError("Give at least one style.")
     pair = places.load("content", content, size).rgb
     looks = [places.load("style", each, scale.longest(settings), place).rgb for place, each in enumerate(sources)]
     networks = networks or weights.load(model, device, weights_dir, download)
@@ -308,14 +310,14 @@ def _ended(name: str, result: pipeline.Result, seconds: float, limits: Limits) -
         return None
     if limits.mode == "equal-loss":
         return "done", f"AdaIN's loss was not reached within {limits.seconds:g} s."
-    return "done", f"The bound of {limits.seconds:g} s was reached after {result.iteration} steps."
+    return "done", f"The bound of {limits.seconds:g} s was reached after {count(result.iteration, 'step')}."
 
 
 def _reached(curve: Sequence[Point], limits: Limits) -> tuple[State, str] | None:
     goal = limits.goal if limits.mode == "equal-loss" else None
     if goal is None or not curve or curve[-1].mean_std > goal:
         return None
-    return "done", f"AdaIN's loss was reached in {curve[-1].seconds:.1f} s, after {curve[-1].iteration} steps."
+    return "done", f"AdaIN's loss was reached in {curve[-1].seconds:.1f} s, after {count(curve[-1].iteration, 'step')}."
 
 
 def _forgetful(networks: Networks) -> Networks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -50,5 +51,6 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
 
 
 def tell(sentence: str) -> None:
-    """Print a line to the standard error stream, without what a terminal would obey."""
-    print("".join(each if each.isprintable() else " " for each in sentence), file=sys.stderr)
+    """Print a line to the standard error stream, without what a terminal would obey or the middle of a long word."""
+    line = "".join(each if each.isprintable() else " " for each in sentence)
+    print(re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...{word[0][-40:]}", line), file=sys.stderr)

@@ -73,6 +73,11 @@ def parse(model: type[P], values: Mapping[str, Any]) -> P:
     raise ValueError(f"{name.replace('_', ' ')} is {first['input']}, but it {rule}.".replace("it input", "it"))
 
 
+def count(number: int, what: str) -> str:
+    """Return a number with what it counts, as in 1 step and 2 steps."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 class SizeError(ValueError):
     """A picture is too large or too small for what is asked of it, where another one may fit."""
 

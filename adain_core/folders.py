@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from adain_core import images
+from adain_core.contracts import count
 
 SHOWN = 3  # names of files in a sentence
 SOFTWARE, MAKER = 0x0131, "AdaIN Playground"  # EXIF tag, and what it is in results
@@ -69,4 +70,4 @@ def _refuse(error: OSError) -> None:
 
 def _sentence(why: str, files: list[Path]) -> str:
     names = ", ".join(path.name for path in files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
-    return f"{len(files)} {'file was' if len(files) == 1 else 'files were'} left out ({names}): {why}"
+    return f"{count(len(files), 'file')} left out ({names}): {why}"

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from adain_core import feature_space, machine, objective
-from adain_core.contracts import SizeError, Step, Style, StyleLoss
+from adain_core.contracts import SizeError, Step, Style, StyleLoss, count
 from adain_core.networks import Networks
 from adain_core.normalization import restyle, statistics
 
@@ -148,9 +148,9 @@ def optimize(
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
             if params.patience and since >= params.patience:
-                note = f"No gain in {since} steps, so it stopped."
+                note = f"No gain in {count(since, 'step')}, so it stopped."
             elif time.perf_counter() - began > params.seconds:
-                note = f"The time limit of {params.seconds:g} s was reached after {done} steps."
+                note = f"The time limit of {params.seconds:g} s was reached after {count(done, 'step')}."
             yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
             if note:
                 return

@@ -230,7 +230,7 @@ def run(
     elif method.spatial:
         steps = method.run(images.to_tensor(seen, exact=side is not None), tensors, params, networks, space)
     else:
-        raise ValueError(f"{method.title} knows neither regions nor tiles; leave them out, or choose adain.")
+        raise ValueError(f"{method.title} knows no regions, masks or tiles; leave them out, or choose adain.")
     itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
     untouched = places.untouched(painted, bool(tensors))
     finished = -math.inf

@@ -79,10 +79,11 @@ def read_parts(
         masks = regions.split(labels.values)
     for label in (*style_for, *strengths):
         if label not in masks:
-            raise ValueError(f"There is no region {label}; there are {', '.join(map(str, masks)) or 'none'}.")
+            there = f"there are {', '.join(map(str, masks))}" if masks else "no label map or masks were given"
+            raise ValueError(f"There is no region {label!r}; {there}.")
     for label, value in strengths.items():
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"The strength of region {label} is {value}, but it must be from 0 to 1.")
+            raise ValueError(f"The strength of region {label} is {value!r}, but it must be from 0 to 1.")
     open_ = None if mask is None else read_mask("mask", mask, size, notes, feather)
     chosen = [label for label in masks if label in style_for or label in strengths]
     found = []
@@ -180,3 +181,5 @@ def refusing(role: str, index: int, read: Callable[[], T]) -> T:
         return read()
     except ValueError as error:
         raise PictureError(role, index, str(error)) from None
+    except OSError as error:
+        raise PictureError(role, index, f"This file can't be read: {error.strerror or 'the disk fails'}.") from None

@@ -18,6 +18,7 @@ from PIL import Image
 from adain_core import files, images, metrics, sheet, weights
 from adain_core import methods as known
 from adain_core.comparison import Comparison, Output, Point, improves
+from adain_core.contracts import count
 from adain_core.judge import TINY, Judge
 
 MOST = {"left": 2.0, "difference": 60.0}  # what is brightest in the maps
@@ -160,16 +161,12 @@ def _meeting(output: Output, goal: float) -> str:
     if met is None:
         return (
             f"{output.title} did not come down to AdaIN's mean-std loss of {goal:.3f} in"
-            f" {_count(output.iteration, 'step')} ({output.seconds:.1f} s)."
+            f" {count(output.iteration, 'step')} ({output.seconds:.1f} s)."
         )
-    count = _count(met.iteration, "iteration")
+    steps = count(met.iteration, "iteration")
     return (
-        f"AdaIN = {count} of {output.title}: then its mean-std loss is AdaIN's {goal:.3f}, after {met.seconds:.1f} s."
+        f"AdaIN = {steps} of {output.title}: then its mean-std loss is AdaIN's {goal:.3f}, after {met.seconds:.1f} s."
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def write_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -196,13 +193,13 @@ def draw(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> Image.Ima
     pictures, table = sheet.sheet(captioned), sheet.table(write_table(rows))
     about = comparison.settings
     lines = [*conclude(comparison, rows), f"Judge: the encoder of {about['judge']}. Methods: {about['model']},"]
-    lines[-1] += f" {about['device']}, {about['threads']} threads, {about['dtype']}."
+    lines[-1] += f" {about['device']}, {count(about['threads'], 'thread')}, {about['dtype']}."
     return sheet.stack([pictures, table, sheet.text(lines, max(pictures.width, table.width))])
 
 
 def caption(output: Output) -> str:
     """Say in a line what an output is: its method, time and steps."""
-    steps = f" · {_count(output.iteration, 'step')}" if output.iterations > 1 else ""
+    steps = f" · {count(output.iteration, 'step')}" if output.iterations > 1 else ""
     return f"{output.title} · {output.seconds:.2f} s{steps}"
 
 
@@ -283,8 +280,8 @@ def load(folder: str | os.PathLike[str]) -> Comparison:
             curve = tuple(Point(*point) for point in each.pop("curve"))
             image = images.load(place / f"{name}.png").rgb if (place / f"{name}.png").is_file() else None
             outputs[name] = Output(**each, curve=curve, image=image)
-        count = len(stored["settings"]["style_sizes"])  # the folder may hold more, of an earlier comparison
-        styles = [images.load(place / f"style-{number}.png").rgb for number in range(1, count + 1)]
+        numbers = range(1, len(stored["settings"]["style_sizes"]) + 1)  # the folder may hold more, of an earlier one
+        styles = [images.load(place / f"style-{number}.png").rgb for number in numbers]
         return Comparison(images.load(place / "content.png").rgb, tuple(styles), stored["settings"], outputs)
     except (OSError, KeyError, TypeError, AttributeError, ValueError):
         raise ValueError(f"The folder {place.name} holds no comparison; `compare` writes one.") from None

@@ -119,8 +119,8 @@ def test_masks_colors_scale_and_tiles(files, monkeypatch, capsys):
         ("--style-for x=1", "--style-for is x=1; give a region's number and its value, as in 1=..."),
         ("--region-strength 1=much", "--region-strength is 1=much; give a region's number and its value, as in 1=..."),
         ("--regions labels.png --style-for 9=none", "There is no region 9; there are 1, 2."),
-        ("--regions none.png --style-for 1=none", "Label map: There is no such file."),
-        ("--regions labels.png --style-for 1=none.png", "Style of region 1: There is no such file."),
+        ("--regions none.png --style-for 1=none", "There is no file or folder none.png."),
+        ("--regions labels.png --style-for 1=none.png", "There is no file or folder none.png."),
         (
             "--color grey",
             "color is grey, but it should be 'off', 'match', 'match-cholesky', 'histogram', 'luminance' or 'palette'.",
@@ -142,7 +142,7 @@ def test_folders_make_every_pair_and_a_bad_file_is_reported_once(files, monkeypa
     assert sorted(path.name for path in (files / "out").iterdir()) == made
     assert [json.loads(line)["output"] for line in out.splitlines()] == [f"out/{name}" for name in made]
     assert code == 1
-    assert len(err) == 3 and err[0].startswith("photos: 1 file was left out (notes.txt): This file is not a picture;")
+    assert len(err) == 3 and err[0].startswith("photos: 1 file left out (notes.txt): This file is not a picture;")
     assert err[1].startswith("bad.jpg: This file is not a picture;") and err[2] == "4 made, 0 kept, 2 not made."
 
 

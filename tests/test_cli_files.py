@@ -76,9 +76,9 @@ class TestPictures:
         os.mkfifo("photos/pipe")
         code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
         assert code == 0 and err[-1] == "2 made, 0 kept, 0 not made."
-        assert err[0].startswith("photos: 4 files were left out (a.txt, b.txt, c.mp4, ...): This file is not a picture")
-        assert err[1] == "photos: 1 file was left out (empty): This file is empty."
-        assert len(err) == 4 and err[2].startswith("photos: 1 file was left out (pipe): ")
+        assert err[0].startswith("photos: 4 files left out (a.txt, b.txt, c.mp4, ...): This file is not a picture")
+        assert err[1] == "photos: 1 file left out (empty): This file is empty."
+        assert len(err) == 4 and err[2].startswith("photos: 1 file left out (pipe): ")
 
     def test_recursive_keeps_the_tree(self, monkeypatch, capsys):
         for name in ("c.png", "deep/c.png", "deep/down/a.png"):
@@ -133,7 +133,7 @@ class TestOutputs:
         assert call(line, monkeypatch, capsys)[0] == 0
         first = made("photos")
         code, _, err = call(line, monkeypatch, capsys)
-        assert (code, err[0]) == (0, "4 files were left out, which an earlier run made: the output folder's.")
+        assert (code, err[0]) == (0, "4 pictures left out, made by an earlier run: the output folder's own.")
         assert err[-1] == "0 made, 4 kept, 0 not made." and made("photos") == first
 
     def test_nor_are_those_of_another_style_stylized(self, monkeypatch, capsys):

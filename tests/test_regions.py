@@ -265,7 +265,7 @@ def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"style_for": {7: None}}, "There is no region 7; there are none."),
+        ({"style_for": {7: None}}, "There is no region 7; no label map or masks were given."),
         ({"regions": halves(45, 37), "style_for": {7: None}}, "There is no region 7; there are 1, 2."),
         (
             {"regions": halves(45, 37), "region_strength": {1: 1.5}},

@@ -13,6 +13,7 @@ import gradio as gr
 
 from adain_core import methods, report
 from adain_core.comparison import Comparison, Output, improves
+from adain_core.contracts import count
 from ui import curves, scores
 from ui.widgets import keep, sentence, sentences
 
@@ -84,7 +85,7 @@ def about(now: Comparison) -> str:
     about, size = now.settings, "x".join(map(str, now.settings["size"]))
     return (
         f"{size} pixels; methods on {about['model']} ({about['dtype']}), judged by the encoder of {about['judge']};"
-        f" {about['device']}, {about['threads']} threads."
+        f" {about['device']}, {count(about['threads'], 'thread')}."
     )
 
 

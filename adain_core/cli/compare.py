@@ -40,9 +40,10 @@ def compare_methods(
     """Run several methods on one pair and write their pictures, results.json, table.csv and sheet.png."""
     from tqdm import tqdm
 
-    names = arrange([name.strip() for name in chosen.split(",")], mode)  # type: ignore[arg-type]
+    names = arrange([name.strip() for name in chosen.split(",") if name.strip()], mode)  # type: ignore[arg-type]
     for each in (content, *style):
-        existing(each)
+        if existing(each).is_dir():
+            raise ValueError(f"{files.shown(each)} is a folder; name one photograph and its paintings.")
     written = report.names(names, len(style))
     inputs = {each.resolve() for each in (content, *style)}
     if mine := [name for name in written if (output / name).resolve() in inputs]:

@@ -12,7 +12,7 @@ import typer
 from adain_core import methods as known
 from adain_core import weights
 from adain_core.cli.options import WeightsDir
-from adain_core.contracts import describe
+from adain_core.contracts import count, describe
 
 
 def methods() -> None:
@@ -48,6 +48,7 @@ def doctor(weights_dir: WeightsDir = None) -> None:
             print(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             print(f"{package} not installed")
-    print(f"device {weights.pick_device('auto')}, {torch.get_num_threads()} threads of {os.cpu_count()} cores")
+    threads, cores = count(torch.get_num_threads(), "thread"), count(os.cpu_count() or 1, "core")
+    print(f"device {weights.pick_device('auto')}, {threads} of {cores}")
     for model in weights.MODELS.values():
         print(f"weights {model.name}: {weights.state(model, weights_dir)}")

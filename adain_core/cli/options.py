@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +14,15 @@ from pydantic.fields import FieldInfo
 from adain_core import methods, pipeline, weights
 from adain_core.contracts import describe
 
+LONGEST = 4096  # bytes of a path, with the one at its end; what Linux takes, and more than others do
+
 
 def path(text: str | Path) -> Path:
     """Read a path; an empty one would be the current folder, and is mostly a variable that isn't set."""
     if not str(text):
         raise typer.BadParameter("It is empty; name a file or a folder.")
+    if (count := len(os.fsencode(text))) >= LONGEST:
+        raise typer.BadParameter(f"It has {count} bytes, more than a path can have.")
     return Path(text)
 
 

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adain_core import files, folders, images
+from adain_core.contracts import count
 
 STDOUT = "-"
+OTHERS = (  # what ends so is meant to be a picture, not a folder, though none is saved as that
+    *(".jfif", ".jpe", ".apng", ".pbm", ".pnm", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".tga"),
+    *(".ico", ".dds", ".exr", ".hdr", ".svg", ".pdf", ".eps", ".dng", ".cr2", ".nef", ".arw"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Naming:
         path = Path(self.output)
         if self.output.endswith(("/", os.sep)) or path.is_dir():
             return path
-        known = {*images.OUTPUTS, *images.SUFFIXES}
+        known = {*images.OUTPUTS, *images.SUFFIXES, *OTHERS}
         return None if path.suffix.lower() in known else path
 
 
@@ -103,15 +108,15 @@ def plan(
         if earlier:
             pictures = {path: place for path, place in pictures.items() if path not in earlier}
             looks = [path for path in looks if path not in earlier or not apart]
-            told.append(f"{_count(len(earlier), 'file')} left out, which an earlier run made: the output folder's.")
+            told.append(f"{count(len(earlier), 'picture')} left out, made by an earlier run: the output folder's own.")
             if not pictures or (apart and not looks):
                 raise ValueError("There is nothing but what earlier runs made.")
         if naming.plain and apart and len(looks) > 1:
             raise ValueError(f"There are {len(looks)} paintings, so results with plain names would be called the same.")
         return _jobs(pictures, looks, apart, naming, folder), told
-    count = len(pictures) * (len(looks) if apart else 1)
-    if count != 1:
-        raise ValueError(f"There are {count} pictures to make; name a folder with -o, not a file.")
+    number = len(pictures) * (len(looks) if apart else 1)
+    if number != 1:
+        raise ValueError(f"There are {number} pictures to make; name a folder with -o, not a file.")
     return [Job(next(iter(pictures)), tuple(looks), _file(naming))], told
 
 
@@ -213,10 +218,6 @@ def _results(pictures: Iterable[Path], jobs: Iterable[Job], folder: Path) -> set
 
 def _real(path: Path) -> str:
     return os.path.realpath(path)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
 
 
 def _label(paths: Sequence[Path]) -> list[str]:

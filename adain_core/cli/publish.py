@@ -10,6 +10,7 @@ import typer
 
 from adain_core import publish
 from adain_core.cli.options import Overwrite, path
+from adain_core.contracts import count
 from adain_core.weights import hub
 
 DryRun = Annotated[
@@ -68,7 +69,7 @@ def _upload(folder: Path, repo: str, kind: str, private: bool, dry_run: Path | N
     if dry_run is not None:
         files = [path for path in folder.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files) / 1e6
-        print(f"{len(files)} files, {size:.1f} MB, for {repo}; nothing was uploaded.")
+        print(f"{count(len(files), 'file')}, {size:.1f} MB, for {repo}; nothing was uploaded.")
         return
     try:
         print(hub.upload(folder, repo, kind, private))

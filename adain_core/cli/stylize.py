@@ -123,6 +123,8 @@ def stylize(
     elif paintings:
         mixing.normalize(values.get("weights"), len(paintings))
     jobs, left_out = plan(contents, paintings, _naming(output, kind, plain, as_json), recursive)
+    for each in places.paths():
+        existing(each)
     inputs = {*places.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
     check(jobs, inputs, overwrite)
     for sentence in left_out:
@@ -180,7 +182,7 @@ def _make_all(
     """Make the pictures one after the other; return the exit code."""
     from tqdm import tqdm
 
-    bad: set[Path] = set()
+    bad, told = set[Path](), set[str]()
     kept = made = 0
     with tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in bar:
@@ -194,7 +196,7 @@ def _make_all(
                 _tell(f"{job.output.name} is there already and was kept; --overwrite replaces it.")
                 continue
             try:
-                record = _make(job, values, places, weights_dir, kind)
+                record = _make(job, values, places, weights_dir, kind, told)
             except pipeline.PictureError as error:
                 if error.role not in ("content", "style"):
                     raise
@@ -223,9 +225,9 @@ def _make_all(
 
 
 def _make(
-    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None
+    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None, told: set[str]
 ) -> dict[str, Any]:
-    """Make one picture and save it; return what --json prints."""
+    """Make one picture and save it; return what --json prints. Notes that hold for the next ones, too, go to `told`."""
     from tqdm import tqdm
 
     results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(places), **options)
@@ -250,7 +252,9 @@ def _make(
     seconds = {**result.record["seconds"], "save": round(time.perf_counter() - start, 4)}
     settings = {name: value for name, value in result.record.items() if name not in ("seconds", "model", "method")}
     for note in result.notes:
-        _tell(f"{job.content.name}: {note}")
+        if note not in told:
+            _tell(f"{job.content.name}: {note}")
+    told |= {note for note in result.notes if note == result.record["used"] or note.startswith("Style ")}
     return {
         "output": str(job.output),
         "size": list(result.image.size),

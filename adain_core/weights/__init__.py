@@ -61,7 +61,10 @@ def load(
         WeightsError: the weights can't be had, or are not what they should be.
     """
     folder = folder or os.environ.get(FOLDER_VARIABLE)
-    key = (get(name), pick_device(device), Path(folder).resolve() if folder else None)
+    try:
+        key = (get(name), pick_device(device), Path(folder).resolve() if folder else None)
+    except OSError:  # no folder can have such a name
+        raise WeightsError("The folder named for weights does not exist.") from None
     with _lock:
         if key in _loaded:
             return _loaded[key]
