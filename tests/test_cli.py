@@ -33,7 +33,12 @@ def files(pictures, monkeypatch):
 
 def call(line: str, monkeypatch, capsys) -> tuple[int, str, list[str]]:
     """Run the command line; return its exit code, what it printed, and its lines of complaint."""
-    monkeypatch.setattr(sys, "argv", ["adain", *line.split()])
+    return call_with(line.split(), monkeypatch, capsys)
+
+
+def call_with(words: list[str], monkeypatch, capsys) -> tuple[int, str, list[str]]:
+    """The same with words that may be empty or hold blanks."""
+    monkeypatch.setattr(sys, "argv", ["adain", *words])
     with pytest.raises(SystemExit) as stop:
         cli.main()
     printed = capsys.readouterr()
@@ -284,7 +289,7 @@ def test_lists(monkeypatch, capsys):
     code, out, _ = call("models", monkeypatch, capsys)
     assert code == 0 and "compact" in out and "here, verified" in out and "vgg19" in out
     code, out, _ = call("doctor", monkeypatch, capsys)
-    assert code == 0 and "weights compact: here, verified" in out and "torch 2." in out and "threads" in out
+    assert code == 0 and "weights compact: here, verified" in out and "torch 2." in out and "1 thread of " in out
 
 
 def test_the_module_runs_on_the_shipped_weights(tmp_path, shipped_pair):
