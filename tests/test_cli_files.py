@@ -167,10 +167,8 @@ class TestOutputs:
         picture(20, 18, 1).save(f"photos/{name}.png")
         code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
         assert code == 1 and made("out") == ["a-x.png", "b-x.png"]
-        assert err == [
-            f"{name}-x.png: This name is too long for the disk; rename the photograph or the painting.",
-            "2 made, 0 kept, 1 not made.",
-        ]
+        assert err[0].startswith("nnnn") and len(err[0]) < 250 and err[1] == "2 made, 0 kept, 1 not made."
+        assert err[0].endswith("n-x.png: This name is too long for the disk; rename the photograph or the painting.")
 
     def test_a_link_is_followed(self, monkeypatch, capsys):
         Path("real").mkdir()

@@ -270,7 +270,8 @@ def _open(path: Path) -> BinaryIO:
         if path.is_dir():
             raise ValueError("This is a folder, not a picture.")
         if not path.is_file():
-            raise ValueError("There is no such file.")
+            there = "This is a device or a pipe, not a file" if path.exists() else "There is no such file"
+            raise ValueError(f"{there}.")
         if path.stat().st_size == 0:
             raise ValueError("This file is empty.")
         return path.open("rb")
