@@ -217,6 +217,7 @@ class Networks:
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
         self._lock = threading.Lock()
         self._rates: dict[str, float] = {}  # seconds a pixel
+        self._paces: dict[str, float] = {}  # seconds a pixel and step of methods that optimize
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -284,6 +285,16 @@ class Networks:
         if name in self._rates and pixels >= 256**2 and self.device.type == "cpu":  # others answer before they are done
             self._rates[name] = (self._rates[name] + (time.perf_counter() - start) / pixels) / 2
         return result
+
+    def pace(self, method: str) -> float:
+        """Return the seconds that an optimization's step takes for a pixel: as its last ones did, or by a guess."""
+        return self._paces.get(method, 1.5 * self.rate)  # forth and back through the encoder, about half of all
+
+    def learn(self, method: str, pixels: int, seconds: float) -> None:
+        """Remember how long a step of an optimization took; small pictures don't tell."""
+        if pixels >= 128**2:
+            now = seconds / pixels
+            self._paces[method] = 0.8 * self._paces.get(method, now) + 0.2 * now
 
     @property
     def max_pixels(self) -> int:

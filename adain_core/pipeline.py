@@ -233,9 +233,11 @@ def run(
         raise ValueError(f"{method.title} knows no regions, masks or tiles; leave them out, or choose adain.")
     itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
     untouched = places.untouched(painted, bool(tensors))
-    finished = -math.inf
+    finished, before = -math.inf, time.perf_counter()
     with contextlib.closing(steps):
         for step in steps:
+            if step.losses and step.iteration > 1:
+                networks.learn(method.name, math.prod(picture.size), time.perf_counter() - before)
             image = None
             last = step.iteration == step.iterations or bool(step.note)
             if step.image is not None and (last or time.monotonic() - finished >= settings.interval):
@@ -260,6 +262,7 @@ def run(
                 image.info[images.RECORD] = json.dumps(full)
             told = (*notes, *filter(None, (step.used, step.note)))
             yield Result(image, picture.rgb, full, step.iteration, step.iterations, told)
+            before = time.perf_counter()
 
 
 def forecast(
@@ -292,8 +295,8 @@ def forecast(
     areas = [tile.area for tile in plan]
     again = len(plan) > 1 and not _kept(size[0] * size[1], len(plan), networks)
     seconds = networks.rate * sum(areas) * (1.5 if again else 1)  # tiles are encoded once or twice
-    if (steps := getattr(params, "steps", None)) is not None:  # forth and back through the encoder, about half of all
-        seconds = min(1.5 * seconds * steps, getattr(params, "seconds", math.inf))
+    if steps := _steps(params, networks):
+        seconds = min(networks.pace(method.name) * sum(areas) * steps, getattr(params, "seconds", math.inf))
     return Forecast(seconds, _check_memory(size, areas, networks, masks), len(plan), size)
 
 
@@ -339,6 +342,13 @@ def _reconstruction(content: Image.Image, image: Image.Image) -> dict[str, float
     one, other = (images.to_tensor(each.crop(box)) for each in (content, image))
     levels = 255 * float((one - other).abs().mean())
     return {"ssim": round(float(metrics.ssim(one, other)), 4), "difference": round(levels, 2)}
+
+
+def _steps(params: MethodParams, networks: Networks) -> int:
+    """Return how many steps an optimization has, 0 for a single pass."""
+    by = getattr(params, "by", "")  # of style_swap
+    optimized = by == "optimization" or (by == "auto" and networks.inverse is None)
+    return getattr(params, "iterations" if optimized else "steps", 0)
 
 
 def _repaint(

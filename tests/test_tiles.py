@@ -1,8 +1,11 @@
 """Tiles equal the whole; forecasts and refusals come before."""
 
+import itertools
 import platform
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,6 +119,16 @@ def test_too_little_memory_is_refused_before_anything_is_computed(photo, paintin
     monkeypatch.setattr(networks.Networks, "features", lambda *_: pytest.fail("it began"))
     with pytest.raises(ValueError, match=r"A picture of 45x37 pixels needs about 0\.0 GB of memory, but 0\.0 GB are"):
         stylize(photo, painting, networks=tiny)
+
+
+def test_the_forecast_follows_what_steps_took(painting, tiny, monkeypatch):
+    content, options = picture(160, 120, 1), {"networks": tiny, "method": "gatys", "seconds": 3600}
+    clock = itertools.count(0.0, 0.5)  # each look at it is half a second later
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(perf_counter=lambda: next(clock), monotonic=time.monotonic))
+    assert pipeline.forecast(content, steps=100, **options).seconds < 10
+    assert len([*pipeline.run(content, [painting], steps=4, **options)]) == 4
+    assert pipeline.forecast(content, steps=100, **options).seconds == pytest.approx(50, rel=0.01)
+    assert pipeline.forecast(content, networks=tiny, method="style_swap", by="optimization", seconds=5).seconds == 5
 
 
 def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monkeypatch):
