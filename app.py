@@ -9,12 +9,11 @@ import typer
 from typer import Option
 
 from adain_core import load, pipeline
-from ui import delivery, examples, guard, memory, server, tabs
+from ui import delivery, examples, guard, memory, server, storage, tabs
 from ui.page import Page
 from ui.pair import Pair
 from ui.theme import CSS, HEADER, script, theme
 
-DAY = 86_400  # seconds
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css_paths": CSS,
@@ -31,7 +30,7 @@ LAUNCH: dict[str, Any] = {
 
 def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
-    with Page(title="AdaIN Playground", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as page:
+    with Page(title="AdaIN Playground", analytics_enabled=False) as page:
         gr.HTML(HEADER)
         server.OFFERED[:] = fetch or []
         pair = Pair()
@@ -87,6 +86,7 @@ def main(
         load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
         layers = guard.layers(guard.proxies(proxies, share), guard.hosts(allowed_hosts, host, share), runs_per_minute)
         page = build(queue_size, fetch)
+        storage.tend(page, examples.paths())
         page.launch(
             **LAUNCH,
             server_name=host,

@@ -227,14 +227,16 @@ class TestStart:
     @pytest.mark.parametrize(
         ("error", "words"),
         [
-            (OSError(errno.ENOSPC, "No space left on device", "/tmp/a"), "The disk is full: /tmp/a can't be written."),
+            (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: {folder} takes nothing more."),
             (PermissionError(errno.EACCES, "Permission denied", "/b"), "/b can't be used: Permission denied."),
         ],
     )
-    def test_a_folder_that_can_not_be_written_is_told(self, capsys, error, words):
+    def test_a_folder_that_can_not_be_written_is_told(self, tmp_path, monkeypatch, capsys, error, words):
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
         with pytest.raises(typer.Exit) as exit, server.starting("127.0.0.1", None):
             raise error
-        assert exit.value.exit_code == 1 and capsys.readouterr().err == f"{words}\n"
+        assert exit.value.exit_code == 1 and capsys.readouterr().err == words.format(folder=tmp_path) + "\n"
+        assert not [*tmp_path.iterdir()]
 
 
 def typer_app():

@@ -59,6 +59,11 @@ def pairs() -> tuple[Pair, ...]:
     return tuple(found)
 
 
+def paths() -> list[str]:
+    """Return every picture's file."""
+    return [each.path for each in (*photos(), *styles(), *(pair.result for pair in pairs()))]
+
+
 def _read(kind: str) -> tuple[Example, ...]:
     return tuple(Example(str(FOLDER / kind / f"{name}.jpg"), title) for name, title in _index()[kind].items())
 

@@ -22,6 +22,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui import storage
+
 LOG = logging.getLogger("adain_core.server")
 UNFIT = "What was sent doesn't fit this page; Use via API at its foot says what it takes."
 FAILED = "This server couldn't do that; its log says why."
@@ -275,6 +277,8 @@ class Bounds:
         path = scope["path"]
         if CLOSED.search(path):
             return refusal("This page doesn't have that.", 404)
+        if path.startswith(FILE):
+            storage.restore(path.removeprefix(FILE))
         if scope["method"] != "POST":
             return None
         what, most = ("runs", self.runs) if RUN.search(path) else ("requests", OTHERS)

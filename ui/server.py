@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from adain_core import contracts, load, methods
 from adain_core.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, here, sources
-from ui import uploads
+from ui import storage, uploads
 from ui.widgets import QUIET, SERVER, sentence
 
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs
@@ -31,14 +31,15 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @contextmanager
 def starting(host: str, port: int | None) -> Iterator[None]:
-    """Say in a sentence why the page can't start, and exit with 1."""
+    """Give the page a folder for uploads and results; say in a sentence why it can't start, and exit with 1."""
     try:
-        yield
+        with storage.folder():
+            yield
     except OSError as error:
         if "empty port" in str(error):
             words = f"Port {port or 7860} of {host} is taken, or not this machine's; choose another with --port."
         elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            words = f"The disk is full: {error.filename or get_upload_folder()} can't be written."
+            words = f"The disk is full: {get_upload_folder()} takes nothing more."
         else:
             words = f"{error.filename or get_upload_folder()} can't be used: {error.strerror or error}."
         typer.echo(words, err=True)
@@ -173,8 +174,10 @@ def prepare_tools() -> None:
     And it shows pictures only to clients that ask for progress; to others it gives all values as one text, in which a
     picture is the server's path.
     """
-    from gradio.mcp import GradioMCPServer  # needs the extra
+    from gradio import mcp  # needs the extra
+    from gradio.mcp import GradioMCPServer
 
+    mcp.DEFAULT_TEMP_DIR = get_upload_folder()  # read when it is imported, which may be before the folder is chosen
     prepare_call = GradioMCPServer._prepare_tool_call_args
 
     def checked(self: GradioMCPServer, name: str, arguments: dict[str, Any]) -> Any:

@@ -17,6 +17,8 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from ui import storage
+
 FILES = "/gradio_api/file="  # what the address of a file here has before its path
 REFUSED = "Please upload the picture itself; other files and addresses are not taken."  # whether or not they exist
 
@@ -44,6 +46,7 @@ def _uploaded(path: Any) -> str:
         text = str(path)
         if text.startswith(("http://", "https://")):
             text = unquote(urlsplit(text).path.partition(FILES)[2])
+        storage.restore(text)
         file = Path(text).resolve()
         if isinstance(path, str) and file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
             return str(file)

@@ -1,0 +1,141 @@
+"""The folder of uploads and results: what goes, what stays, and what comes back."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import types
+
+import httpx
+import pytest
+from hub import ROOT
+from test_server import serve
+
+from ui import storage
+from ui.uploads import own
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def top(tmp_path, monkeypatch):
+    """A server's folder, in a folder that others have as well."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(storage, "HELD", {})
+    with storage.folder() as top:
+        yield top
+
+
+@pytest.fixture
+def after(monkeypatch):
+    """Let some hours pass."""
+    now = time.time
+
+    def pass_by(hours: float) -> None:
+        monkeypatch.setattr(storage.time, "time", lambda: now() + hours * HOUR)
+
+    return pass_by
+
+
+def write(path, content: bytes = b"content"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_nobody_else_may_read_it_and_it_is_gone_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with storage.folder() as top:
+        assert top.parent == tmp_path and stat.S_IMODE(top.stat().st_mode) == 0o700
+        assert os.environ["GRADIO_TEMP_DIR"] == str(top)
+        write(top / "a" / "photo.png")
+    assert not [*tmp_path.iterdir()] and os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
+
+
+def test_files_go_after_six_hours_and_empty_folders_with_them(top, after):
+    upload, report, theirs = (
+        write(top.parent / name) for name in (f"{top.name}/a/p.png", f"{top.name}/b/c/t.csv", "x")
+    )
+    (top / "empty").mkdir()
+    after(5.9)
+    storage.tidy()
+    assert upload.exists() and report.exists() and not (top / "empty").exists()
+    after(6.1)
+    storage.tidy()
+    assert not upload.exists() and not report.exists()
+    after(12.2)
+    storage.tidy()
+    assert not [*top.iterdir()] and top.exists() and theirs.exists()
+
+
+def test_a_fresh_file_whose_original_is_old_stays(top):
+    os.utime(write(top / "a" / "copy.jpg"), (0, 0))
+    storage.tidy()
+    assert (top / "a" / "copy.jpg").exists()
+
+
+def test_uploads_that_broke_off_go_soon(top, after):
+    broken, whole = write(top / "tmp1234"), write(top / "a" / "whole.png")
+    after(0.3)
+    storage.tidy()
+    assert whole.exists() and not broken.exists()
+
+
+def test_what_is_no_file_hinders_nothing(top, after):
+    """A folder where a file is expected ended Gradio's cleaner."""
+    upload = write(top / "z" / "photo.png")
+    (top / "a" / "photo.png").mkdir(parents=True)
+    (top / "b").symlink_to(top.parent)
+    os.mkfifo(top / "pipe")
+    after(6.1)
+    storage.tidy()
+    assert not upload.exists() and not (top / "b").is_symlink() and top.parent.exists()
+
+
+def test_what_a_killed_server_left_goes(top, after):
+    left, other = write(top.parent / "adain-killed" / "a" / "p.png"), write(top.parent / "others" / "p.png")
+    storage.tidy()
+    assert left.exists()  # it may be running
+    after(0.6)
+    storage.tidy()
+    assert not left.parent.parent.exists() and other.exists() and top.exists()
+
+
+def test_the_pages_own_pictures_stay_and_come_back(top, after):
+    opening = write(top / "a" / "photo.jpg", b"opening")
+    offered = write(top.parent / "photo.jpg", b"offered")
+    blocks = {1: types.SimpleNamespace(keep_in_cache={str(opening)}), 2: object()}
+    storage.tend(types.SimpleNamespace(blocks=blocks, temp_file_sets=[]), [str(offered)])
+    assert sorted(storage.HELD.values()) == [b"offered", b"opening"]
+    after(20)
+    storage.tidy()
+    assert opening.exists()
+    for path, content in storage.HELD.items():
+        os.remove(path)
+        assert own({"path": path})["path"] == path
+        with open(path, "rb") as file:
+            assert file.read() == content
+    storage.restore(str(top / "a" / "another.jpg"))
+    assert not (top / "a" / "another.jpg").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_a_server_leaves_nothing_and_shows_its_pictures_though_they_were_deleted(tmp_path):
+    process, address = serve(ROOT, ["python", "app.py"], tmp_path)
+    try:
+        (folder,) = (tmp_path / "tmp").glob("adain-*")
+        components = httpx.get(f"{address}config").json()["components"]
+        (opening,) = [each["props"]["value"] for each in components if each["props"].get("elem_id") == "content"]
+        subprocess.run(["rm", "-r", str(folder)], check=True)
+        shown = httpx.get(f"{address}gradio_api/file={opening['path']}")
+        assert shown.status_code == 200 and shown.headers["Content-Type"] == "image/jpeg"
+        assert httpx.post(f"{address}gradio_api/upload", files={"files": ("a.png", b"abc")}).status_code == 200
+        assert folder.is_dir()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        assert not folder.exists() and "Traceback" not in (tmp_path / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
