@@ -231,7 +231,6 @@ class TestSentences:
             ("GET", "/missing", 500, guard.FAILED),
             ("POST", "/full", 507, guard.FULL),
             ("POST", "/wrong", 400, guard.UNFIT),
-            ("POST", "/null", 400, guard.UNFIT),
             ("POST", "/said", 400, "Choose a photograph first."),
         ],
     )
@@ -240,6 +239,10 @@ class TestSentences:
         assert (found.status_code, found.json()) == (status, {"detail": words, "error": words})
         (record,) = caplog.records
         assert "\n" not in record.getMessage() and record.exc_info is None
+
+    def test_what_the_page_has_put_into_the_log_is_not_put_there_again(self, caplog):
+        assert site().post("/null").json()["error"] == guard.UNFIT
+        assert not caplog.records
 
     def test_a_stream_that_breaks_ends(self, caplog):
         assert site().get("/stream").text == "data: 1\n\n"

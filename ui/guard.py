@@ -183,7 +183,8 @@ class Answers:
                 await send(message)
             elif not message.get("more_body"):
                 said = _words(message.get("body", b""))
-                LOG.warning("%s %s: %s", scope["method"], scope["path"][:100], said[0][:300])
+                if begun[0]["status"] == 422 or said[0] not in (UNFIT, FAILED, FULL):  # of which ui/page.py has told
+                    LOG.warning("%s %s: %s", scope["method"], scope["path"][:100], said[0][:300])
                 await self._refuse(said, scope, receive, send)
 
         try:
