@@ -17,13 +17,14 @@ from adain_core.controls.color import color_shift
 from adain_core.losses.gram import gram, gram_matrix
 from adain_core.losses.mean_std import mean_std
 from adain_core.networks import Networks
-from adain_core.normalization import EPS, Statistics, statistics
+from adain_core.normalization import EPS, Statistics, spread, statistics
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the paper's, Eq. 13
 SUBJECT = "relu4_1"  # where content is compared
 MAPPED = {"relu3_1": 4, "relu4_1": 8}  # layers of the map of what is left, and pixels to one of their features
 NEAR = 40  # pixels of a window's side in that map, at most
 TINY = 1e-12
+NONE = 0.01  # of the statistics: a distance between them below which two pictures are alike in style
 
 
 class Judge:
@@ -45,8 +46,8 @@ class Judge:
         self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in look.items()} for look in looks]
         own = self._see(content)
         self._subject = own[SUBJECT]
-        self._spread = float((self._subject - self._subject.mean((2, 3), keepdim=True)).square().mean()) + TINY
-        self._units = {layer: float(self._far(layer, own[layer]).mean()) + TINY for layer in MAPPED}
+        self._spread = float(spread(self._subject)) + TINY
+        self._units = {layer: max(float(self._far(layer, own[layer]).mean()), self._least(layer)) for layer in MAPPED}
 
     def mean_std(self, picture: Image.Image) -> float:
         """Return the style loss of Eq. 13, squared errors averaged over channels, summed over four layers."""
@@ -56,7 +57,8 @@ class Judge:
         """Measure a picture of the photograph's size.
 
         Returns:
-            `content`: the mean squared difference from the photograph's features at relu4_1, over their variance;
+            `content`: the mean squared difference from the photograph's features at relu4_1, over their variance,
+            for which a flat photograph's has a least (normalization.spread);
             `mean_std` as above; `gram`: the mean squared difference of Gram matrices, summed over four layers; `ssim`
             to the photograph; `color_shift`: mean Delta E from it.
         """
@@ -77,7 +79,7 @@ class Judge:
 
         At each place the mean and the standard deviation of the features within a window of 40 pixels are compared with
         those of the whole painting, as in Eq. 13; relu3_1 and relu4_1 are averaged. 1 is as far as the photograph
-        is on the whole.
+        is on the whole, or, where that is next to nothing, a hundredth of the painting's own statistics.
         """
         features, size = self._see(picture), picture.size[::-1]
         maps = [self._far(layer, features[layer])[:, None] / self._units[layer] for layer in MAPPED]
@@ -92,6 +94,10 @@ class Judge:
         own = {layer: statistics(x) for layer, x in features.items()}
         parts = [mean_std(own[layer], goal[layer][0]) for goal in self._goals for layer in LAYERS]
         return float(torch.cat(parts).sum()) / len(self._goals)
+
+    def _least(self, layer: str) -> float:
+        goals = [each[layer][0] for each in self._goals]
+        return NONE * sum(float((g.mean.square() + g.std.square()).mean()) for g in goals) / len(goals) + TINY
 
     def _far(self, layer: str, x: Tensor) -> Tensor:
         """Compare the statistics about each place with the styles', [1,C,h,w] -> [1,h,w]."""

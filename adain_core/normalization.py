@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 EPS = 1e-5  # pytorch's and the released code's; the paper gives no value
 NUMBERS = 2**18  # taken to float32 at a time, so that the copies stay in a CPU's caches
+FLAT = 0.05  # of their mean square: the variance that features of a flat picture are taken to have
 
 
 class Statistics(NamedTuple):
@@ -77,6 +78,22 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     count = x[0, 0].numel()
     mean /= count
     return middle + mean, (squares / count - mean.square()).clamp_min_(0)
+
+
+def spread(x: Tensor) -> Tensor:
+    """Return the variance of features about their channels' means, as a unit for differences between features.
+
+    It is at least a twentieth of their mean square: in a flat picture features don't vary, and a difference divided by
+    rounding errors says nothing.
+
+    Args:
+        x: [N,C,H,W].
+
+    Returns:
+        One number for all.
+    """
+    variance = (x - x.mean((2, 3), keepdim=True)).square().mean()
+    return torch.maximum(variance, FLAT * x.square().mean())
 
 
 def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statistics:

@@ -26,9 +26,11 @@ from torch import Tensor
 from adain_core.contracts import MethodParams, Style, StyleLoss
 from adain_core.losses.total_variation import total_variation
 from adain_core.networks import Networks
+from adain_core.normalization import spread
 
 CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
 TINY = 1e-12
+ALIKE, NONE = 1e-8, 0.01  # losses below which a unit is made otherwise, and of what share of an empty picture's
 GRID = [(5 * n % 8, 3 * n % 8) for n in range(8)]  # no row and no column of the 8x8 pixels of a feature comes twice
 Features = Mapping[str, Tensor]
 Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
@@ -191,6 +193,9 @@ def objective(
             each = list(zip((style.weight for style in styles), made, strict=True))
             with torch.no_grad():
                 unit = sum(weight * one(own[layer]) for weight, one in each) if relative else 1.0
+                if relative and unit < ALIKE:  # the photograph has the style; an empty picture has not
+                    empty = torch.zeros_like(own[layer])
+                    unit = max(unit, NONE * sum(weight * one(empty) for weight, one in each))
             scale = share * part / (whole * max(float(unit), TINY))
             terms += [(layer, scale * weight, one) for weight, one in each]
 
@@ -230,4 +235,4 @@ def _mean(losses: Mapping[StyleLoss, float], name: str) -> float:
 def _distance(x: Tensor, held: Tensor, params: Params) -> Tensor:
     if params.units == "absolute":
         return F.mse_loss(x, held, reduction=params.reduction) / (2 if params.reduction == "sum" else 1)
-    return F.mse_loss(x, held) / (held - held.mean((2, 3), keepdim=True)).square().mean().clamp_min(TINY)
+    return F.mse_loss(x, held) / spread(held).clamp_min(TINY)

@@ -17,11 +17,14 @@ from torch import Tensor
 
 from adain_core import feature_space, machine, objective
 from adain_core.contracts import SizeError, Step, Style, StyleLoss, count
+from adain_core.losses.total_variation import total_variation
 from adain_core.networks import Networks
 from adain_core.normalization import restyle, statistics
 
 LEAST = 64  # pixels of the shorter side at the coarsest scale
 BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features, slopes, what is held
+WINDOW = 8  # steps, one at each place of the grid, over which losses are averaged
+NOISE, FAINT = 1.75, 0.1  # total variation, over that of the pictures given, and of all; uniform noise has 0.67
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
@@ -136,7 +139,7 @@ def optimize(
         looks = [Style(_resize(style.image.to(networks.device), factor), style.weight) for style in styles]
         loss = objective.objective(small, looks, losses, params, networks, generator, anchor)
         picture = begin(small, looks, params, networks, generator) if picture is None else _fit(picture, small)
-        moving = Moving(picture, params, moments)
+        moving, totals = Moving(picture, params, moments), list[float]()
         average = Average(params.average)
         for _ in range(_share(params.steps, len(factors), number)):
             values, done, note = moving.improve(loss), done + 1, ""
@@ -145,12 +148,15 @@ def optimize(
                 yield Step(_fit(averaged, content), done, params.steps, {}, _seconds(began), note, chosen.words)
                 return
             averaged = average(moving.picture)
+            totals.append(values["total"])
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
             if params.patience and since >= params.patience:
                 note = f"No gain in {count(since, 'step')}, so it stopped."
             elif time.perf_counter() - began > params.seconds:
                 note = f"The time limit of {params.seconds:g} s was reached after {count(done, 'step')}."
+            if note or done == params.steps:
+                note = f"{note} {_spoiled(totals, averaged, [small, *(style.image for style in looks)])}".strip()
             yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
             if note:
                 return
@@ -284,6 +290,28 @@ def _fit(image: Tensor, to: Tensor) -> Tensor:
     if image.shape[2:] != to.shape[2:]:
         image = F.interpolate(image, to.shape[2:], mode="bicubic", align_corners=False).clamp(0, 1)
     return image.detach()
+
+
+def _spoiled(totals: Sequence[float], picture: Tensor, given: Sequence[Tensor]) -> str:
+    """Say if an optimization ended above the loss it began with, or in noise that neither picture has; else nothing.
+
+    Args:
+        totals: the losses, one a step.
+        picture: what came out.
+        given: photograph and paintings.
+    """
+    steps = min(WINDOW, len(totals) // 2)
+    if steps >= 4 and (end := sum(totals[-steps:])) > (begin := sum(totals[:steps])):
+        return (
+            f"The loss ended at {end / steps:.3g}, above the {begin / steps:.3g} it began with, so this is no result to"
+            " go by; try a smaller step size or another loss."
+        )
+    grain = float(total_variation(picture).mean())
+    if grain > NOISE * max(float(total_variation(each).mean()) for each in given) and grain > FAINT:
+        return (
+            "The picture has much more grain than photograph and painting: it went over into noise; try another loss."
+        )
+    return ""
 
 
 def _join(steps: Sequence[Step]) -> Step:

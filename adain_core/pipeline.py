@@ -253,6 +253,8 @@ def run(
                 "losses": dict(step.losses),
                 "seconds": seconds,
             }
+            if step.note:
+                full["note"] = step.note
             if image is not None:
                 full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
                 if itself:

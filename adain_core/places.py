@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -144,8 +145,18 @@ def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
 
 
 def load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:
-    """Load a picture for a role, or say which was refused."""
-    return refusing(role, index, lambda: images.load(source, longest))
+    """Load a picture for a role, or say which was refused.
+
+    A style too narrow for its size is taken as much larger as it must be: there are few pixels in it.
+    """
+    if longest is None or not role.startswith("style"):
+        return refusing(role, index, lambda: images.load(source, longest))
+    least = refusing(role, index, lambda: images.least_side(images.measure(source)))
+    picture = refusing(role, index, lambda: images.load(source, max(longest, least)))
+    if least <= longest:
+        return picture
+    note = f"This picture is narrow, so it is seen at {least} pixels, not {longest}."
+    return replace(picture, notes=(*picture.notes, note))
 
 
 def read_mask(

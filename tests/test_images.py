@@ -344,7 +344,9 @@ def test_resizing():
     assert images.load(picture(101, 67, 0), 64).size == (64, 42)
     assert images.load(picture(67, 101, 0), 150).size == (100, 150)
     assert images.load(picture(101, 67, 0)).size == (101, 67)
-    with pytest.raises(ValueError, match="20x2000 pixels would be 1x64 at size 64.*at least 1600"):
+    with pytest.raises(
+        ValueError, match="20x2000 pixels would be 1x64 at size 64, too narrow.*at least 1600, or crop it"
+    ):
         images.load(Image.new("RGB", (20, 2000)), 64)
 
 

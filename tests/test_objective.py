@@ -57,6 +57,24 @@ def test_absolute_units_are_the_papers():
         torch.testing.assert_close(means["content"], (deep - own).square().mean())
 
 
+@pytest.mark.parametrize("loss", ["gram", "mean_std", "coral", "histogram"])
+def test_a_photograph_that_has_the_style_already_does_not_blow_the_loss_up(loss):
+    """Its own loss is 0, which is no unit: a hundredth of what an empty picture has is one."""
+    total = objective(
+        CONTENT, [Style(CONTENT)], {find()[loss]: 1.0}, Params(places=1), make_networks(), torch.Generator()
+    )
+    with torch.no_grad():
+        assert float(total(CONTENT)[1]["style"]) < 1e-3
+        assert 1e-3 < float(total((CONTENT + 0.1).clamp(0, 1))[1]["style"]) < 1e4
+
+
+def test_a_flat_photograph_has_a_unit_of_content_too():
+    photo = torch.full((1, 3, 40, 40), 0.5)
+    total = objective(photo, [Style(STYLE)], GRAM, Params(places=1), make_networks(), torch.Generator())
+    with torch.no_grad():
+        assert 0 < float(total(photo + 0.2 * torch.rand(photo.shape))[1]["content"]) < 100
+
+
 def test_layers_have_shares():
     networks, there = make_networks(), CONTENT + 0.05
     with torch.no_grad():

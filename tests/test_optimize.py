@@ -151,7 +151,7 @@ def test_an_average_by_hand():
 
 def test_it_stops_by_patience_and_by_time(monkeypatch):
     steps = go(steps=50, patience=3, rate=1.0)
-    assert len(steps) < 50 and steps[-1].note == "No gain in 3 steps, so it stopped."
+    assert len(steps) < 50 and steps[-1].note.startswith("No gain in 3 steps, so it stopped.")
     clock = iter(range(0, 100_000, 2))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     steps = go(steps=50, seconds=30)
@@ -320,3 +320,22 @@ def test_a_preset_is_where_options_begin(photo, painting, tiny):
         stylize(photo, painting, **{**options, "preset": "fast"})
     with pytest.raises(ValueError, match=r"^adain has no preset paper; there are none\.$"):
         stylize(photo, painting, networks=tiny, preset="paper")
+
+
+def test_that_a_loss_ends_above_where_it_began_is_said():
+    """Steps too large, with much weight on the photograph, from which it begins."""
+    steps = go(losses={find()["gram"]: 1.0}, steps=16, rate=0.9, pyramid=1, tv_weight=0, content_weight=1e4)
+    assert not any(step.note for step in steps[:-1])
+    assert steps[-1].losses and steps[-1].note.startswith("The loss ended at ") and "it began with" in steps[-1].note
+    assert not go(steps=16)[-1].note
+
+
+def test_that_a_picture_went_over_into_noise_is_said():
+    """A loss that rewards differences between neighbors."""
+
+    def make(*_):
+        return lambda x: 1 / (1e-3 + (x[..., 1:] - x[..., :-1]).abs().mean())
+
+    wild = StyleLoss("wild", "", "", "", make, ("relu1_1",))
+    steps = go(losses={wild: 1.0}, steps=40, rate=0.1, pyramid=1, tv_weight=0, content_weight=0, average=0)
+    assert steps[-1].note.startswith("The picture has much more grain than photograph and painting")

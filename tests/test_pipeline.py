@@ -175,3 +175,10 @@ def test_the_shipped_model_on_an_example(shipped_pair):
         for name, image in (("plain", plain), ("full", full))
     }
     assert distance["plain"] < 20 < distance["full"]  # of 255: the reconstruction is near, the stylized one is not
+
+
+@pytest.mark.parametrize(("size", "seen"), [((1000, 30), 534), ((30, 1000), 534), ((8000, 50), 2560)])
+def test_a_narrow_style_is_seen_larger(photo, tiny, size, seen):
+    (result,) = run(photo, [picture(100, 100, 3).resize(size)], networks=tiny)
+    assert max(result.record["style_sizes"][0]) == seen and min(result.record["style_sizes"][0]) == 16
+    assert f"Style 1: This picture is narrow, so it is seen at {seen} pixels, not 512." in result.notes

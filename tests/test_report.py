@@ -44,6 +44,22 @@ class TestJudge:
         assert judge.measure(flat(102))["content"] == pytest.approx(1, rel=1e-4)
         assert judge.measure(Image.eval(halves, lambda level: 204 - level))["content"] == pytest.approx(4, rel=1e-4)
 
+    def test_a_flat_photograph_has_a_unit_too(self):
+        """Its features don't vary, so a twentieth of their mean square counts: (0.6 - 0.2)^2 / (0.05 * 0.2^2)."""
+        judge = Judge(Plain(), flat(51), [flat(102)])
+        assert judge.measure(flat(153))["content"] == pytest.approx(0.4**2 / (0.05 * 0.2**2), rel=1e-3)
+        assert judge.measure(flat(51))["content"] == 0
+
+    @pytest.mark.parametrize("color", ["black", "gray", "white", "red"])
+    def test_measures_of_flat_pictures_stay_small_with_the_shipped_model(self, color):
+        networks, painting, plain = weights.load("compact"), picture(64, 48, 5), Image.new("RGB", (60, 40), color)
+        for content, style in ((plain, painting), (painting, plain), (plain, plain)):
+            judge = Judge(networks, content, [style])
+            for output in (painting.resize(content.size), plain.resize(content.size)):
+                found = {**judge.measure(output), "left": float(judge.left(output).max())}
+                assert all(np.isfinite(each) for each in found.values())
+                assert found["content"] < 1000 and found["left"] < 1e4 and -1 <= found["ssim"] <= 1
+
     def test_several_paintings_share_equally(self):
         both = Judge(Plain(), flat(0), [flat(51), flat(102)])
         assert both.mean_std(flat(0)) == pytest.approx(4 * (0.2**2 + 0.4**2) / 2, rel=1e-5)

@@ -110,12 +110,16 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
         return size
     width, height = (max(1, round(side * longest / max(size))) for side in size)
     if min(width, height) < MIN_SIDE:
-        least = -(-MIN_SIDE * max(size) // min(size))
         raise ValueError(
             f"This picture of {size[0]}x{size[1]} pixels would be {width}x{height} at size {longest}, too narrow to"
-            f" stylize; choose a size of at least {least}."
+            f" stylize; choose a size of at least {least_side(size)}, or crop it."
         )
     return width, height
+
+
+def least_side(size: tuple[int, int]) -> int:
+    """Return the fewest pixels that the longer side of a picture may have for the shorter to have 16."""
+    return -(-MIN_SIDE * max(size) // min(size))
 
 
 def to_tensor(image: Image.Image, exact: bool = False) -> Tensor:

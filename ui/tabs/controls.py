@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adain_core import PictureError, images, metrics, run
+from adain_core import PictureError, images, metrics, places, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
 from ui import endpoints, fields
@@ -170,4 +170,4 @@ def _caption(name: str, result: Any) -> str:
 
 def _seen(style: str, runs: Mapping[str, Mapping[str, Any]]) -> list[tuple[Any, str]]:
     sides = {name: scale.longest(Settings(style_scale=options["style_scale"])) for name, options in runs.items()}
-    return [(window(images.load(style, side).rgb), f"{name} · {side} pixels") for name, side in sides.items()]
+    return [(window(places.load("style", style, side).rgb), f"{name} · {side} pixels") for name, side in sides.items()]
