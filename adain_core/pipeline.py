@@ -179,11 +179,10 @@ def run(
     with clock("read"):
         longest = scale.longest(settings)
         looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
-        cuts, cut_notes = places.read_style_masks(style_masks, looks)
         parts, odd = places.read_parts(
             picture.size, settings.feather, longest, looks, shares, regions, style_for, region_strength, mask
         )
-        odd += cut_notes
+        cuts = places.read_style_masks(style_masks, looks, odd)
         paint = None if strength_map is None else places.read_mask("strength map", strength_map, picture.size, odd)
     if any(cut is not None for cut in cuts) and not method.spatial:
         raise ValueError(f"{method.title} knows no style masks; leave them out, or choose adain.")
@@ -249,12 +248,11 @@ def run(
             full = {
                 **record,
                 "used": step.used,
+                "note": step.note,
                 "iteration": step.iteration,
                 "losses": dict(step.losses),
                 "seconds": seconds,
             }
-            if step.note:
-                full["note"] = step.note
             if image is not None:
                 full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
                 if itself:

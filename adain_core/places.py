@@ -113,13 +113,12 @@ def read_parts(
 
 
 def read_style_masks(
-    given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture]
-) -> tuple[list[Tensor | None], list[str]]:
-    """Read each style's mask at its size, where it has one, and say what is odd; raises as `read_parts`."""
+    given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture], notes: list[str]
+) -> list[Tensor | None]:
+    """Read each style's mask at its size, where it has one; `notes` gets what is odd; raises as `read_parts`."""
     given = [None] * len(looks) if given is None else list(given)
     if len(given) != len(looks):
         raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
-    notes: list[str] = []
     found = [
         None if each is None else read_mask("style mask", each, look.size, notes, 0, index)
         for index, (each, look) in enumerate(zip(given, looks, strict=True))
@@ -127,7 +126,7 @@ def read_style_masks(
     for index, each in enumerate(found):
         if each is not None and not each.any():
             raise PictureError("style mask", index, "It is black; leave some of the style white.")
-    return found, notes
+    return found
 
 
 def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
