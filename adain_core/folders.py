@@ -6,13 +6,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from adain_core import images
 from adain_core.contracts import count
 
 SHOWN = 3  # names of files in a sentence
-SOFTWARE, MAKER = 0x0131, "AdaIN Playground"  # EXIF tag, and what it is in results
 
 
 @dataclass
@@ -53,15 +50,6 @@ def find(folder: Path, recursive: bool = False) -> Found:
             except ValueError as error:
                 found.left_out.setdefault(str(error), []).append(path)
     return found
-
-
-def is_result(path: Path) -> bool:
-    """Tell whether a picture was made by a run, by the mark that is saved with it."""
-    try:
-        with Image.open(path) as image:
-            return images.RECORD in image.info or image.getexif().get(SOFTWARE) == MAKER
-    except Exception:  # Pillow's decoders raise whatever damaged bytes lead them to
-        return False
 
 
 def _refuse(error: OSError) -> None:

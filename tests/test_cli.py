@@ -195,11 +195,14 @@ def test_notes_are_shown(files, monkeypatch, capsys):
     assert (code, err) == (0, ["a.png: Style 1: This picture is one flat color, so it has no texture."])
 
 
-def test_transparency_in_a_jpeg_is_refused(files, monkeypatch, capsys):
-    Image.new("RGBA", (20, 20), (9, 9, 9, 99)).save(files / "photos/a.png")
+def test_transparency_in_a_jpeg_is_flattened_with_a_note(files, monkeypatch, capsys):
+    cut = picture(20, 20, 1).convert("RGBA")
+    cut.paste((0, 0, 0, 0), (0, 0, 10, 20))
+    cut.save(files / "photos/a.png")
     code, _, err = call(f"{ONE} -o out.jpg", monkeypatch, capsys)
-    assert code == 1
-    assert err[-1] == "a.png: JPEG can't hold this picture's transparency; save it as .png or .webp."
+    assert (code, err) == (0, ["a.png: JPEG can't hold this picture's transparency, so white was put behind it."])
+    with Image.open("out.jpg") as image:
+        assert min(image.getpixel((3, 10))) > 240 and image.mode == "RGB"
 
 
 def test_a_failing_disk_is_one_line_that_names_the_file_and_code_1(files, monkeypatch, capsys):
@@ -257,7 +260,7 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         (f"{ONE} -o out.png --weights 0", "The weights 0 sum to 0; they must sum to more than 0."),
         (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give numbers with commas between, as in 0.7,0.3."),
-        (f"{ONE} -o out.gif", "Pictures are saved as .png, .jpg, .jpeg, .webp, not as .gif."),
+        (f"{ONE} -o out.gif", "Pictures are saved as .png, .jpg, .jpeg, .webp, .tif, .tiff, not as .gif."),
         (ONE, "Missing option '--output'"),
         ("stylize photos/a.png -o out.png", "Give at least one style."),
         ("stylize none.png paintings/x.png -o out.png", "There is no file or folder none.png."),

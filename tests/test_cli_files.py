@@ -108,7 +108,9 @@ class TestOutputs:
         assert call(f"stylize photos paintings/x.png -o {output}", monkeypatch, capsys)[0] == 0
         assert made(output) == ["a-x.png", "b-x.png"]
 
-    @pytest.mark.parametrize(("name", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("JPG", "JPEG"), ("webp", "WEBP")])
+    @pytest.mark.parametrize(
+        ("name", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("JPG", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")]
+    )
     def test_formats(self, monkeypatch, capsys, name, kind):
         assert call(f"stylize photos paintings/x.png -o out --format {name}", monkeypatch, capsys)[0] == 0
         assert made("out") == [f"{letter}-x.{name.lower()}" for letter in "ab"]
@@ -136,11 +138,13 @@ class TestOutputs:
         assert (code, err[0]) == (0, "4 pictures left out, made by an earlier run: the output folder's own.")
         assert err[-1] == "0 made, 4 kept, 0 not made." and made("photos") == first
 
-    def test_nor_are_those_of_another_style_stylized(self, monkeypatch, capsys):
-        assert call("stylize photos paintings/x.png -o photos/out --plain-names", monkeypatch, capsys)[0] == 0
+    @pytest.mark.parametrize("name", ["png", "jpg", "webp", "tiff"])
+    def test_nor_are_those_of_another_style_stylized(self, monkeypatch, capsys, name):
+        line = f"stylize photos paintings/x.png -o photos/out --plain-names --format {name}"
+        assert call(line, monkeypatch, capsys)[0] == 0
         code, _, err = call("stylize photos paintings/y.png -o photos/out -r", monkeypatch, capsys)
         assert (code, err[-1]) == (0, "2 made, 0 kept, 0 not made.")
-        assert made("photos/out") == ["a-y.png", "a.png", "b-y.png", "b.png"]
+        assert made("photos/out") == sorted(["a-y.png", "b-y.png", f"a.{name}", f"b.{name}"])
         assert call("stylize photos/out paintings/y.png -o again", monkeypatch, capsys)[0] == 0  # if wanted, they are
         assert len(made("again")) == 4
 

@@ -21,6 +21,7 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.images.tiff": 0.3,
     "adain_core.images.opening": 0.4,
     "adain_core.images.labels": 0.5,
+    "adain_core.images.saving": 0.5,
     "adain_core.images": 1,
     "adain_core.folders": 1.5,
     "adain_core.normalization": 1,

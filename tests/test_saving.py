@@ -26,14 +26,56 @@ def test_saving(tmp_path):
     with Image.open(tmp_path / "a.png") as found:
         assert json.loads(found.text["adain"]) == {"alpha": 0.8, "word": "grün"}
         assert found.tobytes() == image.tobytes()
-    for suffix in ("jpg", "webp"):
+    for suffix in ("jpg", "webp", "tiff"):
         images.save(image, tmp_path / f"a.{suffix}")
         with Image.open(tmp_path / f"a.{suffix}") as found:
             assert np.abs(pixels(found.convert("RGB")) - pixels(image)).mean() < 10
-    with pytest.raises(ValueError, match=r"saved as .png, .jpg, .jpeg, .webp, not as .gif\."):
+    with pytest.raises(ValueError, match=r"saved as .png, .jpg, .jpeg, .webp, .tif, .tiff, not as .gif\."):
         images.save(image, tmp_path / "a.gif")
-    with pytest.raises(ValueError, match="JPEG can't hold this picture's transparency"):
-        images.save(image.convert("RGBA"), tmp_path / "a.jpg")
+
+
+def photograph(path):
+    """A JPEG as a phone writes it: date, camera, place, maker's note, serial number and thumbnail."""
+    exif = Image.Exif()
+    exif.update({0x0110: "Phone 9", 0x0112: 6, 0x0132: "2024:05:06 07:08:09", 0x0131: "Phone OS"})
+    exif[0x8769] = {0x9003: "2024:05:06 07:08:09", 0x9291: "123", 0x829A: 0.01, 0xA431: "SERIAL", 0x927C: b"NOTE"}
+    exif[0x8825] = {1: "N", 2: (50.0, 4.0, 12.0)}
+    picture(60, 40, 1).save(path, "JPEG", exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tiff"])
+def test_date_and_camera_are_kept_and_the_place_is_not(tmp_path, name):
+    source = photograph(tmp_path / "photo.jpg")
+    images.save(images.load(source).rgb, tmp_path / name, images.details(source))
+    with Image.open(tmp_path / name) as found:
+        found.load()
+        exif = found.getexif()
+        own = exif.get_ifd(0x8769)
+        assert found.size == (40, 60)  # upright, and it says nothing else of that
+        assert exif[0x0110] == "Phone 9" and exif[0x0132] == "2024:05:06 07:08:09" and exif.get(0x0112, 1) == 1
+        assert own[0x9003] == "2024:05:06 07:08:09" and own[0x9291] == "123" and float(own[0x829A]) == 0.01
+        assert not {0xA431, 0x927C} & set(own) and not exif.get_ifd(0x8825)
+        assert exif[0x0131] == "AdaIN Playground"
+    assert images.is_result(tmp_path / name) and not images.is_result(source)
+
+
+def test_of_damaged_exif_nothing_is_kept(tmp_path, monkeypatch):
+    source = photograph(tmp_path / "photo.jpg")
+    data = source.read_bytes()
+    place = data.index(b"Exif\0\0") + 6
+    for length in (8, 14, 40, 90):
+        (tmp_path / "bad.jpg").write_bytes(data[: place + length] + b"\xff" * 60 + data[place + length + 60 :])
+        images.save(picture(20, 18, 0), tmp_path / "a.jpg", images.details(tmp_path / "bad.jpg"))
+        assert images.is_result(tmp_path / "a.jpg")
+    monkeypatch.setattr("adain_core.images.saving.LONGEST", 50)
+    assert len(images.details(source)) < 80
+
+
+def test_what_a_format_can_not_hold(tmp_path):
+    with pytest.raises(ValueError, match=r"^WebP takes at most 16383 pixels on a side; save it as .png or .tiff\.$"):
+        images.save(Image.new("RGB", (16_384, 16)), tmp_path / "a.webp")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_that_fails_to_encode_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -213,7 +213,7 @@ def _results(pictures: Iterable[Path], jobs: Iterable[Job], folder: Path) -> set
     """Find among pictures what earlier runs wrote into the output folder, by a run's mark or by the name."""
     whole, named = folder.resolve(), {_real(each.output) for each in jobs if each.output is not None}
     inside = (path for path in pictures if whole in path.resolve().parents)
-    return {path for path in inside if _real(path) in named or folders.is_result(path)}
+    return {path for path in inside if _real(path) in named or images.is_result(path)}
 
 
 def _real(path: Path) -> str:

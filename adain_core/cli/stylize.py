@@ -237,10 +237,9 @@ def _make(
             bar.update(result.iteration - bar.n)
     assert result.image is not None  # progress comes before
     start = time.perf_counter()
+    suffix = job.output.suffix if job.output else f".{kind or 'png'}"
     try:
-        data = images.encode(
-            result.image, images.OUTPUTS[job.output.suffix.lower() if job.output else f".{kind or 'png'}"]
-        )
+        data = images.encode(result.image, images.OUTPUTS[suffix.lower()], images.details(job.content))
     except ValueError as error:  # the format can't hold it
         raise pipeline.PictureError("content", 0, str(error)) from None
     if job.output is None:
@@ -251,7 +250,8 @@ def _make(
         files.write(job.output, data)
     seconds = {**result.record["seconds"], "save": round(time.perf_counter() - start, 4)}
     settings = {name: value for name, value in result.record.items() if name not in ("seconds", "model", "method")}
-    for note in result.notes:
+    flat = images.OUTPUTS[suffix.lower()] == "JPEG" and result.image.mode == "RGBA"
+    for note in (*result.notes, *([images.FLAT] if flat else [])):
         if note not in told:
             _tell(f"{job.content.name}: {note}")
     told |= {note for note in result.notes if note == result.record["used"] or note.startswith("Style ")}

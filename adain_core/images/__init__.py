@@ -5,20 +5,14 @@ Refusals are ValueErrors of one sentence that names no path.
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from adain_core import files
 from adain_core.images import colors
 from adain_core.images.kinds import FORMATS as FORMATS
 from adain_core.images.labels import Labels as Labels
@@ -30,13 +24,19 @@ from adain_core.images.opening import MAX_SIDE as MAX_SIDE
 from adain_core.images.opening import MIN_SIDE as MIN_SIDE
 from adain_core.images.opening import Source as Source
 from adain_core.images.opening import opened
+from adain_core.images.saving import FLAT as FLAT
+from adain_core.images.saving import OUTPUTS as OUTPUTS
+from adain_core.images.saving import RECORD as RECORD
+from adain_core.images.saving import details as details
+from adain_core.images.saving import encode as encode
+from adain_core.images.saving import is_result as is_result
+from adain_core.images.saving import output_format as output_format
+from adain_core.images.saving import save as save
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".avif", ".heic", ".heif",
 )  # fmt: skip
-OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-RECORD = "adain"  # the PNG text that holds a run's record
 
 
 @dataclass(frozen=True)
@@ -137,48 +137,6 @@ def to_image(image: Tensor) -> Image.Image:
     if pixels.is_floating_point():
         pixels = pixels.clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())  # [H,W,3]
-
-
-def save(image: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Write a picture whole or not at all; a PNG carries the record of its run, JSON in the text `adain`.
-
-    Raises:
-        ValueError: the suffix isn't one of OUTPUTS, or JPEG can't hold the picture's transparency.
-        OSError: the folder is missing, or can't be written to.
-    """
-    files.write(path, encode(image, output_format(Path(path))))
-
-
-def encode(image: Image.Image, kind: str) -> bytes:
-    """Return a picture as a file of a format of OUTPUTS holds it; as `save`.
-
-    Raises:
-        ValueError: JPEG can't hold the picture's transparency.
-    """
-    if kind == "JPEG" and image.mode == "RGBA":
-        raise ValueError("JPEG can't hold this picture's transparency; save it as .png or .webp.")
-    options: dict[str, Any] = {"quality": 95}
-    if kind == "PNG":
-        text = PngInfo()
-        if RECORD in image.info:
-            text.add_itxt(RECORD, image.info[RECORD])
-        options = {"pnginfo": text, "compress_level": 3}  # half of 6's time for 3% more bytes
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def output_format(path: Path) -> str:
-    """Return the format that a file's suffix asks for.
-
-    Raises:
-        ValueError: pictures aren't saved as that.
-    """
-    if path.suffix.lower() not in OUTPUTS:
-        raise ValueError(
-            f"Pictures are saved as {', '.join(OUTPUTS)}, not as {path.suffix or 'a name without suffix'}."
-        )
-    return OUTPUTS[path.suffix.lower()]
 
 
 def sheet(pictures: Sequence[Image.Image], columns: int, side: int = 256, gap: int = 4) -> Image.Image:
