@@ -9,11 +9,12 @@ import typer
 from typer import Option
 
 from adain_core import load, pipeline
-from ui import delivery, examples, guard, memory, server, storage, tabs
+from ui import delivery, examples, guard, lanes, memory, server, sessions, storage, tabs
 from ui.page import Page
 from ui.pair import Pair
 from ui.theme import CSS, HEADER, script, theme
 
+THREADS = 40  # of Gradio's beside those of runs that wait
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css_paths": CSS,
@@ -25,10 +26,11 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,  # Spaces would put a server of Node in front; so the page is the same as everywhere else
     "run_history": False,
     "enable_monitoring": False,
+    "state_session_capacity": sessions.KEPT,
 }
 
 
-def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
+def build(queue_size: int = 64, fetch: list[str] | None = None) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
     with Page(title="AdaIN Playground", analytics_enabled=False) as page:
         gr.HTML(HEADER)
@@ -41,7 +43,8 @@ def build(queue_size: int = 32, fetch: list[str] | None = None) -> gr.Blocks:
         memory.remember(page)
         if fetch:
             server.show_fetching(server.Fetching(fetch), page)
-    return page.queue(max_size=queue_size, default_concurrency_limit=1)
+    lanes.WAITING.total = queue_size
+    return page.queue(api_open=False, max_size=queue_size, default_concurrency_limit=None)
 
 
 def main(
@@ -58,7 +61,7 @@ def main(
     auth: Annotated[
         Any, Option(help="name:password[,...]; for everybody if left out.", envvar="ADAIN_AUTH", parser=server.pairs)
     ] = None,
-    queue_size: Annotated[int, Option(help="Runs that may wait.", envvar="ADAIN_QUEUE_SIZE", min=1)] = 32,
+    queue_size: Annotated[int, Option(help="Runs that may wait.", envvar="ADAIN_QUEUE_SIZE", min=1)] = 64,
     runs_per_minute: Annotated[
         int, Option(help="From each visitor; 0 for any number.", envvar="ADAIN_RUNS_PER_MINUTE", min=0)
     ] = 300,
@@ -93,6 +96,7 @@ def main(
             server_port=port,
             share=share,
             auth=auth,
+            max_threads=queue_size + THREADS,
             app_kwargs={"middleware": [*layers, delivery.layer(page)]},
             mcp_server=mcp,
         )

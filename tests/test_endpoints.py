@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import test_page
 from conftest import picture
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from gradio_client.utils import QueueError, Status
+from gradio_client.utils import Status
 from PIL import Image
 from test_page import ROOT, serving
 
@@ -165,7 +166,7 @@ class TestCompare:
 
     def test_nothing_stays_that_gradio_would_not_delete(self, files, tmp_path, monkeypatch):
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-        path, _ = compare.compare_api(files[0]["path"], files[1]["path"], ["adain"], 64)
+        *_, (path, _) = compare.compare_api(files[0]["path"], files[1]["path"], ["adain"], 64)
         assert [each for each in (tmp_path / "cache").rglob("*") if each.is_file()] == [Path(path)]
 
     @pytest.mark.parametrize(
@@ -189,24 +190,80 @@ def tools(tmp_path_factory):
 
 def test_the_queue_is_bounded_and_says_how_long(tools, files):
     client = Client(tools, verbose=False)
-    given = {"content": files[0], "style": files[1], "size": 64, "method": "gatys", "api_name": "/stylize"}
+    given = {"content": files[0], "style": files[1], "size": 256, "method": "gatys", "api_name": "/stylize"}
+    endless = {**given, "options": {"steps": 2000}}  # until it is stopped, or after 120 s
 
     async def told(job, code):
         return await anext(update async for update in job if update.type == "status" and update.code == code)
 
     async def three():
-        client.predict(**given, options={"steps": 2})  # how long others will take, it says by those before them
-        long = client.submit(**given, options={"steps": 2000})  # goes on until it is stopped
+        long = client.submit(**endless)
         await told(long, Status.PROCESSING)
-        waiting = client.submit(**given, options={"steps": 2})
+        waiting = client.submit(**endless)
+        await told(waiting, Status.PROCESSING)  # Gradio's queue let it in
         waits = await told(waiting, Status.IN_QUEUE)
-        with pytest.raises(QueueError, match="Queue is full"):
-            client.predict(**given)
-        assert not long.done() and long.cancel()
-        return waits, waiting.result(timeout=60)
+        with pytest.raises(AppError, match=re.escape("The queue is full (runs that wait: 1)")):
+            client.predict(**endless)
+        client.predict(**{**given, "method": "adain"})  # a short run waits for no long one
+        assert not long.done() and long.cancel() and waiting.cancel()
+        return waits, client.predict(**given, options={"steps": 60})
 
+    start = time.monotonic()
     waits, result = asyncio.run(three())
-    assert waits.rank == 0 and waits.eta > 0 and len(result) == 2
+    assert waits.rank == 0 and waits.eta > 1 and len(result) == 2 and time.monotonic() - start < 110
+
+
+class TestDirectCalls:
+    """What is posted past the queue is refused."""
+
+    @pytest.mark.parametrize("name", ["run", "api"])
+    def test_an_endpoint(self, url, name):
+        answer = httpx.post(f"{url}gradio_api/{name}/stylize", json={"data": []})
+        assert answer.status_code == 404 and "Please join the queue" in answer.json()["detail"]
+
+    def test_every_function_that_computes(self, url):
+        found = [each for each in httpx.get(f"{url}config").json()["dependencies"] if each["queue"]]
+        assert len(found) >= 10
+        for each in found:
+            given = {"fn_index": each["id"], "data": [None] * len(each["inputs"]), "session_hash": "x"}
+            assert httpx.post(f"{url}gradio_api/run/predict", json=given).status_code == 404
+
+
+class TestProgramsThatLeave:
+    """Their runs end within seconds, and the next one begins."""
+
+    @pytest.fixture
+    def begin(self, tools, files):
+        """Begin a run of Gatys and return where its events are."""
+        pictures = {}
+        for name, file in zip(("content", "style"), files, strict=False):
+            content = Path(file["path"]).read_bytes()
+            (path,) = httpx.post(f"{tools}gradio_api/upload", files={"files": ("a.png", content)}, timeout=60).json()
+            pictures[name] = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        address = f"{tools}gradio_api/call/v2/stylize"
+
+        def call(steps: int) -> str:
+            given = {**pictures, "method": "gatys", "size": 256, "options": {"steps": steps}}
+            return f"{address}/{httpx.post(address, json=given, timeout=60).json()['event_id']}"
+
+        return call
+
+    @staticmethod
+    def events(address: str) -> str:
+        return httpx.get(address, timeout=100).text
+
+    def test_one_hangs_up(self, begin):
+        with httpx.stream("GET", begin(2000), timeout=60):
+            other = begin(60)
+        start = time.monotonic()
+        assert "event: complete" in self.events(other)
+        assert time.monotonic() - start < 60  # not after the 120 s that the first one would take
+
+    def test_one_never_listens(self, begin):
+        silent, start = begin(2000), time.monotonic()
+        assert "event: complete" in self.events(begin(60))
+        assert time.monotonic() - start < 80
+        assert "Nobody listened to this run any more, so it was ended." in self.events(silent)
 
 
 class TestReadme:

@@ -122,16 +122,17 @@ class TestZeroGpu:
         monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=lambda call, **_: lent.append(call)))
 
         def refuse(_alpha: float) -> None:
+            yield
             raise ValueError("alpha is 2, but it must be from 0 to 1.")
 
         async def build():
             with server.gr.Blocks():
-                endpoints.expose(refuse, "refuse", {"_alpha": server.gr.Number()}, [])
+                endpoints.expose(refuse, "refuse", {"_alpha": server.gr.Number()}, [], lambda _: 0.0)
 
         with ThreadPoolExecutor() as aside:  # as below
             aside.submit(lambda: asyncio.run(build())).result()
         with pytest.raises(server.gr.Error) as error:
-            lent[0]({"_alpha": 2})
+            [*lent[0]({"_alpha": 2})]
         assert pickle.loads(pickle.dumps(error.value)).message == "alpha is 2, but it must be from 0 to 1."
 
 

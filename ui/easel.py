@@ -12,7 +12,7 @@ from PIL import Image
 
 from adain_core import images
 from adain_core.controls.proposals import propose
-from ui import fields, masks, painting
+from ui import fields, lanes, masks, painting
 from ui.pair import Pair
 from ui.widgets import COMPUTE, QUIET, keep, named, note, sentence
 
@@ -65,16 +65,17 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) ->
     """Wire what changes the canvas, or takes from it; return the events after which other regions may be shown."""
     content, outputs = ui["content"], [ui[name] for name in Easel._fields]
     now = [content, ui["canvas"], ui["loaded"]]
-    fields.download(buttons["save"].click(_save_map, now, [buttons["file"], ui["map_note"]], **QUIET), buttons["file"])
+    prepared = buttons["save"].click(lanes.aside(_save_map), now, [buttons["file"], ui["map_note"]], **QUIET)
+    fields.download(prepared, buttons["file"])
     pair.follow("content", _blank, outputs)
     return [
-        buttons["clear"].click(_blank, content, outputs, **QUIET),
-        buttons["foreground"].click(_propose_foreground, content, outputs, **COMPUTE),
-        buttons["colors"].click(_propose_colors, content, outputs, **COMPUTE),
-        ui["map"].upload(_load_map, [content, ui["map"]], outputs, **QUIET),
-        ui["masks"].upload(_load_masks, [*now, ui["masks"]], outputs, **QUIET),
+        buttons["clear"].click(lanes.aside(_blank), content, outputs, **QUIET),
+        buttons["foreground"].click(lanes.aside(_propose_foreground, lanes.SHORTS), content, outputs, **COMPUTE),
+        buttons["colors"].click(lanes.aside(_propose_colors, lanes.SHORTS), content, outputs, **COMPUTE),
+        ui["map"].upload(lanes.aside(_load_map), [content, ui["map"]], outputs, **QUIET),
+        ui["masks"].upload(lanes.aside(_load_masks), [*now, ui["masks"]], outputs, **QUIET),
         buttons["look"].click(
-            _look, [*now, ui["shown"]], [ui["shown"], ui["painted"]], trigger_mode="always_last", **QUIET
+            lanes.aside(_look), [*now, ui["shown"]], [ui["shown"], ui["painted"]], trigger_mode="always_last", **QUIET
         ),
         buttons["add"].click(_add, ui["shown"], ui["shown"], **QUIET),
     ]

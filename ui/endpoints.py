@@ -4,45 +4,64 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from adain_core.contracts import Method
 from adain_core.pipeline import Settings
+from ui import lanes
 from ui.server import on_gpu
 from ui.uploads import SafeImage
 from ui.widgets import draw_field, drawn
 
+T = TypeVar("T")
+
 
 def expose(
-    function: Callable[..., Any],
+    function: Callable[..., Iterator[Any]],
     name: str,
     fields: Mapping[str, gr.components.Component],
     outputs: Sequence[gr.components.Component],
+    seconds: Callable[[Mapping[str, Any]], float],
 ) -> None:
-    """Give a function an endpoint, inside a gr.Blocks: one run at a time on the machine, refusals as sentences.
+    """Give a generator function an endpoint, inside a gr.Blocks: it waits in a lane, refusals are sentences.
+
+    The run ends when it is cancelled, when the program hangs up, and when it never listens.
 
     Args:
-        function: its parameters, defaults and docstring are what a program reads.
+        function: its parameters, defaults and docstring are what a program reads; the last value is the answer, and
+            between those before it the run can be stopped.
         name: of the endpoint.
         fields: by parameter the component that checks and describes its values.
-        outputs: one for each value that the function returns.
+        outputs: one for each value of the answer.
+        seconds: that a run will take, by the values.
     """
     names = [*inspect.signature(function).parameters]
 
-    def call(values: Mapping[str, Any]) -> Any:
+    @on_gpu
+    def call(values: Mapping[str, Any]) -> Iterator[Any]:
         try:
-            return function(**values)
+            yield from function(**values)
         except ValueError as error:  # here already: of other errors on a lent GPU nothing but their class comes back
             raise gr.Error(str(error), print_exception=False) from None
 
-    run = on_gpu(call)
+    run = lanes.in_turn(call, seconds)
 
     @functools.wraps(function)
-    def answer(*given: Any) -> Any:
-        return run(dict(zip(names, given, strict=True)))
+    async def answer(*given: Any) -> Any:
+        result = None
+        try:
+            async with aclosing(run(dict(zip(names, given, strict=True)))) as steps:
+                async for step in steps:
+                    result = step
+        except lanes.Refused as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        if result is None:
+            raise gr.Error(lanes.NOBODY, print_exception=False)
+        return result
 
     answer.__name__ = name  # the tool's
     gr.Button(visible=False).click(
@@ -50,9 +69,17 @@ def expose(
         [fields[each] for each in names],
         [*outputs],
         api_name=name,
-        concurrency_id="compute",
-        concurrency_limit=1,
+        concurrency_limit=None,
     )
+
+
+def last(steps: Iterator[T]) -> Generator[None, None, T]:
+    """Let a run be stopped between its steps, and return the last one."""
+    with closing(steps):
+        for step in steps:
+            result = step
+            yield
+    return result
 
 
 def named(values: Any, what: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import gradio as gr
 from PIL import Image
 
 from adain_core import PictureError, images
-from ui import masks, painting
+from ui import lanes, masks, painting
 from ui.pair import Pair
 from ui.uploads import Canvas
 from ui.widgets import QUIET, Offered, check, field, keep, named, note, pick, sentence, strip
@@ -55,7 +55,7 @@ def picture(
         return said, gr.skip() if taken == path else taken
 
     outputs = [ui[f"{name}_note"], ui[name]]
-    ui[name].upload(take, ui[name], outputs, trigger_mode="multiple", **QUIET)
+    ui[name].upload(lanes.aside(take), ui[name], outputs, trigger_mode="multiple", **QUIET)
     ui[name].clear(lambda: "", None, outputs[0], **QUIET)
     if offered is None:
         return None
@@ -155,14 +155,14 @@ def grey_mask(
     def another(path: str | None) -> tuple[Any, ...]:
         return path, blank(path), None, ""
 
-    clear.click(blank, ui[of], paint, **QUIET)
+    clear.click(lanes.aside(blank), ui[of], paint, **QUIET)
     outputs = [ui[f"{name}_of"], paint, ui[name], ui[f"{name}_note"]]
     if of in pair.paths:
         pair.follow(of, another, outputs)
     else:
-        ui[of].change(another, ui[of], outputs, **QUIET)
+        ui[of].change(lanes.aside(another), ui[of], outputs, **QUIET)
     inputs = [ui[of], ui[name], ui[f"{name}_canvas"]]
-    download(save.click(saved, inputs, [file, ui[f"{name}_note"]], **QUIET), file)
+    download(save.click(lanes.aside(saved), inputs, [file, ui[f"{name}_note"]], **QUIET), file)
 
 
 def read_grey(

@@ -9,10 +9,11 @@ from typing import Any
 import gradio as gr
 
 from ui.guard import told
+from ui.sessions import Light
 from ui.uploads import own
 
 
-class Page(gr.Blocks):
+class Page(Light):
     """Blocks whose every function, however it is called, gets only files that were uploaded and values of its types."""
 
     async def preprocess_data(

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import examples
+from ui import examples, lanes
 from ui.widgets import QUIET, Offered, check, field, note, pick, strip
 
 LABELS = {"content": ("Photograph", "Your photograph"), "style": ("Painting", "The painting")}
@@ -55,7 +55,7 @@ class Pair:
         self.fields[name].append(shown)
         self.notes[name].append(ui[f"{name}_note"])
         outputs = [self.paths[name], self.said[name], ui[f"{name}_note"], shown]
-        uploaded = shown.upload(_take, shown, outputs, trigger_mode="multiple", **QUIET)
+        uploaded = shown.upload(lanes.aside(_take), shown, outputs, trigger_mode="multiple", **QUIET)
         picked = self.offer(strip(offered(), words, strip_id), {name: offered()}, [shown])
         self._chosen[name] += [uploaded]
         return uploaded, picked
@@ -98,7 +98,7 @@ class Pair:
 
             outputs = [*fields, *notes, *(each for _, changed in followers for each in changed)]
             for chosen in self._chosen[name]:
-                chosen.then(show, hub, outputs, **QUIET)
+                chosen.then(lanes.aside(show), hub, outputs, **QUIET)
             clears = [each.clear for each in fields]
             gr.on(clears, lambda: (None, ""), None, hub, **QUIET)
             taken = f"() => {json.dumps([None] * len(fields) + [''] * len(notes))}"  # before the next upload is there

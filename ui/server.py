@@ -70,6 +70,8 @@ def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = Fa
     limit(size, steps, seconds)
     if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
         torch.set_num_threads(1)
+    os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"  # nobody reads a summary that takes up to 9 ms of every run
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # guard.Proxies sees to that; uvicorn believes the leftmost address
 
 

@@ -117,6 +117,11 @@ def wire_failure(ui: Mapping[str, gr.components.Component], runs: Sequence[Any])
         run.failure(None, None, ui["stop"], js=f"() => [{_able(False)}]", **QUIET)
 
 
+def waiting(words: str, refused: bool) -> dict[str, Any]:
+    """Return what is shown while a run waits, or where it may not even wait."""
+    return {"status": sentence(words, refused), "stop": gr.update(interactive=not refused)}
+
+
 def stoppable(run: Iterator[Any]) -> Iterator[Any]:
     """Let Stop be pressed as long as a run goes on; it yields named tuples that have a field `stop`.
 

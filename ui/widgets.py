@@ -24,8 +24,7 @@ SHOWN = 2048  # pixels of the longer side that a browser is shown; the download 
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 COMPUTE = {
     "api_visibility": "private",
-    "concurrency_id": "compute",
-    "concurrency_limit": 1,
+    "concurrency_limit": None,  # it waits in a lane
     "show_progress": "hidden",  # Gradio's would cover what is there; `bar` says how far a run is
 }
 SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
@@ -246,6 +245,15 @@ def expect(content: str, runs: Iterable[Mapping[str, Any]], masks: int = 0) -> s
     if tiles > 1:
         words += f" and {max(each.bytes for each in found) / 1e9:.1f} GB of memory, in {tiles} tiles"
     return f"This takes {words}."
+
+
+def seconds(content: str | None, runs: Iterable[Mapping[str, Any]]) -> float:
+    """Return what runs with these options will take; nothing without a picture.
+
+    Raises:
+        ValueError: as adain_core.pipeline.forecast.
+    """
+    return sum(pipeline.forecast(content, **options).seconds for options in runs) if content is not None else 0.0
 
 
 def _rough(seconds: float) -> str:

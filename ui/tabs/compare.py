@@ -15,12 +15,11 @@ from PIL import Image
 
 from adain_core import PictureError, methods, report
 from adain_core.comparison import FIRST, Comparison, arrange, compare, improves, prepare
-from adain_core.methods import find
-from ui import endpoints, examples, fields, outputs, scores, server
+from ui import endpoints, examples, fields, lanes, outputs, scores, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, refuse, wire_failure, wire_start
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, sentence, sizes
+from ui.stage import area, bar, refuse, waiting, wire_failure, wire_start
+from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
@@ -70,8 +69,7 @@ def begin(skip: Skip | None) -> tuple[Skip, str]:
     """Let go of a run that may still be under way and give the next one what stops it."""
     if skip is not None:
         skip.add_all()
-    minutes = ALTOGETHER // 60
-    return Skip(), sentence(f"Waiting for its turn; a comparison before it takes up to about {minutes} minutes.")
+    return Skip(), sentence("The comparison is being prepared…")
 
 
 @on_gpu
@@ -83,8 +81,9 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             return
     try:
         names = arrange(values["methods"], values["mode"])
-        options = {name: _options(values, name) for name in names}
-        yield {"status": sentence(_forecast(values, names, options))}
+        options = _options(values, names)
+        words = expect(values["content"], _runs(values, names, options))
+        yield {"status": sentence(f"{words} No optimization takes more than {values['seconds']:g} s.")}
         common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
         pair = values["content"], values["style"]
         yield from _follow(compare(*pair, names, options=options, download=False, **common), named(*pair))
@@ -105,7 +104,7 @@ def compare_api(
     model: str = "compact",
     judge: str = "compact",
     options: dict[str, dict[str, Any]] | None = None,
-) -> tuple[str, dict[str, Any]]:
+) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Run several methods on one pair and measure every picture alike: losses, SSIM, color shift, seconds, memory.
 
     Args:
@@ -123,23 +122,28 @@ def compare_api(
     Returns:
         One sheet with every picture and the table, a PNG file, and everything that was measured, by name.
     """
-    known, names = find(), arrange(methods, mode)  # type: ignore[arg-type]
-    options = endpoints.named(options, "options")
-    chosen = {name: endpoints.own_options(known[name], options.get(name)) for name in names}
-    common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
-    _forecast({"content": content, **common}, names, chosen)
-    *_, now = compare(content, style, names, options=options, judge=judge, download=False, **common)
+    names = arrange(methods, mode)  # type: ignore[arg-type]
+    common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model, "download": False}
+    chosen = _chosen(names, options)
+    _runs(common, names, chosen)
+    now = yield from endpoints.last(compare(content, style, names, options=chosen, judge=judge, **common))
     with tempfile.TemporaryDirectory() as folder:  # of its files Gradio deletes only those that it serves
         results = report.save(now, Path(folder))
         with Image.open(Path(folder) / "sheet.png") as sheet:
-            return keep(sheet, named(content, style, "comparison") + ".png"), results
+            made = keep(sheet, named(content, style, "comparison") + ".png")
+    yield made, results
 
 
-def _options(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {each: values[f"{name}.{each}"] for each in drawn(methods.get(name))}
+def _options(values: Mapping[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
+    return {name: {each: values[f"{name}.{each}"] for each in drawn(methods.get(name))} for name in names}
 
 
-def _forecast(values: Mapping[str, Any], names: list[str], options: Mapping[str, Any]) -> str:
+def _runs(values: Mapping[str, Any], names: list[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every method's run, as forecasts take them.
+
+    Raises:
+        ValueError: they may take too long in all.
+    """
     many = [name for name in names if improves(methods.get(name))]
     if len(many) * values["seconds"] > ALTOGETHER:
         raise ValueError(
@@ -148,8 +152,20 @@ def _forecast(values: Mapping[str, Any], names: list[str], options: Mapping[str,
         )
     runs = [prepare(name, options[name], values["mode"], values["model"], "auto") for name in names]
     runs = [{**each, "size": values["size"]} for each in runs]
-    runs = [{**each, "seconds": values["seconds"]} if each["method"] in many else each for each in runs]
-    return f"{expect(values['content'], runs)} No optimization takes more than {values['seconds']:g} s."
+    return [{**each, "seconds": values["seconds"]} if each["method"] in many else each for each in runs]
+
+
+def _seconds(values: Mapping[str, Any]) -> float:
+    """Return what a comparison will take, the page's or a program's; it is always a long run."""
+    names = arrange(values["methods"], values["mode"])
+    options = _chosen(names, values["options"]) if "options" in values else _options(values, names)
+    return max(2 * lanes.SHORT, seconds(values["content"], _runs(values, names, options)))
+
+
+def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
+    """Return by method the parameters that a program chose."""
+    options = endpoints.named(options, "options")
+    return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in names}
 
 
 def _follow(run: Iterator[Comparison], name: str) -> Iterator[dict[str, Any]]:
@@ -337,17 +353,21 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
     given = ("content", "style", "methods", "mode", "seconds", "size", "model", "judge", "skip")
     parameters = [f"{name}.{each}" for name, found in methods.find().items() for each in drawn(found)]
     inputs = {ui[name] for name in (*given, *parameters)}
-    changed = [ui[name] for name in ui if name not in (*parameters, *given)]
-    changed += [ui["content_note"], ui["style_note"]]
+    changed = [*(ui[name] for name in ui if name not in (*parameters, *given)), ui["content_note"], ui["style_note"]]
+
+    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
+        return {named[component]: value for component, value in data.items()}
 
     def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
         try:
             yield {ui["stop"]: gr.update(interactive=True)}
-            for view in show_all({named[component]: value for component, value in data.items()}):
-                yield {ui[name]: value for name, value in view.items()}
+            yield from map(shown, show_all(values(data)))
             yield {ui["stop"]: gr.update(interactive=False)}
         finally:
             data[ui["skip"]].add_all()
+
+    def shown(view: Mapping[str, Any]) -> dict[gr.components.Component, Any]:
+        return {ui[name]: value for name, value in view.items()}
 
     def two(paths: dict[str, str], one: str, other: str) -> dict[gr.components.Component, Any]:
         return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
@@ -367,7 +387,8 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
     state = ui["skip"]
     wire_start(ui, [run_button.click])
     begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
-    wire_failure(ui, [begun.then(start, inputs, changed, **COMPUTE)])
+    run = lanes.in_turn(start, lambda data: _seconds(values(data)), lambda *said: shown(waiting(*said)))
+    wire_failure(ui, [begun.then(run, inputs, changed, **COMPUTE)])
     ui["stop"].click(stop_all, state, [ui["status"], ui["stop"]], **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
@@ -375,4 +396,4 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
           [ui["slider"], ui["first"], ui["second"]], **QUIET)  # fmt: skip
     of = {**ui, "content": endpoints.picture("content"), "style": endpoints.picture("style")}
     of |= {"size": endpoints.size(SIZES[-1], 256), "options": endpoints.facts("Options")}
-    endpoints.expose(compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")])
+    endpoints.expose(compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")], _seconds)

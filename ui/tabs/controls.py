@@ -10,12 +10,12 @@ import gradio as gr
 from adain_core import PictureError, images, metrics, places, run
 from adain_core.controls import scale
 from adain_core.pipeline import Settings
-from ui import endpoints, fields
+from ui import endpoints, fields, lanes
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.stage import Progress, area, bar, refuse, stoppable, wire_start, wire_stop
-from ui.widgets import COLORS, COMPUTE, expect, keep, named, sentence
+from ui.stage import Progress, area, bar, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.widgets import COLORS, COMPUTE, expect, keep, named, seconds, sentence
 
 TITLE = "Controls"
 ORDER = 2
@@ -47,7 +47,7 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
         words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
         yield View(**refuse(words), **{f"{missing[0]}_note": sentence(words, refused=True)})
         return
-    runs = {name: {"size": SIZE, **options} for name, options in SHOWN[values["show"]].items()}
+    runs = _runs(values["show"])
     nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
     yield View(**nothing, status=sentence(f"{values['show']}…"))
     results, shown, progress = [], [], Progress()
@@ -78,7 +78,7 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(status=sentence(str(error), refused=True))
 
 
-def control_api(content: str, style: str, show: str = "Color modes") -> tuple[str, dict[str, Any]]:
+def control_api(content: str, style: str, show: str = "Color modes") -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Show a photograph in a painting's style under every value of one control, side by side.
 
     Args:
@@ -89,11 +89,12 @@ def control_api(content: str, style: str, show: str = "Color modes") -> tuple[st
     Returns:
         One sheet with every picture, a PNG file, and each one's record by the control's value.
     """
-    runs = {name: {"size": SIZE, **options} for name, options in SHOWN[show].items()}
-    results = {name: [*run(content, [style], download=False, **options)][-1] for name, options in runs.items()}
+    results = {}
+    for name, options in _runs(show).items():
+        results[name] = yield from endpoints.last(run(content, [style], download=False, **options))
     pictures = [(result.image, _caption(name, result)) for name, result in results.items()]
     made = keep(sheet(pictures), named(content, style, show) + ".png")
-    return made, {name: result.record for name, result in results.items()}
+    yield made, {name: result.record for name, result in results.items()}
 
 
 def build(pair: Pair) -> None:
@@ -124,14 +125,30 @@ def build(pair: Pair) -> None:
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
-    def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stoppable(show_all({names_of[component]: value for component, value in data.items()}))
+    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
+        return {names_of[component]: value for component, value in data.items()}
 
+    def waits(*said: Any) -> View:
+        return View(**waiting(*said))
+
+    def expected(data: dict[gr.components.Component, Any]) -> float:
+        return _seconds(values(data))
+
+    start = lanes.in_turn(lambda data: stoppable(show_all(values(data))), expected, waits)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
     wire_stop(ui, "Stopped. The pictures that are ready stay.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
-    endpoints.expose(control_api, "control", {**ui, **pictures}, [endpoints.made("Sheet"), endpoints.facts("Records")])
+    results = [endpoints.made("Sheet"), endpoints.facts("Records")]
+    endpoints.expose(control_api, "control", {**ui, **pictures}, results, _seconds)
+
+
+def _runs(show: str) -> dict[str, dict[str, Any]]:
+    return {name: {"size": SIZE, **options} for name, options in SHOWN[show].items()}
+
+
+def _seconds(values: Mapping[str, Any]) -> float:
+    return seconds(values["content"], _runs(values["show"]).values())
 
 
 def _draw_result(ui: fields.Components) -> None:

@@ -12,12 +12,12 @@ from PIL import Image
 
 from adain_core import PictureError, images, run
 from adain_core.pipeline import Settings
-from ui import easel, endpoints, examples, fields, masks, painting
+from ui import easel, endpoints, examples, fields, lanes, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, follow, outcome, refuse, stoppable, wire_start, wire_stop
-from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, sentence, sizes
+from ui.stage import area, bar, follow, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sizes
 
 TITLE = "Regions"
 ORDER = 3
@@ -84,7 +84,7 @@ def regions_api(
     strengths: dict[str, float] | None = None,
     feather: float = 4.0,
     size: int = 512,
-) -> tuple[str, dict[str, Any]]:
+) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Give parts of a photograph styles of their own; a part without a painting stays as it is.
 
     Args:
@@ -114,7 +114,7 @@ def regions_api(
         raise ValueError(f"strengths names region {unknown[0]}, which the label map lacks.")
     if wrong := [value for value in given.values() if not isinstance(value, int | float)]:
         raise ValueError(f"A strength is {wrong[0]}, but it must be a number from 0 to 1.")
-    *_, result = run(
+    steps = run(
         content,
         [] if style is None else [style],
         regions=found,
@@ -124,7 +124,8 @@ def regions_api(
         size=size,
         download=False,
     )
-    return keep(result.image, named(content, "regions") + ".png"), result.record
+    result = yield from endpoints.last(steps)
+    yield keep(result.image, named(content, "regions") + ".png"), result.record
 
 
 def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> tuple[str, str] | None:
@@ -187,9 +188,16 @@ def build(pair: Pair) -> None:
     inputs = {ui[name] for name in ui if name not in View._fields and name not in unsent}
     outputs = [ui[name] for name in View._fields]
 
-    def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stoppable(stylize_regions({names_of[component]: value for component, value in data.items()}))
+    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
+        return {names_of[component]: value for component, value in data.items()}
 
+    def waits(*said: Any) -> View:
+        return View(**waiting(*said))
+
+    def expected(data: dict[gr.components.Component, Any]) -> float:
+        return _seconds(values(data))
+
+    start = lanes.in_turn(lambda data: stoppable(stylize_regions(values(data))), expected, waits)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
     wire_stop(ui, "Stopped. The last picture stays.", [shown])
@@ -202,7 +210,11 @@ def build(pair: Pair) -> None:
     names = ("content", "label_map", "style", *(f"style_{label}" for label in REGIONS))
     of = {**ui, **{name: endpoints.picture(name) for name in names}, "strengths": endpoints.facts("Strengths")}
     of["size"] = endpoints.size(SIZES[-1], 512)
-    endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")])
+    endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")], _seconds)
+
+
+def _seconds(values: Mapping[str, Any]) -> float:
+    return seconds(values["content"], [{"size": values["size"]}])
 
 
 def _draw_more(ui: fields.Components, opening: str, pair: Pair) -> None:

@@ -10,10 +10,10 @@ import gradio as gr
 from adain_core import PictureError, methods, pipeline, run
 from adain_core.comparison import improves
 from adain_core.pipeline import Settings
-from ui import endpoints, examples, fields, server
+from ui import endpoints, examples, fields, lanes, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, follow, outcome, refuse, stoppable, wire_start, wire_stop
+from ui.stage import area, bar, follow, outcome, refuse, stoppable, waiting, wire_start, wire_stop
 from ui.widgets import (
     COMPUTE,
     QUIET,
@@ -24,6 +24,7 @@ from ui.widgets import (
     expect,
     keep,
     named,
+    seconds,
     sentence,
     served,
     sizes,
@@ -36,7 +37,6 @@ STYLES = 4
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
 CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
-SHORT = 2.0  # seconds that a run may take which nobody asked for
 GROUND = 0  # of a style mask: only what is painted gives the style
 PART = (
     "Only the white part of this mask gives the style. Paint it here or load a file; without a mask, the whole painting"
@@ -105,7 +105,7 @@ def stylize_at_once(values: Mapping[str, Any]) -> Iterator[View]:
         yield View()
         return
     try:
-        short = pipeline.forecast(values["content"], **_options(values)).seconds <= SHORT
+        short = pipeline.forecast(values["content"], **_options(values)).seconds <= lanes.SHORT
     except ValueError:  # the run says it
         short = True
     if short and not improves(methods.get(values["method"])):
@@ -150,7 +150,7 @@ def stylize_api(
     style_scale: float = 1.0,
     method: str = "adain",
     options: dict[str, Any] | None = None,
-) -> tuple[str, dict[str, Any]]:
+) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Show a photograph in the style of one to four paintings, by AdaIN or another method.
 
     Args:
@@ -182,7 +182,7 @@ def stylize_api(
     own: dict[str, Any] = {"alpha": alpha} if "alpha" in chosen.params.model_fields else {}
     own |= endpoints.own_options(chosen, options) | served(chosen)
     styles = [path for path, _ in given if path is not None]
-    *_, result = run(
+    steps = run(
         content,
         styles,
         weights=tuple(share for path, share in given if path is not None),
@@ -196,7 +196,8 @@ def stylize_api(
         download=False,
         **own,
     )
-    return keep(result.image, named(content, *styles, chosen.name) + ".png"), result.record
+    result = yield from endpoints.last(steps)
+    yield keep(result.image, named(content, *styles, chosen.name) + ".png"), result.record
 
 
 def build(pair: Pair) -> None:
@@ -267,12 +268,17 @@ def build(pair: Pair) -> None:
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
     outputs = [ui[name] for name in View._fields]
 
-    def start(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stoppable(stylize({names_of[component]: value for component, value in data.items()}))
+    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
+        return {names_of[component]: value for component, value in data.items()}
 
-    def change(data: dict[gr.components.Component, Any]) -> Iterator[View]:
-        yield from stoppable(stylize_at_once({names_of[component]: value for component, value in data.items()}))
+    def waits(*said: Any) -> View:
+        return View(**waiting(*said))
 
+    def expected(data: dict[gr.components.Component, Any]) -> float:
+        return _seconds(values(data))
+
+    start = lanes.in_turn(lambda data: stoppable(stylize(values(data))), expected, waits)
+    change = lanes.in_turn(lambda data: stoppable(stylize_at_once(values(data))), lambda _: 0.0, waits)
     once = {"inputs": inputs, "outputs": outputs, **COMPUTE}
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].change]
@@ -297,7 +303,19 @@ def build(pair: Pair) -> None:
     of = {**ui, **{name: endpoints.picture(name) for name in ("content", *SLOTS)}, "alpha": ui["adain.alpha"]}
     of["style_size"] = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
     of |= {"size": endpoints.size(SIZES[-1], 512), "options": endpoints.facts("Options")}
-    endpoints.expose(stylize_api, "stylize", of, [endpoints.made("Picture"), endpoints.facts("Record")])
+    outputs = [endpoints.made("Picture"), endpoints.facts("Record")]
+    endpoints.expose(stylize_api, "stylize", of, outputs, lambda given: seconds(given["content"], [_chosen(given)]))
+
+
+def _seconds(values: Mapping[str, Any]) -> float:
+    return seconds(values["content"], [_options(values)])
+
+
+def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a program chose, the paintings and their sizes left out."""
+    chosen = methods.get(given["method"])
+    options = endpoints.own_options(chosen, given["options"]) | served(chosen)
+    return {**options, **{name: given[name] for name in ("method", "model", "size")}}
 
 
 def _load_pair(event: gr.SelectData) -> View:

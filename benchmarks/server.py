@@ -1,0 +1,216 @@
+"""What the page's server bears: runs a second, waiting and fairness of many clients at once, and its memory.
+
+    python -m benchmarks.server [--clients 50] [--seconds 120] [--size 512] [--sessions 600]
+
+It starts `app.py` on a free port of the loopback interface and ends it. Each client is a visitor with an address of its
+own, as a proxy in front would name it; it stylizes the same pair by AdaIN again and again, one run after the other, and
+a second after a refusal. The clients share the machine with the server. Pictures are uploaded once and not fetched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+ROOT = Path(__file__).parents[1]
+PAIR = {"content": "examples/photos/tiger.jpg", "style": "examples/styles/night_river.jpg"}
+CALL = "/gradio_api/call/v2/stylize"
+BESIDE = 5  # runs of AdaIN, alone and beside Gatys
+
+
+@dataclass
+class Client:
+    """A visitor: the seconds of each run that was completed, and how many were refused."""
+
+    address: str
+    seconds: list[float] = field(default_factory=list)
+    refused: int = 0
+
+
+@contextmanager
+def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
+    """Serve the page by a process of its own; yield its port and the process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "w+") as log:
+        settings = {"GRADIO_TEMP_DIR": folder, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+        options = ["--port", port, "--proxies", 1, "--runs-per-minute", 0, "--queue-size", queue]
+        command = [sys.executable, str(ROOT / "app.py"), *map(str, options)]
+        process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
+        try:
+            while True:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                if process.poll() is not None:
+                    raise RuntimeError((Path(folder) / "log").read_text())
+                time.sleep(0.2)
+            yield port, psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def lines(port: int, path: str, body: bytes | None = None, *headers: str) -> AsyncIterator[str]:
+    """Ask the server, by POST where there is a body, and yield the lines of its answer as they come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.0", f"Host: 127.0.0.1:{port}", *headers]
+    if body is not None:
+        head += [f"Content-Length: {len(body)}"]
+    try:
+        writer.write("\r\n".join([*head, "", ""]).encode() + (body or b""))
+        while (await reader.readline()).strip():
+            pass
+        while line := await reader.readline():
+            yield line.decode().strip()
+    finally:
+        writer.close()
+
+
+async def ask(port: int, path: str, body: Any = None, *headers: str) -> Any:
+    """Return the JSON that the server answers; what is posted is JSON too."""
+    kind = ["Content-Type: application/json"] if body is not None else []
+    content = None if body is None else json.dumps(body).encode()
+    async with aclosing(lines(port, path, content, *kind, *headers)) as answer:
+        return json.loads("".join([line async for line in answer]))
+
+
+async def upload(port: int) -> dict[str, Any]:
+    """Upload the pair; return it as endpoints take it."""
+    given = {}
+    for name, file in PAIR.items():
+        head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{Path(file).name}"\r\n\r\n'
+        body = head.encode() + (ROOT / file).read_bytes() + b"\r\n--x--\r\n"
+        kind = "Content-Type: multipart/form-data; boundary=x"
+        async with aclosing(lines(port, "/gradio_api/upload", body, kind)) as answer:
+            (path,) = json.loads("".join([line async for line in answer]))
+        given[name] = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return given
+
+
+async def stylize(port: int, given: dict[str, Any], address: str = "192.0.2.1") -> bool:
+    """Run once and say whether a picture came."""
+    visitor = f"X-Forwarded-For: {address}"
+    event = (await ask(port, CALL, given, visitor)).get("event_id")
+    if event is None:
+        return False
+    async with aclosing(lines(port, f"{CALL}/{event}", None, visitor)) as answer:
+        async for line in answer:
+            if line in ("event: complete", "event: error"):
+                return line == "event: complete"
+    return False
+
+
+async def load(port: int, given: dict[str, Any], count: int, seconds: float) -> list[Client]:
+    """Let clients run for some seconds; return what each got."""
+    ends = time.monotonic() + seconds
+
+    async def keep_running(client: Client) -> None:
+        while (start := time.monotonic()) < ends:
+            if await stylize(port, given, client.address):
+                client.seconds.append(time.monotonic() - start)
+            else:
+                client.refused += 1
+                await asyncio.sleep(1)
+
+    clients = [Client(f"198.51.{number // 250}.{number % 250 + 1}") for number in range(count)]
+    await asyncio.gather(*map(keep_running, clients))
+    return clients
+
+
+async def beside(port: int, given: dict[str, Any]) -> tuple[float, float]:
+    """Return the median seconds of a run by AdaIN, alone and while another visitor's Gatys runs."""
+
+    async def typical() -> float:
+        found = []
+        for _ in range(BESIDE):
+            start = time.monotonic()
+            await stylize(port, given)
+            found.append(time.monotonic() - start)
+        return median(found)
+
+    alone = await typical()
+    long = asyncio.create_task(stylize(port, {**given, "method": "gatys", "options": {"steps": 2000}}, "192.0.2.2"))
+    await asyncio.sleep(3)  # until it is under way
+    both = await typical()
+    assert not long.done()
+    long.cancel()
+    with suppress(asyncio.CancelledError):
+        await long
+    return alone, both
+
+
+async def visit(port: int, count: int) -> None:
+    """Open sessions, each of which lets one function of the page answer: which parameters a method has."""
+    config = await ask(port, "/config")
+    (method,) = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "method"]
+    (function,) = [each["id"] for each in config["dependencies"] if each["inputs"] == [method] and not each["queue"]]
+    for number in range(count):
+        given = {"fn_index": function, "data": ["adain"], "session_hash": f"made-up-{number}"}
+        await ask(port, "/gradio_api/run/predict", given, f"X-Forwarded-For: 203.0.113.{number % 250}")
+
+
+async def measure(port: int, process: psutil.Process, count: int, seconds: float, size: int, sessions: int) -> None:
+    """Print what was measured, a line for each fact."""
+
+    def mib() -> float:
+        return process.memory_info().rss / 2**20
+
+    def tell(name: str, value: str) -> None:
+        print(f"| {name} | {value} |", flush=True)
+
+    print("| | |\n|---|---|")
+    given = {**await upload(port), "size": size}
+    tell("memory at the start, MiB", f"{mib():.0f}")
+    await load(port, given, count, min(20, seconds))
+    warm = mib()
+    tell("after warm-up", f"{warm:.0f}")
+    start = time.monotonic()
+    clients = await load(port, given, count, seconds)
+    took = time.monotonic() - start
+    every = sorted(each for client in clients for each in client.seconds)
+    got = [len(client.seconds) for client in clients]
+    tell("clients, seconds, pixels", f"{count}, {took:.0f}, {size}")
+    tell("completed a second", f"{len(every) / took:.1f}")
+    tell("refused", str(sum(client.refused for client in clients)))
+    tell(
+        "seconds of a run: median, 95%, worst",
+        f"{median(every):.2f}, {quantiles(every, n=20)[-1]:.2f}, {every[-1]:.2f}",
+    )
+    tell("runs of a client: fewest, most", f"{min(got)}, {max(got)}")
+    tell("memory after it, MiB, over warm-up", f"{mib():.0f}, {mib() / warm:.2f}")
+    await visit(port, sessions)
+    tell(f"after {sessions} sessions", f"{mib():.0f}, {mib() / warm:.2f}")
+    alone, both = await beside(port, given)
+    tell("AdaIN alone, beside Gatys, s", f"{alone:.2f}, {both:.2f} ({both / alone:.1f} times)")
+
+
+def main(
+    clients: Annotated[int, typer.Option(help="At once.", min=1, max=500)] = 50,
+    seconds: Annotated[float, typer.Option(help="Of load, after the warm-up.", min=1, max=600)] = 120,
+    size: Annotated[int, typer.Option(help="Pixels of the longer side.", min=64, max=2048)] = 512,
+    sessions: Annotated[int, typer.Option(help="New ones, after the load.", min=0, max=5000)] = 600,
+    queue: Annotated[int, typer.Option(help="Runs that may wait.", min=1, max=500)] = 64,
+) -> None:
+    """Measure."""
+    with serving(queue) as (port, process):
+        asyncio.run(measure(port, process, clients, seconds, size, sessions))
+
+
+if __name__ == "__main__":
+    typer.run(main)
