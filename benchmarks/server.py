@@ -54,11 +54,9 @@ def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
         command = [sys.executable, str(ROOT / "app.py"), *map(str, options)]
         process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
         try:
-            while True:
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                    break
+            while "public link" not in (said := (Path(folder) / "log").read_text()):  # Gradio has tried its address
                 if process.poll() is not None:
-                    raise RuntimeError((Path(folder) / "log").read_text())
+                    raise RuntimeError(said)
                 time.sleep(0.2)
             yield port, psutil.Process(process.pid)
         finally:
@@ -68,7 +66,7 @@ def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
 
 async def lines(port: int, path: str, body: bytes | None = None, *headers: str) -> AsyncIterator[str]:
     """Ask the server, by POST where there is a body, and yield the lines of its answer as they come."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     head = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.0", f"Host: 127.0.0.1:{port}", *headers]
     if body is not None:
         head += [f"Content-Length: {len(body)}"]
