@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 
 from ui import guard
 
-url = test_page.url
+url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
+TABS = ("Compare", "Controls", "Regions", "Stylize")
 FAULTS = {"missing": KeyError(9999), "full": OSError(errno.ENOSPC, "full"), "gone": ClientDisconnect()}
 FAULTS["none"] = HTTPException(404, "Not Found")
 
@@ -306,3 +307,24 @@ class TestServer:
     @pytest.mark.parametrize("path", ["file=https://example.com/a.png", "deep_link?session_hash=x", "proxy=http://a/"])
     def test_what_it_does_not_need_is_closed(self, client, path):
         assert client.get(path).status_code == 404
+
+
+def test_the_page_keeps_its_own_policy(page, url):
+    """In a real browser: no tab, nor what the foot of the page opens, asks for what is forbidden."""
+    page.set_default_timeout(60_000)
+    told = []
+    page.on("console", lambda message: told.append(message.text))
+    page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>"
+        " console.log('policy', violatedDirective, blockedURI))"
+    )
+    page.goto(url)
+    page.locator("#compare img").first.wait_for()
+    for name in TABS:
+        page.get_by_role("tab", name=name, exact=True).first.click()
+        page.locator(f"#tab-{name.lower()}").wait_for()
+    page.get_by_role("button", name="Use via API").click()
+    page.get_by_text("API documentation").first.wait_for()
+    assert not [words for words in told if words.startswith("policy")]
+    with page.expect_console_message(lambda message: message.text.startswith("policy connect-src")):
+        page.evaluate("fetch('https://example.com/').catch(() => {})")  # a breach would be seen
