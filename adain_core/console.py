@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -24,7 +25,10 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        code = app(standalone_mode=False)
+        with warnings.catch_warnings():
+            if not sys.warnoptions:  # libraries' warnings hold their files' paths, and are for those who write programs
+                warnings.simplefilter("ignore")
+            code = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         if message := error.format_message():  # empty where the help was printed

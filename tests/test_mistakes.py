@@ -1,6 +1,7 @@
 """Whatever is wrong in a call, on the command line or in Python, is said in one short sentence, and nothing is made."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,18 @@ def test_a_note_that_holds_for_every_picture_is_told_once(monkeypatch, capsys):
     code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
     flat = "This picture is one flat color, so it has no texture."
     assert (code, err) == (0, [f"a.png: Style 1: {flat}", f"c.png: {flat}", "3 made, 0 kept, 0 not made."])
+
+
+@pytest.mark.usefixtures("files")
+def test_warnings_of_libraries_are_not_shown(monkeypatch, capsys):
+    inner = pipeline.run
+
+    def warned(*given, **named):
+        warnings.warn("Corrupt EXIF data in a library's own words", UserWarning, stacklevel=1)
+        return inner(*given, **named)
+
+    monkeypatch.setattr(pipeline, "run", warned)
+    assert call(f"{ONE} -o out.png", monkeypatch, capsys)[::2] == (0, [])
 
 
 def test_names_that_are_no_text(files, monkeypatch, capsys):  # noqa: F811

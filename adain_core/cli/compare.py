@@ -18,7 +18,7 @@ def compare_methods(
     content: Annotated[Path, typer.Argument(help="A photograph.", parser=path, metavar="PHOTOGRAPH")],
     style: Annotated[
         list[Path],
-        typer.Argument(help="A painting; several are mixed in equal shares.", parser=path, metavar="PAINTING..."),
+        typer.Argument(help="A painting; several are mixed in equal shares.", parser=path, metavar="PAINTING"),
     ],
     output: Annotated[
         Path,

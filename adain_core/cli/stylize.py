@@ -48,7 +48,7 @@ def stylize(
         typer.Argument(
             help="A photograph, then a painting; with --style all are photographs. A folder stands for its pictures.",
             parser=path,
-            metavar="PICTURE...",
+            metavar="PICTURE",
         ),
     ],
     output: Annotated[
@@ -76,7 +76,7 @@ def stylize(
     ] = False,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help=f"Of results in a folder or on -: {', '.join(FORMATS)} [default png]."),
+        typer.Option("--format", help=f"Of results in a folder or on -, png if left out: {', '.join(FORMATS)}."),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain-names", help="Name results in a folder as the photographs, without the painting.")
