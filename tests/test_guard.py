@@ -23,8 +23,9 @@ FAULTS = {"missing": KeyError(9999), "full": OSError(errno.ENOSPC, "full"), "gon
 FAULTS["none"] = HTTPException(404, "Not Found")
 
 
-def answer(request):
+async def answer(request):
     path = request.url.path
+    await request.body()
     if fault := FAULTS.get(path.rpartition("/")[2]):
         raise fault
     if path.endswith("/stream"):
@@ -137,6 +138,12 @@ class TestBodies:
         assert refused.status_code == 413 and "more than 2 MB" in refused.json()["detail"]
         assert visits.post("/run/predict", content=b" " * guard.MEGABYTE).status_code == 200
         assert visits.post("/gradio_api/upload", content=b" " * 3 * guard.MEGABYTE).status_code == 200
+
+    def test_one_of_unknown_length_is_refused_when_it_is_too_large(self, monkeypatch):
+        monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
+        refused = site().post("/run/predict", content=(b" " * guard.MEGABYTE for _ in range(3)))
+        assert refused.status_code == 413 and "more than 2 MB" in refused.text
+        assert site().post("/run/predict", content=(b" " * guard.MEGABYTE for _ in range(2))).status_code == 200
 
     def test_uploads_leave_some_of_the_disk_free(self, monkeypatch):
         monkeypatch.setattr(guard, "SPARE", 2**60)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from cachetools import TTLCache
 from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -289,7 +290,7 @@ class Bounds:
             words = f"This server takes {most} {what} a minute from each visitor; try again in {wait} s."
             return refusal(words, 429, {"Retry-After": str(wait)})
         if int(Headers(scope=scope).get("content-length") or 0) > _most(path):
-            return refusal(f"This is more than {_most(path) // MEGABYTE} MB, which is what this server takes.", 413)
+            return refusal(_too_large(path), 413)
         if path.startswith("/gradio_api/upload") and _free() < SPARE:
             return refusal(FULL, 507)
         return None
@@ -308,14 +309,16 @@ class Bounds:
         return 0
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Hang up on a body that goes on beyond what its request may have, whatever it says of its length."""
+        """Refuse a body that goes on beyond what its request may have, whatever it says of its length."""
         most, taken = _most(scope["path"]), 0
 
         async def bounded() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if taken > most else message
+            if taken > most:
+                raise HTTPException(413, _too_large(scope["path"]))
+            return message
 
         return bounded
 
@@ -347,6 +350,10 @@ def _kind(path: str) -> str | None:
 
 def _most(path: str) -> int:
     return next(most for begins, most in BODIES.items() if path.startswith(begins))
+
+
+def _too_large(path: str) -> str:
+    return f"This is more than {_most(path) // MEGABYTE} MB, which is what this server takes."
 
 
 def _free() -> int:
