@@ -7,6 +7,7 @@ import pickle
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import test_page
@@ -78,6 +79,16 @@ def test_a_cell_says_how_it_ended_and_offers_stop_only_until_then():
     shown = outputs.cell(running, None)
     assert "1.50 s · 7 of 40 steps · mean-std loss 0.250" in shown["gatys.caption"]
     assert shown["gatys.stop"]["visible"] and shown["gatys.stop"]["interactive"]
+
+
+def test_the_bar_and_what_is_left_of_an_optimization():
+    running = Output("gatys", "running", image=None, iteration=10, iterations=40, seconds=3.0)
+    ended, waiting = Output("adain", "done", seconds=0.1), Output("mrf", "waiting")
+    now = SimpleNamespace(outputs={"adain": ended, "gatys": running, "mrf": waiting}, changed="gatys")
+    for mode, limit, left, width in (("each", 60, 9, 41.7), ("each", 6, 3, 50.0), ("equal-time", 15, 12, 40.0)):
+        now.settings = {"mode": mode}
+        html = outputs.progress(now, limit)
+        assert f"10 of 40 steps · about {left} s left" in html and f"width:{width}%" in html
 
 
 def test_more_time_than_the_server_gives_is_refused():

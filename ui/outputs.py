@@ -15,6 +15,7 @@ from adain_core import methods, report
 from adain_core.comparison import Comparison, Output, improves
 from adain_core.contracts import count
 from ui import curves, scores
+from ui.stage import filled
 from ui.widgets import keep, sentence, sentences
 
 STATES = {"waiting": "waits for its turn", "stopped": "stopped", "failed": "failed"}
@@ -107,6 +108,19 @@ def cell(output: Output, picture: str | None) -> dict[str, Any]:
         f"{output.method}.caption": caption,
         f"{output.method}.stop": gr.update(visible=on, interactive=on),
     }
+
+
+def progress(now: Comparison, limit: float) -> str:
+    """Return as HTML how far a comparison is whose optimizations may take some seconds each."""
+    output = now.outputs[now.changed or ""]
+    ended, share, words = sum(each.state not in ("waiting", "running") for each in now.outputs.values()), 0.0, ""
+    if output.state == "running" and output.iteration:
+        left = limit - output.seconds
+        if now.settings["mode"] != "equal-time":
+            left = min(left, output.seconds * (output.iterations / output.iteration - 1))
+        share = output.seconds / (output.seconds + max(left, 0.1))
+        words = f" · about {max(1, round(left))} s left"
+    return filled(f"{output.title}: {state(output)}{words}", (ended + share) / len(now.outputs))
 
 
 def state(output: Output) -> str:

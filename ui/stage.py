@@ -167,7 +167,12 @@ class Progress:
         """Return as HTML a bar, a sentence without its stop, and the time that is left."""
         left = self.left(done, of)
         said += "." if left is None or done >= of else f", about {max(1, round(left))} s left."
-        return f'<div class="progress" style="width:{100 * done / of:.1f}%" aria-hidden="true"></div>{sentence(said)}'
+        return filled(said, done / of)
+
+
+def filled(said: str, share: float) -> str:
+    """Return as HTML a sentence, and the bar above it filled by a share from 0 to 1."""
+    return f'<div class="progress" style="width:{100 * share:.1f}%" aria-hidden="true"></div>{sentence(said)}'
 
 
 def follow(run: Iterator[Result], name: str) -> Iterator[dict[str, Any]]:

@@ -86,7 +86,9 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"status": sentence(f"{words} No optimization takes more than {values['seconds']:g} s.")}
         common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
         pair = values["content"], values["style"]
-        yield from _follow(compare(*pair, names, options=options, download=False, **common), named(*pair))
+        yield from _follow(
+            compare(*pair, names, options=options, download=False, **common), named(*pair), values["seconds"]
+        )
     except PictureError as error:
         refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
         yield {**refuse(error.sentence), **refusal}
@@ -168,10 +170,11 @@ def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
     return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in names}
 
 
-def _follow(run: Iterator[Comparison], name: str) -> Iterator[dict[str, Any]]:
+def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict[str, Any]]:
     """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended.
 
-    What is to download has a name that begins with the one that is given.
+    What is to download has a name that begins with the one that is given; no optimization takes more seconds than the
+    limit.
     """
     now = next(run)
     yield outputs.clean(now)
@@ -181,7 +184,7 @@ def _follow(run: Iterator[Comparison], name: str) -> Iterator[dict[str, Any]]:
         if output.state == "running" and time.monotonic() - shown < PAUSE:
             continue
         shown = time.monotonic()
-        words = sentence(f"{output.title}: {outputs.state(output)}")
+        words = outputs.progress(now, limit)
         yield {"status": words, "plot": outputs.plot(now), **outputs.cell(output, outputs.picture(output))}
         if output.state != "running":
             yield {"table": scores.draw(report.score(now))}
