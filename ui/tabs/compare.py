@@ -86,9 +86,8 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"status": sentence(f"{words} No optimization takes more than {values['seconds']:g} s.")}
         common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
         pair = values["content"], values["style"]
-        yield from _follow(
-            compare(*pair, names, options=options, download=False, **common), named(*pair), values["seconds"]
-        )
+        run = compare(*pair, names, options=options, download=False, **common)
+        yield from _follow(run, named(*pair), values["seconds"])
     except PictureError as error:
         refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
         yield {**refuse(error.sentence), **refusal}
@@ -173,8 +172,7 @@ def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
 def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict[str, Any]]:
     """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended.
 
-    What is to download has a name that begins with the one that is given; no optimization takes more seconds than the
-    limit.
+    Downloads' names begin with the given one; no optimization takes more than `limit` seconds.
     """
     now = next(run)
     yield outputs.clean(now)
