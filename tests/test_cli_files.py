@@ -277,10 +277,10 @@ def test_ctrl_c_while_it_starts_is_one_line(tmp_path):
 
 
 def test_who_has_read_enough_ends_it_quietly():
-    """As `head` does."""
+    """As `head` does; so little is printed that it is noticed only when all has been."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "adain_core", "methods"]
+    command = [sys.executable, "-m", "adain_core", "models"]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
