@@ -124,8 +124,8 @@ class TestRegions:
     @pytest.fixture
     def label_map(self, tmp_path):
         """Region 1 on the left, region 3 at the top right."""
-        labels = np.zeros((40, 60), np.uint8)
-        labels[:, :30], labels[:20, 30:] = 1, 3
+        labels = np.zeros((67, 90), np.uint8)
+        labels[:, :45], labels[:33, 45:] = 1, 3
         Image.fromarray(labels).save(tmp_path / "labels.png")
         return handle_file(str(tmp_path / "labels.png"))
 
