@@ -112,18 +112,20 @@ class TestRateLimit:
     def test_made_up_addresses_do_not_get_past_it(self):
         made_up = ({"X-Forwarded-For": f"203.0.113.{number}, 192.0.2.1"} for number in range(3))
         visits = site(runs=2, proxies=1)
-        assert [visits.post("/run/predict", headers=each).status_code for each in made_up] == [200, 200, 429]
+        assert [visits.post("/queue/join", headers=each).status_code for each in made_up] == [200, 200, 429]
 
     def test_zero_runs_are_any_number(self):
         visits = site(runs=0)
-        assert {visits.post("/run/predict").status_code for _ in range(400)} == {200}
+        assert {visits.post("/queue/join").status_code for _ in range(400)} == {200}
 
-    @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/cancel", "/gradio_api/component_server"])
+    @pytest.mark.parametrize(
+        "path", ["/gradio_api/upload", "/gradio_api/cancel", "/gradio_api/component_server", "/run/x"]
+    )
     def test_other_posts_have_a_bound_of_their_own(self, monkeypatch, path):
         monkeypatch.setattr(guard, "OTHERS", 2)
         visits = site(runs=1)
         assert [visits.post(path).status_code for _ in range(3)] == [200, 200, 429]
-        assert visits.post("/run/predict").status_code == 200
+        assert visits.post("/queue/join").status_code == 200
 
     def test_logins_have_the_smallest(self):
         visits = site()
@@ -134,7 +136,7 @@ class TestBodies:
     def test_what_is_too_large_is_refused(self, monkeypatch):
         monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
         visits = site()
-        refused = visits.post("/run/predict", content=b" " * (2 * guard.MEGABYTE + 1))
+        refused = visits.post("/queue/join", content=b" " * (2 * guard.MEGABYTE + 1))
         assert refused.status_code == 413 and "more than 2 MB" in refused.json()["detail"]
         assert visits.post("/run/predict", content=b" " * guard.MEGABYTE).status_code == 200
         assert visits.post("/gradio_api/upload", content=b" " * 3 * guard.MEGABYTE).status_code == 200

@@ -31,7 +31,7 @@ FAILED = "This server couldn't do that; its log says why."
 FULL = "This server's disk is full; try again later."
 MINUTE = 60.0  # seconds
 MEGABYTE = 2**20
-RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+|run/[^/]+|api/[^/]+)/?$")
+RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+)/?$")  # by others nothing comes that computes
 FILE = "/gradio_api/file="
 CLOSED = re.compile(  # routes of Gradio's that the page doesn't need: they fetch, run programs, or keep what was sent
     r"^/gradio_api/(file=[a-z]+:|file/|proxy=|deep_link|process_recording|custom_component|vibe|dev/|runs|run-history)",

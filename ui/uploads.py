@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
-from gradio.components.image_editor import EditorData
+from cachetools import TTLCache
+from fastapi import HTTPException
+from gradio.components.base import server
+from gradio.components.image_editor import AcceptBlobs, EditorData
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -20,6 +24,15 @@ from PIL import Image
 from ui import storage
 
 FILES = "/gradio_api/file="  # what the address of a file here has before its path
+LAYERS = ("0", "1", "2", "3")  # of a canvas; the page's have one
+LARGEST = 2 * 2**20  # bytes of a layer: more than 512x512 pixels ever have
+KEPT, WHILE = 64 * 2**20, 300  # bytes of all layers, and seconds, that are kept until the page asks for them
+PAINT = ("PNG", "WEBP", "JPEG")
+TOO_LARGE = "This painting is larger than the page's canvas."
+PAINTED: TTLCache[str, dict[str, bytes]] = TTLCache(
+    KEPT, WHILE, getsizeof=lambda layers: 1000 + sum(map(len, layers.values()))
+)
+LOCK = threading.Lock()  # of PAINTED
 REFUSED = "Please upload the picture itself; other files and addresses are not taken."  # whether or not they exist
 
 
@@ -77,19 +90,39 @@ class Canvas(gr.ImageEditor):
 
     is_template = True
 
+    @server
+    def accept_blobs(self, data: AcceptBlobs) -> None:
+        """Keep a painted layer until the page asks for it; what else a canvas sends isn't needed.
+
+        Raises:
+            HTTPException: it can't be a layer of this page's canvas.
+        """
+        kind, name, index = (data.data.get(key) for key in ("type", "id", "index"))
+        if kind != "layer":
+            return
+        files = [content for _, content in data.files]
+        if not isinstance(name, str) or index not in LAYERS or not files or len(files[0]) > LARGEST:
+            raise HTTPException(400, TOO_LARGE)
+        with LOCK:
+            PAINTED[name] = {**PAINTED.get(name, {}), index: files[0]}
+
     def preprocess(self, payload: EditorData | None) -> list[Image.Image]:
         """Return the painted layers, of which none may have more pixels on a side than the page gave it."""
+        layers: list[Any] = [] if payload is None else payload.layers
         if payload is not None and payload.id is not None:
-            payload = self.blob_storage.pop(payload.id, None)
-        found = []
-        for layer in payload.layers if payload is not None else []:
-            if layer is None:
-                continue
-            try:
-                with Image.open(io.BytesIO(layer) if isinstance(layer, bytes) else layer.path) as image:
-                    if max(image.size) > max(self.canvas_size):
-                        raise gr.Error("This painting is larger than the page's canvas.", print_exception=False)
-                    found.append(image.convert("RGBA"))
-            except OSError:
-                raise gr.Error("What was painted can't be read; please paint it anew.", print_exception=False) from None
-        return found
+            with LOCK:
+                kept = PAINTED.pop(payload.id, {})
+            layers = [kept[index] for index in sorted(kept)]
+        if len(layers) > len(LAYERS):
+            raise gr.Error(TOO_LARGE, print_exception=False)
+        return [_read(layer, max(self.canvas_size)) for layer in layers if layer is not None]
+
+
+def _read(layer: Any, most: int) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(layer) if isinstance(layer, bytes) else layer.path, formats=PAINT) as image:
+            if max(image.size) > most:
+                raise gr.Error(TOO_LARGE, print_exception=False)
+            return image.convert("RGBA")
+    except OSError:
+        raise gr.Error("What was painted can't be read; please paint it anew.", print_exception=False) from None

@@ -20,6 +20,8 @@ from adain_core.contracts import Method, bounds
 from ui.uploads import SafeImage
 
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
+LOOKED = 1024  # pixels of the longer side that an uploaded picture is looked at with
+UNSEEN = (".tif", ".tiff", ".ppm", ".pgm")  # no browser shows them
 SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 COMPUTE = {
@@ -191,11 +193,15 @@ def check(path: str | None) -> tuple[str, str | None]:
     """
     if path is None:
         return "", None
+    whole = path.lower().endswith(UNSEEN)
     try:
-        picture = images.load(path)
+        size = images.measure(path)
+        size = images.measure(path)
+        enough = max(LOOKED, images.least_side(size))  # JPEG is decoded only about as large as that
+        picture = images.load(path, None if whole or max(size) <= enough else enough)
     except ValueError as error:
         return sentence(str(error), refused=True), None
-    if path.lower().endswith((".tif", ".tiff", ".ppm", ".pgm")):
+    if whole:
         image = picture.rgb.copy()
         if picture.alpha is not None:
             image.putalpha(picture.alpha)
