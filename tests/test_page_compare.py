@@ -94,7 +94,7 @@ def test_the_bar_and_what_is_left_of_an_optimization():
 def test_more_time_than_the_server_gives_is_refused():
     values = {"seconds": 60, "model": "compact", "size": 128}
     with pytest.raises(ValueError, match="5 optimizations of up to 60 s each are more than the 240 s"):
-        compare._forecast(values, ["adain", *["gatys"] * 5], {})
+        compare._runs(values, ["adain", *["gatys"] * 5], {})
 
 
 def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monkeypatch):
