@@ -12,12 +12,12 @@ from adain_core import load, pipeline
 from ui import delivery, examples, guard, lanes, memory, server, sessions, storage, tabs
 from ui.page import Page
 from ui.pair import Pair
-from ui.theme import CSS, HEADER, script, theme
+from ui.theme import HEADER, SHEETS, script, theme
 
 THREADS = 40  # of Gradio's beside those of runs that wait
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
-    "css_paths": CSS,
+    "css_paths": SHEETS,
     "js": script(),
     "allowed_paths": [str(examples.FOLDER)],
     "footer_links": ["api", "settings"],

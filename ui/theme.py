@@ -7,7 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 CSS = Path(__file__).with_name("style.css")
-SCRIPTS = [CSS.with_name("page.js"), CSS.with_name("memory.js")]  # each holds a function without parameters
+SHEETS = [CSS, CSS.with_name("access.css")]
+SCRIPTS = [CSS.with_name(f"{name}.js") for name in ("page", "memory", "keyboard")]  # functions without parameters
 
 _VERMILION = gr.themes.Color(
     "#fdf3f0",
