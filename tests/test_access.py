@@ -169,7 +169,7 @@ def test_forced_colors_show_what_is_chosen(tab):
     assert tab.locator("#run").evaluate(f"e => ({style})(e).borderTopStyle") == "solid"
 
 
-def test_nothing_moves_where_a_visitor_wants_less_motion(tab):
+def test_nothing_moves_where_a_visitor_wants_less_motion():
     for script in Path("ui").glob("*.js"):
         for line in script.read_text(encoding="utf-8").splitlines():
             assert '"smooth"' not in line or "still" in line, f"{script.name}: {line}"

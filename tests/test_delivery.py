@@ -115,24 +115,15 @@ class TestServed:
         assert seen["shift"] <= 0.05 and seen["HTML kB"] < 60 and seen["all kB"] < 1800
         assert page.locator("h1").count() == 1
 
-    def test_the_name_is_seen_before_gradio_is_there(self, page, url):
+    @pytest.mark.parametrize("width", [390, 820, 1366])
+    def test_the_name_is_seen_before_gradio_is_there_and_stays_where_it_is(self, page, url, width):
+        page.set_viewport_size({"width": width, "height": 800})
         page.route(re.compile(r"/assets/index-.*\.js"), lambda route: route.abort())
         page.goto(url, wait_until="commit")
         page.locator(".first h1").wait_for()
         assert not page.locator("gradio-app").is_visible()
-
-
-class TestPreview:
-    HEAD = '<head><meta property="og:image" content="" />\n<meta name="twitter:creator" content="@x" /></head>'
-
-    @pytest.mark.parametrize("base", ["https://pictures.example", "http://127.0.0.1:7860"])
-    def test_a_link_has_a_description_and_a_picture_by_the_visitors_address(self, base):
-        app = Starlette(routes=[Route("/", lambda _: Response(self.HEAD, media_type="text/html"))])
-        with TestClient(delivery.Deliver(app), base_url=base) as visitor:
-            head = visitor.get("/").text
-            found = dict(re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]+)">', head))
-            assert found["og:image"] == found["twitter:image"] == f"{base}/preview.jpg"
-            assert found["og:url"] == f"{base}/" and "painting" in found["description"]
-            assert head.count('og:image"') == 1 and "@x" not in head
-            answer = visitor.get("/preview.jpg")
-        assert answer.headers["content-type"] == "image/jpeg" and answer.content[:2] == b"\xff\xd8"
+        before = page.locator(".first h1").bounding_box()
+        page.unroute_all()
+        page.goto(url)
+        page.locator("#compare img").first.wait_for()
+        assert page.locator("h1").bounding_box() == pytest.approx(before, abs=2)

@@ -47,7 +47,7 @@ def outcome(prefix: str, before: str | None, after: str | None, words: str) -> d
     """Draw where a result is shown: a slider, plain pictures, a download, and what there is to know about it."""
     ui: dict[str, gr.components.Component] = {}
     with gr.Tabs():
-        with gr.Tab("Compare"):
+        with gr.Tab("Before and after"):
             ui["compare"] = gr.ImageSlider(
                 None if after is None else (before, after),
                 label="Drag to compare",
