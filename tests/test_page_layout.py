@@ -172,23 +172,26 @@ def test_the_upload_icon_opens_the_chooser_and_a_new_picture_runs_at_once(tab, t
 def test_only_short_runs_run_by_themselves(tab):
     tab.locator("#advanced > button").click()
     tab.locator("#method").get_by_label("Gatys", exact=True).check()
-    before = tab.locator("#compare img").last.get_attribute("src")
     for change in (
         lambda: tab.locator("#photos button.thumbnail-item").nth(1).click(),
-        lambda: tab.locator("#content input[type=file]").set_input_files(test_page.ROOT / "examples/photos/cat.jpg"),
+        lambda: tab.locator("#content input[type=file]").set_input_files(test_page.ROOT / "examples/photos/tiger.jpg"),
     ):
-        tab.locator("#status").evaluate("status => status.querySelector('p').remove()")
+        tab.locator("#pairs button.thumbnail-item").first.click()
+        tab.locator("#status").get_by_text("A stored result.").wait_for()
+        before = tab.locator("#compare img").last.get_attribute("src")
         change()
         tab.locator("#status").get_by_text("Press Stylize to see what you changed").wait_for()
         tab.locator("#stop:disabled").wait_for()
-    assert tab.locator("#compare img").last.get_attribute("src") == before
+        assert tab.locator("#compare img").last.get_attribute("src") == before
 
 
 def test_a_long_run_has_a_bar_that_makes_nothing_jump_and_stop_only_while_it_runs(tab):
     assert tab.locator("#stop").is_disabled()
     tab.locator("#advanced > button").click()
     tab.locator("#method").get_by_label("Gatys", exact=True).check()
-    top = "document.querySelector('#compare').getBoundingClientRect().top + scrollY"
+    y = "document.querySelector('{}').getBoundingClientRect().top"
+    top = f"{y.format('#compare')} - {y.format('#run')}"
+    tab.evaluate("scrollTo(0, 0)")
     before = tab.evaluate(top)
     tab.locator("#run").click()
     tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 120, about \d+ s left")).wait_for()
