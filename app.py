@@ -35,11 +35,14 @@ def build(queue_size: int = 64, fetch: list[str] | None = None) -> gr.Blocks:
     with Page(title="AdaIN Playground", analytics_enabled=False) as page:
         gr.HTML(HEADER)
         server.OFFERED[:] = fetch or []
-        pair = Pair()
+        pair, shown = Pair(), {}
         for tab in tabs.find():
-            with gr.Tab(tab.TITLE, elem_id=f"tab-{tab.__name__.rpartition('.')[2]}"):
+            name = tab.__name__.rpartition(".")[2]
+            with gr.Tab(tab.TITLE, elem_id=f"tab-{name}") as shown[name]:
                 tab.build(pair)
         pair.wire()
+        for name, tab in shown.items():
+            memory.tell(page, tab, name)
         memory.remember(page)
         if fetch:
             server.show_fetching(server.Fetching(fetch), page)

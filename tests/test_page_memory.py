@@ -60,3 +60,22 @@ class TestInABrowser:
             tab.locator("#compare img").first.wait_for()
         assert tab.evaluate("document.querySelector('#size input:checked').value") in ("512", "8192")
         assert not tab.locator(".toast-body").count()
+
+    def test_a_result_of_other_settings_or_pictures_is_marked_until_it_is_made_anew(self, tab):
+        mark = tab.locator("#old p")
+        said = mark.get_by_text("Made with other settings; press Stylize.")
+        tab.get_by_label("256 px").click()
+        said.wait_for()
+        assert mark.get_attribute("role") == "status"
+        tab.get_by_label("512 px").click()
+        said.wait_for(state="hidden")  # as it was made
+        tab.get_by_label("256 px").click()
+        said.wait_for()
+        tab.locator("#run").click()
+        said.wait_for(state="hidden")
+        test_page.finished(tab, "256x190 pixels")
+        tab.wait_for_timeout(2500)  # a mark that came late would have come
+        assert mark.text_content() == ""
+        tab.locator("#photos button.thumbnail-item").nth(2).click()  # a new picture runs by itself
+        tab.locator("#tab-compare-button").click()
+        tab.locator("#compare-old").get_by_text("Made with other settings; press Compare.").wait_for()

@@ -18,4 +18,70 @@
   open();
   new MutationObserver(tell).observe(document.body, { subtree: true, attributeFilter: ["aria-selected"] });
   addEventListener("popstate", open);
+
+  // A result is marked as old where settings or pictures are no longer those it was made of. Gradio hands over a tab's
+  // values whenever one changes; runs say when they begin; whether
+  // one is still on its way is read off Stop, and what it made off the pictures.
+  const RESULTS = {
+    stylize: ["", "#compare img"],
+    compare: ["compare-", "#compare-cells img"],
+    controls: ["controls-", "#controls-gallery img"],
+    regions: ["regions-", "#regions-compare img"],
+  };
+  const states = Object.fromEntries(Object.keys(RESULTS).map((name) => [name, { painted: 0, pictures: "", seen: 0 }]));
+  const current = (name) => {
+    const regions = name === "regions" ? document.querySelector("#regions-painted")?.textContent.trim() : "";
+    return JSON.stringify([states[name].values, states[name].painted, regions]);
+  };
+  const look = () => {
+    for (const [name, [prefix, shown]] of Object.entries(RESULTS)) {
+      const state = states[name];
+      const mark = document.querySelector(`#${prefix}old p`);
+      if (!mark || !state.values) continue;
+      const pictures = [...document.querySelectorAll(shown)].map((image) => image.src).join();
+      const running = document.querySelector(`#${prefix}stop`)?.disabled === false;
+      const now = current(name);
+      if (state.begins) [state.asked, state.begins, state.seen] = [now, false, Date.now()];
+      if (pictures !== state.pictures && state.asked) state.made = state.asked;
+      state.pictures = pictures;
+      if (running) state.seen = Date.now();
+      else if (state.asked && Date.now() - state.seen > 1500) state.asked = undefined; // its picture may come late
+      if (Date.now() < state.loading) state.made = now;
+      const old = pictures && now !== state.made && now !== state.asked;
+      if (state.asked || Date.now() < state.loading) setTimeout(soon, 700);
+      const words = old ? mark.dataset.words : "";
+      if (mark.textContent !== words) mark.textContent = words;
+    }
+  };
+  let waiting;
+  const soon = () => (waiting ??= setTimeout(() => ((waiting = undefined), look()), 300)); // not between two live runs
+  window.settingsAre = (name, ...values) => {
+    states[name].values = values.map((value) => value?.path ?? value);
+    states[name].made ??= current(name); // what the page opens with
+    soon();
+  };
+  window.runBegins = (stop) => {
+    for (const [name, [prefix]] of Object.entries(RESULTS)) if (stop === `${prefix}stop`) states[name].begins = true;
+    soon();
+  };
+  window.resultIsLoaded = (name) => {
+    states[name].loading = Date.now() + 1000; // what was set with it is told a moment later
+    soon();
+  };
+  new MutationObserver(soon).observe(document.body, {
+    childList: true,
+    subtree: true,
+    attributeFilter: ["src", "disabled"],
+  });
+  const PAINTED = "[id$='-mask-canvas'] canvas, [id$='-map-canvas'] canvas, [id$='-mask-clear'], [id$='-map-clear']";
+  document.addEventListener(
+    "pointerup",
+    (event) => {
+      const tab = event.target.closest(PAINTED)?.closest("[role='tabpanel'][id^='tab-']");
+      if (!tab) return;
+      states[tab.id.slice(4)].painted += 1;
+      soon();
+    },
+    true,
+  );
 }

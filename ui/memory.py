@@ -1,13 +1,18 @@
-"""What the page remembers in a visitor's browser: settings, never pictures. What doesn't fit any more is left out."""
+"""What the page remembers in a visitor's browser: settings, never pictures, and of what a result was made.
+
+Settings that don't fit any more are left out.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
+from ui.uploads import SafeImage
 from ui.widgets import QUIET
 
 KEY = "adain-settings"
@@ -38,6 +43,27 @@ def remember(page: gr.Blocks) -> None:
         f"(...values) => {{ try {{ localStorage.setItem('{KEY}', JSON.stringify({pairs})) }} catch {{}} return [] }}"
     )
     gr.on([each.change for each in known.values()], None, [*known.values()], None, js=write, **QUIET)
+
+
+def tell(page: gr.Blocks, tab: gr.Tab, name: str) -> None:
+    """Tell the browser of a tab's settings and pictures whenever one changes, so that it can mark an old result.
+
+    Args:
+        page: it is told when it is opened, too.
+        tab: whose settings they are.
+        name: of the tab.
+    """
+    known = {id(setting) for setting in settings(page).values()}
+    found = [block for block in within(tab) if id(block) in known or isinstance(block, SafeImage)]
+    events = [page.load, tab.select, *(each.change for each in found)]
+    gr.on(events, None, found, None, js=f"(...values) => window.settingsAre?.({json.dumps(name)}, ...values)", **QUIET)
+
+
+def within(block: Any) -> Iterator[Any]:
+    """Yield what a block holds, at any depth."""
+    for child in getattr(block, "children", ()):
+        yield child
+        yield from within(child)
 
 
 def fits(setting: Any, value: Any) -> bool:

@@ -43,6 +43,17 @@ def bar(prefix: str, label: str, words: str, stop: str = "Stop") -> dict[str, gr
         return {"run": run, "stop": halt, **status(f"{prefix}status", words)}
 
 
+def old(prefix: str, label: str) -> None:
+    """Draw where it stands that a result is not of what is chosen now; memory.js writes it.
+
+    Args:
+        prefix: of its elem_id.
+        label: of the button that makes it anew.
+    """
+    words = escape(f"Made with other settings; press {label}.")
+    gr.HTML(f'<p role="status" data-words="{words}"></p>', elem_id=f"{prefix}old", elem_classes="old")
+
+
 def outcome(prefix: str, before: str | None, after: str | None, words: str) -> dict[str, gr.components.Component]:
     """Draw where a result is shown: a slider, plain pictures, a download, and what there is to know about it."""
     ui: dict[str, gr.components.Component] = {}
@@ -92,7 +103,8 @@ def wire_start(ui: Mapping[str, gr.components.Component], begins: Sequence[Any])
         begins: what begins a run, such as a button's `click`.
     """
     for begin in begins:
-        begin(None, None, [ui["stopped"], ui["stop"]], js=f"() => ['', {_able(True)}]", **QUIET)
+        said = f"() => {{ window.runBegins?.({json.dumps(ui['stop'].elem_id)}); return ['', {_able(True)}] }}"
+        begin(None, None, [ui["stopped"], ui["stop"]], js=said, **QUIET)
 
 
 def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Sequence[Any]) -> None:

@@ -18,7 +18,7 @@ from adain_core.comparison import FIRST, Comparison, arrange, compare, improves,
 from ui import endpoints, examples, fields, lanes, outputs, scores, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, refuse, waiting, wire_failure, wire_start
+from ui.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
 from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 
 TITLE = "Compare"
@@ -207,6 +207,7 @@ def build(pair: Pair) -> None:
         with area("side"):
             ui |= bar("compare-", "Compare", "A stored result. Press Compare to make it yourself.", "Stop all")
             with area("result"):
+                old("compare-", "Compare")
                 with gr.Row(elem_classes="cells", elem_id="compare-cells"):
                     for name in methods.find():
                         _draw_cell(ui, name, opening)

@@ -14,7 +14,7 @@ from ui import endpoints, fields, lanes
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.sheet import sheet, window
-from ui.stage import Progress, area, bar, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.stage import Progress, area, bar, old, refuse, stoppable, waiting, wire_start, wire_stop
 from ui.widgets import COLORS, COMPUTE, expect, keep, named, seconds, sentence
 
 TITLE = "Controls"
@@ -118,6 +118,7 @@ def build(pair: Pair) -> None:
             words = "Press Show them all. Each picture says how far its colors moved, and how long it took."
             ui |= bar("controls-", "Show them all", words)
             with area("result"):
+                old("controls-", "Show them all")
                 _draw_result(ui)
 
     run_button = ui.pop("run")

@@ -16,7 +16,7 @@ from ui import easel, endpoints, examples, fields, lanes, masks, painting
 from ui.easel import FIRST, REGIONS, SLOTS
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, follow, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
 from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sizes
 
 TITLE = "Regions"
@@ -178,6 +178,7 @@ def build(pair: Pair) -> None:
             words = "Press Stylize the regions: the fur in one style, eyes and nose in another."
             ui |= bar("regions-", "Stylize the regions", words)
             with area("result"):
+                old("regions-", "Stylize the regions")
                 ui |= outcome("regions-", None, None, "")
         with area("more"), gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
             _draw_more(ui, opening, pair)

@@ -13,7 +13,7 @@ from adain_core.pipeline import Settings
 from ui import endpoints, examples, fields, lanes, server
 from ui.pair import Pair
 from ui.server import on_gpu
-from ui.stage import area, bar, follow, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
 from ui.widgets import (
     COMPUTE,
     QUIET,
@@ -213,6 +213,7 @@ def build(pair: Pair) -> None:
         with area("side"):
             ui |= bar("", "Stylize", "Press Stylize to make it yourself.")
             with area("result"):
+                old("", "Stylize")
                 ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.")
                 stored = [each.result for each in examples.pairs()]
                 pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
@@ -292,7 +293,9 @@ def build(pair: Pair) -> None:
     ]
     wire_stop(ui, "Stopped. The last picture stays.", runs)
     photos, styles = zip(*((each.photo, each.style) for each in examples.pairs()), strict=True)
-    pair.offer(pair_strip, {"content": photos, "style": styles})
+    beside = [pair.fields["content"][-1], pair.fields["style"][-1]]
+    loaded = pair.offer(pair_strip, {"content": photos, "style": styles}, beside)
+    loaded.then(None, None, None, js="() => window.resultIsLoaded?.('stylize')", **QUIET)
     pair_strip.select(_load_pair, None, outputs, **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],
