@@ -29,6 +29,19 @@ class TestOnePair:
             shows(tab, f"{prefix}content", "tiger.jpg")
             shows(tab, f"{prefix}style", "woodcut.jpg")
 
+    def test_a_button_takes_the_pair_to_compare(self, tab):
+        tab.locator("#photos button.thumbnail-item").nth(2).click()
+        shows(tab, "content", "tiger.jpg")
+        tab.locator("#to-compare").click()
+        shows(tab, "compare-content", "tiger.jpg")
+        assert tab.evaluate("document.activeElement.id") == "tab-compare-button"
+
+    def test_labels_stand_over_pictures_not_on_them(self, tab):
+        bottom = "[...document.querySelectorAll('#{} > label')].at(-1).getBoundingClientRect().bottom"
+        for name in ("content", "style", "compare"):
+            top = f"document.querySelector('#{name} img').getBoundingClientRect().top"
+            tab.wait_for_function(f"{bottom.format(name)} <= {top} + 1")
+
     def test_a_stored_result_brings_its_pair(self, tab):
         tab.locator("#pairs button.thumbnail-item").nth(1).click()
         shows(tab, "content", "bridge.jpg")

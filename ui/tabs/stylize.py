@@ -215,6 +215,7 @@ def build(pair: Pair) -> None:
             with area("result"):
                 old("", "Stylize")
                 ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.")
+                compare = gr.Button("Compare methods on this pair", size="md", elem_id="to-compare")
                 stored = [each.result for each in examples.pairs()]
                 pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
         with area("more"):
@@ -285,6 +286,8 @@ def build(pair: Pair) -> None:
     live = [*(each.input for each in sliders), ui["color"].change]
     chosen = [*photo_chosen, *style_chosen]
     wire_start(ui, [run_button.click, *live, *(each.then for each in chosen)])
+    there = "() => { const tab = document.getElementById('tab-compare-button'); tab.click(); tab.focus() }"
+    compare.click(None, None, None, js=there, **QUIET)
     pair_strip.select(None, None, ui["stopped"], js="() => ''", **QUIET)
     runs = [
         run_button.click(start, trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
