@@ -37,42 +37,42 @@ class Column(NamedTuple):
 COLUMNS = {
     "content": Column(
         "Content loss", "", ".2f", "least",
-        "How far the judge's features at relu4_1 are from the photograph's: mean squared difference over their"
-        " variance. Strokes count as loss, too, even where everything can still be recognized.",
+        "Mean squared difference of the judge's features at relu4_1 from the photograph's, over their variance. Brush"
+        " strokes count as a difference even where everything can still be recognized.",
     ),
     "mean_std": Column(
         "Mean-std loss", "", ".3f", "least",
-        "How far mean and standard deviation of each channel are from the painting's (Eq. 13, squared errors, summed"
-        " over relu1_1, 2_1, 3_1 and 4_1). It doesn't see where things are; it is what AdaIN aims at.",
+        "How far the mean and standard deviation of each channel are from the painting's (Eq. 13: squared errors,"
+        " summed over relu1_1, 2_1, 3_1 and 4_1). It ignores where things are; AdaIN aims at it.",
     ),
     "gram": Column(
         "Gram loss", "", ".3f", "least",
-        "How far the channels' products are from the painting's (mean squared difference of Gram matrices, summed over"
-        " the same layers). It doesn't see where things are, and bright colors dominate; it is what Gatys aims at.",
+        "Mean squared difference of the Gram matrices from the painting's, summed over the same layers. It ignores"
+        " where things are, and bright colors dominate; Gatys aims at it.",
     ),
     "ssim": Column(
         "SSIM", "", ".3f", "most",
-        "How alike the photograph's structure is in windows of 11 pixels; 1 is the same. A picture that isn't stylized"
-        " at all wins.",
+        "Structural similarity to the photograph in 11-pixel windows; 1 is identical, so a picture that isn't stylized"
+        " at all scores best.",
     ),
     "color_shift": Column(
         "Color shift", "Delta E", ".1f", "",
-        "Mean color difference from the photograph, CIE 1976; 2.3 is just noticeable. Neither high nor low is better:"
-        " it says how many of the painting's colors were taken.",
+        "Mean color difference from the photograph (CIE 1976); 2.3 is just noticeable. Neither high nor low is better:"
+        " it tells how much color came from the painting.",
     ),
     "seconds": Column(
         "Time", "s", ".2f", "least",
-        "What the method itself took, with preparing and encoding both pictures, without loading weights and without"
-        " the judge. Other work on this machine slows it down.",
+        "Time of the method itself, with preparing and encoding both pictures, without loading weights or measuring."
+        " Other work on this machine slows it down.",
     ),
     "iterations": Column(
-        "Steps", "", "d", "", "How often the picture was improved; 1 for a single pass. Steps of two methods may cost"
-        " very different amounts of time.",
+        "Steps", "", "d", "", "How many times the picture was improved; 1 for a single pass. Steps of different"
+        " methods may take very different times.",
     ),
     "memory": Column(
         "Peak memory", "MiB", ".0f", "least",
-        "The most memory above what was held when the method began, looked at every 5 ms: shorter peaks aren't seen,"
-        " and what the system doesn't take back from earlier is used again unseen.",
+        "Peak memory above what was in use when the method began, sampled every 5 ms: shorter peaks are missed, and so"
+        " is memory that is used again.",
     ),
 }  # fmt: skip
 
@@ -152,7 +152,7 @@ def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[
             f" lowest Gram loss {best['gram']}'s, the lowest content loss {best['content']}'s."
         )
     if improved and comparison.settings["judge"] == comparison.settings["model"]:
-        told.append("The judge's features are those that optimizations work on, so it sees these better than they are.")
+        told.append("The judge uses the features that the optimizations work on, so it rates these too well.")
     return told
 
 

@@ -256,8 +256,8 @@ def _draw_settings(ui: fields.Components) -> None:
         LONGEST,
         value=15,
         step=1,
-        label="Seconds",
-        info="Time limit of each optimization.",
+        label="Time limit",
+        info="Seconds that each optimization may take.",
         elem_id="compare-seconds",
         buttons=[],
     )

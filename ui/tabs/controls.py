@@ -154,7 +154,7 @@ def _seconds(values: Mapping[str, Any]) -> float:
 
 def _draw_result(ui: fields.Components) -> None:
     ui["gallery"] = gr.Gallery(
-        label="The same pair under every value",
+        label="The pair at each value",
         columns=3,
         height="auto",
         object_fit="contain",
@@ -165,7 +165,7 @@ def _draw_result(ui: fields.Components) -> None:
     )
     ui["sheet"] = gr.DownloadButton("Download the sheet", interactive=False, elem_id="controls-sheet", size="md")
     ui["seen"] = gr.Gallery(
-        label="What the network sees: 256 pixels of the painting, by stroke size",
+        label="What the network sees: a 256-pixel crop of the painting at each stroke size",
         columns=5,
         height="auto",
         object_fit="contain",
