@@ -1,9 +1,15 @@
 """One pair for all tabs, in a real Chromium."""
 
+import functools
+
 import browser
 import test_page
 from browser import saved
 from conftest import picture
+from PIL import Image
+
+from ui import fields
+from ui.tabs import regions
 
 url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
 
@@ -14,6 +20,22 @@ def go(tab, name: str) -> None:
 
 def shows(tab, field: str, file: str) -> None:
     tab.locator(f"#{field} img[src$='/{file}']").wait_for()
+
+
+def test_a_mask_of_another_picture_is_not_applied(tmp_path):
+    Image.new("L", (20, 20), 255).save(tmp_path / "mask.png")
+    here = {"mask": str(tmp_path / "mask.png"), "mask_canvas": [], "style": str(tmp_path / "mask.png")}
+    read = functools.partial(fields.read_grey, name="mask", of="style", ground=0, role="style mask")
+    assert read({**here, "mask_of": here["style"]}) == here["mask"]
+    assert read({**here, "mask_of": "the painting before"}) is None
+
+
+def test_regions_of_another_photograph_are_not_applied(shipped_pair):
+    content = str(shipped_pair[0])
+    red = Image.new("RGBA", (512, 512), "#1f5fd6")
+    given = {"content": content, "of": "the photograph before", "size": 64, "canvas": [red], "loaded": None}
+    *_, view = regions.stylize_regions({**given, "style": None})
+    assert "Nothing is painted yet" in view.map_note
 
 
 class TestOnePair:
