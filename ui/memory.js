@@ -19,9 +19,9 @@
   new MutationObserver(tell).observe(document.body, { subtree: true, attributeFilter: ["aria-selected"] });
   addEventListener("popstate", open);
 
-  // A result is marked as old where settings or pictures are no longer those it was made of. Gradio hands over a tab's
-  // values whenever one changes; runs say when they begin; whether
-  // one is still on its way is read off Stop, and what it made off the pictures.
+  // A result is marked as old where settings or pictures are no longer those it was made from. Gradio hands over a tab's
+  // values whenever one changes, and runs say when they begin. Whether one still runs is read off Stop, and whether it
+  // made a picture off the pictures' addresses.
   const RESULTS = {
     stylize: ["", "#compare img"],
     compare: ["compare-", "#compare-cells img"],
