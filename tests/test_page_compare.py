@@ -174,7 +174,7 @@ class TestInABrowser:
     def test_methods_fill_in_one_is_stopped_and_the_table_is_downloaded(self, tab):
         small(tab, "AdaIN", "Gatys", "Style swap")
         tab.locator("#compare-mode").get_by_label("Equal time").check()  # so that Gatys can only end by Stop
-        tab.get_by_label("number input for Seconds").fill("60")
+        tab.get_by_label("number input for Time limit").fill("60")
         tab.locator("#compare-run").click()
         under_way(tab)
         assert tab.locator("#compare-adain-picture img").count() == 1  # there long before
@@ -233,7 +233,7 @@ class TestInABrowser:
         for visitor in (tab, opened(browser.new_page(), url)):
             small(visitor, "Gatys")
             visitor.locator("#compare-mode").get_by_label("Equal time").check()
-            visitor.get_by_label("number input for Seconds").fill("60")
+            visitor.get_by_label("number input for Time limit").fill("60")
             visitor.locator("#compare-run").click()
             if visitor is tab:
                 under_way(tab)
