@@ -187,7 +187,7 @@ class TestInABrowser:
         rows = {row["name"]: row for row in csv.DictReader(io.StringIO(saved(tab, "csv").decode()))}
         assert [rows[name]["state"] for name in ("adain", "style_swap", "gatys")] == ["done", "done", "stopped"]
         results = json.loads(saved(tab, "json"))
-        assert results["settings"]["size"] == [128, 94] and results["settings"]["mode"] == "equal-time"
+        assert results["settings"]["size"] == [128, 95] and results["settings"]["mode"] == "equal-time"
         with Image.open(io.BytesIO(saved(tab, "sheet"))) as sheet:
             assert sheet.format == "PNG" and sheet.width >= 1200
 
