@@ -10,10 +10,10 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from PIL import Image
-from pydantic import Field
 from torch import Tensor
 
 from adain_core import images, machine, methods, metrics, places, weights
@@ -27,40 +27,19 @@ from adain_core.contracts import (
     Step,
     Stopwatch,
     Style,
-    parse,
 )
 from adain_core.controls import color, mixing, regions, scale, tiles
 from adain_core.networks import Networks
 from adain_core.places import PictureError as PictureError
+from adain_core.settings import MAX_SIZE as MAX_SIZE
+from adain_core.settings import Settings as Settings
+from adain_core.settings import parse_options as parse_options
 
-MAX_SIZE = 8192  # pixels of the longer side
 MANY = 16  # tiles beyond which they are made larger: many allocations leave memory in fragments
 LARGE = 700_000_000  # bytes that a tile may take then
 WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
+EXACT = 48  # bytes that 16 bits take for a pixel: floats before and after, levels, and their file
 CONTROLS = (color.Params, scale.Params, regions.Params, tiles.Params)
-
-
-class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
-    """What every run has, whatever the method: its own, and those of the controls."""
-
-    method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
-    preset: str | None = Field(None, description="Named set of the method's parameters, such as paper for gatys.")
-    model: str = Field("compact", description="Network to use: compact is fast; vgg19 is the paper's network.")
-    size: int | None = Field(
-        None,
-        ge=64,
-        le=MAX_SIZE,
-        title="Size",
-        description="Longer side of the picture in pixels. A smaller picture has coarser strokes.",
-    )
-    interval: float = Field(
-        0.5,
-        ge=0,
-        le=3600,
-        description="Seconds between the pictures of an optimization; steps in between only tell their losses.",
-    )
-    weights: tuple[float, ...] | None = Field(None, description="Each style's share; they are divided by their sum.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
 
 
 @dataclass(frozen=True)
@@ -69,7 +48,9 @@ class Result:
 
     Attributes:
         image: RGB, or RGBA where the content is transparent, of the content's size (after `size`). Its `info["adain"]`
-            holds the record as JSON, and images.save writes it into a PNG. None where there is only progress to tell.
+            holds the record as JSON, and images.save writes it into a PNG; with `bits=16`, `info["exact"]` holds all
+            16 bits, [H,W,3] or [H,W,4], and images.save writes these with `bits=16`. None where there is only progress
+            to tell.
         content: what the method got, of the same size.
         record: settings, model, seconds by stage, `color_shift` (mean Delta E against the content); where strength is 0
             or the content its own style, `reconstruction` with `ssim` and the mean `difference` in levels of 255. JSON
@@ -100,27 +81,6 @@ class Forecast(NamedTuple):
     bytes: int
     tiles: int
     size: tuple[int, int]
-
-
-def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
-    """Sort options into those of every run and those of its method, and check them.
-
-    Raises:
-        ValueError: an option is unknown or out of bounds, or there is no such method or model.
-    """
-    settings = parse(Settings, {name: value for name, value in options.items() if name in Settings.model_fields})
-    method = methods.get(settings.method)
-    known = method.params
-    if settings.preset is not None and settings.preset not in method.presets:
-        names = ", ".join(method.presets) or "none"
-        raise ValueError(f"{method.name} has no preset {settings.preset}; there are {names}.")
-    if unknown := [name for name in options if name not in {**Settings.model_fields, **known.model_fields}]:
-        names = ", ".join({**Settings.model_fields, **known.model_fields})
-        raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
-    weights.get(settings.model)
-    preset = {} if settings.preset is None else method.presets[settings.preset]
-    given = {name: value for name, value in options.items() if name in known.model_fields}
-    return settings, parse(known, {**preset, **given})
 
 
 def run(
@@ -170,12 +130,14 @@ def run(
     with clock("read"):
         picture = places.load("content", content, settings.size)
     with clock("load model"):
-        networks = networks or weights.load(settings.model, settings.device, weights_dir, download)
+        networks = networks or weights.load(settings.model, settings.device, weights_dir, download, settings.bits == 16)
+    if settings.bits == 16 and networks.dtype != torch.float32:
+        raise ValueError("These networks make 8 bits a channel; load them with exact=True, or leave out bits.")
     side = _side(picture.size, settings, method, networks)
     machine.keep_freed(side is None)
     plan = tiles.plan(picture.size[1], picture.size[0], side, networks.reach)
     masks = len({*(style_for or ()), *(region_strength or ())}) + sum(each is not None for each in (mask, strength_map))
-    _check_memory(picture.size, [tile.area for tile in plan], networks, masks)
+    _check_memory(picture.size, [tile.area for tile in plan], networks, masks, settings.bits)
     with clock("read"):
         longest = scale.longest(settings)
         looks = [places.load("style", style, longest, index) for index, style in enumerate(styles)]
@@ -201,6 +163,7 @@ def run(
         "content_size": list(picture.size),
         "style_sizes": [list(look.size) for look in looks],
         "weights": list(shares),
+        "bits": settings.bits,
         **settings.model_dump(mode="json", include={name for each in CONTROLS for name in each.model_fields}),
         **params.model_dump(mode="json"),
     }
@@ -227,7 +190,9 @@ def run(
     elif not painted and paint is None and side is None:
         steps = method.run(images.to_tensor(seen), tensors, params, networks)
     elif method.spatial:
-        steps = method.run(images.to_tensor(seen, exact=side is not None), tensors, params, networks, space)
+        steps = method.run(
+            images.to_tensor(seen, exact=side is not None and settings.bits == 8), tensors, params, networks, space
+        )
     else:
         raise ValueError(f"{method.title} knows no regions, masks or tiles; leave them out, or choose adain.")
     itself = getattr(params, "alpha", 1) == 0 or not method.styled or list(styles) == [content]
@@ -241,9 +206,7 @@ def run(
             last = step.iteration == step.iterations or bool(step.note)
             if step.image is not None and (last or time.monotonic() - finished >= settings.interval):
                 finished = time.monotonic()
-                image = color.finish(settings, picture.rgb, images.to_image(step.image))
-                if untouched is not None:
-                    image.paste(picture.rgb, mask=untouched)
+                image = _finish(settings, picture, step.image, untouched)
             seconds = {name: round(value, 4) for name, value in {**clock.seconds, **step.seconds}.items()}
             full = {
                 **record,
@@ -254,11 +217,10 @@ def run(
                 "seconds": seconds,
             }
             if image is not None:
-                full["color_shift"] = round(color.color_shift(picture.rgb, image), 2)
+                flat = image.convert("RGB")
+                full["color_shift"] = round(color.color_shift(picture.rgb, flat), 2)
                 if itself:
-                    full["reconstruction"] = _reconstruction(picture.rgb, image)
-                if picture.alpha is not None:
-                    image.putalpha(picture.alpha)
+                    full["reconstruction"] = _reconstruction(picture.rgb, flat)
                 image.info[images.RECORD] = json.dumps(full)
             told = (*notes, *filter(None, (step.used, step.note)))
             yield Result(image, picture.rgb, full, step.iteration, step.iterations, told)
@@ -290,14 +252,14 @@ def forecast(
     settings, params = parse_options(options)
     method = methods.get(settings.method)
     size = places.refusing("content", 0, lambda: images.measure(content, settings.size))
-    networks = networks or weights.load(settings.model, settings.device, weights_dir, download=False)
+    networks = networks or weights.load(settings.model, settings.device, weights_dir, False, settings.bits == 16)
     plan = tiles.plan(size[1], size[0], _side(size, settings, method, networks), networks.reach)
     areas = [tile.area for tile in plan]
     again = len(plan) > 1 and not _kept(size[0] * size[1], len(plan), networks)
     seconds = networks.rate * sum(areas) * (1.5 if again else 1)  # tiles are encoded once or twice
     if steps := _steps(params, networks):
         seconds = min(networks.pace(method.name) * sum(areas) * steps, getattr(params, "seconds", math.inf))
-    return Forecast(seconds, _check_memory(size, areas, networks, masks), len(plan), size)
+    return Forecast(seconds, _check_memory(size, areas, networks, masks, settings.bits), len(plan), size)
 
 
 def stylize(content: images.Source, style: images.Source | Sequence[images.Source] = (), **options: Any) -> Image.Image:
@@ -333,6 +295,21 @@ def stylize_all(
         picture = deque(run(content, styles, **options), maxlen=1).pop().image
         assert picture is not None  # progress comes before
         yield picture
+
+
+def _finish(settings: Settings, picture: images.Picture, made: Tensor, untouched: Image.Image | None) -> Image.Image:
+    """Turn what a method made into the picture, with the photograph's colors, parts and transparency put back."""
+    if settings.bits == 16:
+        levels = color.finish_levels(settings, picture.rgb, images.to_levels(made))
+        if untouched is not None:
+            images.keep(levels, picture.rgb, untouched)
+        return images.to_picture(levels, picture.alpha)
+    image = color.finish(settings, picture.rgb, images.to_image(made))
+    if untouched is not None:
+        image.paste(picture.rgb, mask=untouched)
+    if picture.alpha is not None:
+        image.putalpha(picture.alpha)
+    return image
 
 
 def _reconstruction(content: Image.Image, image: Image.Image) -> dict[str, float]:
@@ -386,10 +363,13 @@ def _kept(pixels: int, count: int, networks: Networks) -> int:
     return 0 if networks.decoder is None else tiles.kept(count, networks.feature_bytes * pixels)
 
 
-def _check_memory(size: tuple[int, int], areas: Sequence[int], networks: Networks, masks: int = 0) -> int:
+def _check_memory(
+    size: tuple[int, int], areas: Sequence[int], networks: Networks, masks: int = 0, bits: int = 8
+) -> int:
     """Return the bytes that a picture takes, and refuse it if they aren't free."""
     pixels = size[0] * size[1]
     needed = int(max(areas) * networks.bytes_per_pixel + 16 * pixels)  # and the picture itself, before and after
+    needed += EXACT * pixels if bits == 16 else 0
     needed += masks * (2 * pixels + 8 * max(areas))  # twice while they are made; a tile's are shared out as floats
     needed += _kept(pixels, len(areas), networks)
     if needed > (free := machine.free_memory()):

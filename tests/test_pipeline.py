@@ -28,7 +28,7 @@ from adain_core.contracts import Method, MethodParams, Step
         (
             {"beta": 1},
             "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
-            " preset, model, size, interval, weights, device, seed, alpha.",
+            " preset, model, size, interval, weights, bits, device, seed, alpha.",
         ),
         ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),

@@ -127,9 +127,13 @@ def stylize(
         existing(each)
     inputs = {*places.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
     check(jobs, inputs, overwrite)
+    for suffix in {each.output.suffix if each.output else f".{kind or 'png'}" for each in jobs}:
+        images.check_bits(images.OUTPUTS[suffix.lower()], settings.bits)
     for sentence in left_out:
         console.tell(sentence)
-    weights.load(settings.model, settings.device, weights_dir)  # fails before any picture is read, and only once
+    weights.load(
+        settings.model, settings.device, weights_dir, exact=settings.bits == 16
+    )  # fails before any picture is read, and only once
     return _make_all(jobs, values, places, weights_dir, overwrite, as_json, kind)
 
 
@@ -239,7 +243,8 @@ def _make(
     start = time.perf_counter()
     suffix = job.output.suffix if job.output else f".{kind or 'png'}"
     try:
-        data = images.encode(result.image, images.OUTPUTS[suffix.lower()], images.details(job.content))
+        exif, bits = images.details(job.content), result.record["bits"]
+        data = images.encode(result.image, images.OUTPUTS[suffix.lower()], exif, bits)
     except ValueError as error:  # the format can't hold it
         raise pipeline.PictureError("content", 0, str(error)) from None
     if job.output is None:

@@ -90,6 +90,23 @@ def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image
     return Image.fromarray(found)
 
 
+def finish_levels(params: Params, content: Image.Image, stylized: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Do as `finish` with a stylized picture of 16 bits a channel, [H,W,3]."""
+    if params.color != "luminance" or not params.color_strength:
+        return stylized
+    found = np.empty_like(stylized)
+    for rows in _strips(content):
+        lab, pixels = _lab(content, rows), stylized[rows].astype(np.float32) / np.float32(65535)
+        if params.color_strength < 1:
+            own = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab), np.float32)
+            lab[..., 1:] = own[..., 1:] + params.color_strength * lab[..., 1:]
+        linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)  # as in the tables
+        y = linear @ LUMINANCE[0]
+        lab[..., 0] = np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y)
+        found[rows] = np.rint(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB).clip(0, 1) * 65535)
+    return found
+
+
 def repaint(params: Params, content: Image.Image, style: Image.Image) -> Image.Image:
     """Give the content the style's mean and covariance of colors, by the strength; no network sees them."""
     own = _sample(content)

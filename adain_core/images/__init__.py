@@ -14,6 +14,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from adain_core.images import colors
+from adain_core.images.exact import EXACT as EXACT
+from adain_core.images.exact import keep as keep
+from adain_core.images.exact import to_levels as to_levels
+from adain_core.images.exact import to_picture as to_picture
 from adain_core.images.kinds import FORMATS as FORMATS
 from adain_core.images.labels import Labels as Labels
 from adain_core.images.labels import check_shape as check_shape
@@ -27,6 +31,7 @@ from adain_core.images.opening import opened
 from adain_core.images.saving import FLAT as FLAT
 from adain_core.images.saving import OUTPUTS as OUTPUTS
 from adain_core.images.saving import RECORD as RECORD
+from adain_core.images.saving import check_bits as check_bits
 from adain_core.images.saving import details as details
 from adain_core.images.saving import encode as encode
 from adain_core.images.saving import is_result as is_result

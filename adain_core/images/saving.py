@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from adain_core import files
+from adain_core.images import exact
 from adain_core.images.opening import Source, opened
 
 OUTPUTS = {
@@ -21,6 +22,7 @@ OUTPUTS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+DEEP = ("PNG", "TIFF")  # formats that hold 16 bits a channel
 RECORD = "adain"  # the PNG text that holds a run's record
 MAKER = "AdaIN Playground"  # what EXIF says that the picture was made with
 FLAT = "JPEG can't hold this picture's transparency, so white was put behind it."
@@ -30,34 +32,50 @@ DROPPED = (0x927C, 0xA002, 0xA003, 0xA005, 0xA430, 0xA431, 0xA435)  # maker's no
 LONGEST = 60_000  # bytes of EXIF; a JPEG has room for a little more
 
 
-def save(image: Image.Image, path: str | os.PathLike[str], exif: bytes = b"") -> None:
+def save(image: Image.Image, path: str | os.PathLike[str], exif: bytes = b"", bits: int = 8) -> None:
     """Write a picture whole or not at all; a PNG carries the record of its run, JSON in the text `adain`.
 
     Raises:
-        ValueError: the suffix isn't one of OUTPUTS, or the picture is too large for the format.
+        ValueError: the suffix isn't one of OUTPUTS, or as `encode`.
         OSError: the folder is missing, or can't be written to.
     """
-    files.write(path, encode(image, output_format(Path(path)), exif))
+    files.write(path, encode(image, output_format(Path(path)), exif, bits))
 
 
-def encode(image: Image.Image, kind: str, exif: bytes = b"") -> bytes:
+def check_bits(kind: str, bits: int) -> None:
+    """Check that a format holds so many bits a channel.
+
+    Raises:
+        ValueError: it doesn't.
+    """
+    if bits != 8 and kind not in DEEP:
+        raise ValueError(f"{kind} has 8 bits a channel; for {bits} save the picture as .png or .tiff.")
+
+
+def encode(image: Image.Image, kind: str, exif: bytes = b"", bits: int = 8) -> bytes:
     """Return a picture as a file of a format of OUTPUTS holds it; JPEG gets white behind what is transparent.
 
     Args:
         image: in mode L, RGB or RGBA.
         kind: one of the formats.
         exif: as `details` returns it.
+        bits: of a channel, 8 or 16; only pictures that were stylized with `bits=16` have 16, and only PNG and TIFF.
 
     Raises:
-        ValueError: the picture is too large for the format.
+        ValueError: the picture is too large for the format, or one of them has no 16 bits.
     """
+    check_bits(kind, bits)
+    texts = {RECORD: image.info[RECORD]} if RECORD in image.info else {}
+    if bits == 16:
+        levels = exact.levels_of(image)
+        return exact.to_png(levels, texts, exif) if kind == "PNG" else exact.to_tiff(levels, exif)
     if kind == "JPEG" and image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     options: dict[str, Any] = {"quality": 95}
     if kind == "PNG":
         text = PngInfo()
-        if RECORD in image.info:
-            text.add_itxt(RECORD, image.info[RECORD])
+        for word, said in texts.items():
+            text.add_itxt(word, said)
         options = {"pnginfo": text, "compress_level": 3}  # half of 6's time for 3% more bytes
     elif kind == "TIFF":
         options = {}  # uncompressed: with libtiff's encoders Pillow can't write the camera's directory

@@ -40,12 +40,16 @@ from adain_core.weights.table import get as get
 FOLDER_VARIABLE = "ADAIN_WEIGHTS"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
-_loaded: LRUCache[tuple[Model, str, Path | None], Networks] = LRUCache(4)
+_loaded: LRUCache[tuple[Model, str, Path | None, bool], Networks] = LRUCache(4)
 _lock = threading.Lock()
 
 
 def load(
-    name: str = "compact", device: str = "cpu", folder: str | os.PathLike[str] | None = None, download: bool = True
+    name: str = "compact",
+    device: str = "cpu",
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    exact: bool = False,
 ) -> Networks:
     """Load an encoder and its decoder, once a process.
 
@@ -55,6 +59,7 @@ def load(
         folder: where to look first; the environment's ADAIN_WEIGHTS where not given. A folder or one file. Files are
             taken in the layout of the table's names, whose hash must match, or as safetensors, whose shapes must.
         download: whether to fetch what is not here.
+        exact: compute in float32 even where bfloat16, whose pictures have 8 bits, is faster.
 
     Raises:
         ValueError: no such model or device.
@@ -62,7 +67,7 @@ def load(
     """
     folder = folder or os.environ.get(FOLDER_VARIABLE)
     try:
-        key = (get(name), pick_device(device), Path(folder).resolve() if folder else None)
+        key = (get(name), pick_device(device), Path(folder).resolve() if folder else None, exact)
     except OSError:  # no folder can have such a name
         raise WeightsError("The folder named for weights does not exist.") from None
     with _lock:
@@ -73,7 +78,7 @@ def load(
         return _loaded.setdefault(key, loaded)
 
 
-def _load(model: Model, device: str, folder: Path | None, download: bool) -> Networks:
+def _load(model: Model, device: str, folder: Path | None, exact: bool, download: bool) -> Networks:
     encoder, decoder = model.build()
     modules = {"encoder": encoder} if decoder is None else {"encoder": encoder, "decoder": decoder}
     files = {"encoder": model.encoder, "decoder": model.decoder, "inverse": model.inverse}
@@ -93,7 +98,7 @@ def _load(model: Model, device: str, folder: Path | None, download: bool) -> Net
             found |= _find(model, file, lacking, download)
     for role, module in modules.items():
         module.load_state_dict(found[role].tensors)
-    half = model.half and device == "cpu" and has_bfloat16()
+    half = model.half and not exact and device == "cpu" and has_bfloat16()
     dtype = torch.bfloat16 if half else torch.float32
     return Networks(model.name, encoder, decoder, device, dtype, modules.get("inverse"))
 

@@ -1,0 +1,67 @@
+"""What every run is set by, whatever the method, and how options are sorted and checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from adain_core import methods, weights
+from adain_core.contracts import MethodParams, parse
+from adain_core.controls import color, regions, scale, tiles
+
+MAX_SIZE = 8192  # pixels of the longer side
+
+
+def _number(value: Any) -> Any:
+    """Read a number that the command line gives as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
+    """What every run has, whatever the method: its own, and those of the controls."""
+
+    method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
+    preset: str | None = Field(None, description="Named set of the method's parameters, such as paper for gatys.")
+    model: str = Field("compact", description="Network to use: compact is fast; vgg19 is the paper's network.")
+    size: int | None = Field(
+        None,
+        ge=64,
+        le=MAX_SIZE,
+        title="Size",
+        description="Longer side of the picture in pixels. A smaller picture has coarser strokes.",
+    )
+    interval: float = Field(
+        0.5,
+        ge=0,
+        le=3600,
+        description="Seconds between the pictures of an optimization; steps in between only tell their losses.",
+    )
+    weights: tuple[float, ...] | None = Field(None, description="Each style's share; they are divided by their sum.")
+    bits: Annotated[Literal[8, 16], BeforeValidator(_number)] = Field(
+        8, description="Bits of each channel in a PNG or TIFF: 8, or 16 for smooth gradients; computes in float32."
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
+
+
+def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
+    """Sort options into those of every run and those of its method, and check them.
+
+    Raises:
+        ValueError: an option is unknown or out of bounds, or there is no such method or model.
+    """
+    settings = parse(Settings, {name: value for name, value in options.items() if name in Settings.model_fields})
+    method = methods.get(settings.method)
+    known = method.params
+    if settings.preset is not None and settings.preset not in method.presets:
+        names = ", ".join(method.presets) or "none"
+        raise ValueError(f"{method.name} has no preset {settings.preset}; there are {names}.")
+    if unknown := [name for name in options if name not in {**Settings.model_fields, **known.model_fields}]:
+        names = ", ".join({**Settings.model_fields, **known.model_fields})
+        raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
+    weights.get(settings.model)
+    if settings.bits == 16 and settings.color == "palette":
+        raise ValueError("The color mode palette makes 8 bits; choose another, or leave out bits.")
+    preset = {} if settings.preset is None else method.presets[settings.preset]
+    given = {name: value for name, value in options.items() if name in known.model_fields}
+    return settings, parse(known, {**preset, **given})
