@@ -138,7 +138,7 @@ def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monke
     plain = int(45 * 37 * (tiny.bytes_per_pixel + 16))
     assert pipeline.forecast(photo, networks=tiny).bytes == plain
     assert pipeline.forecast(photo, networks=tiny, masks=3).bytes == plain + 3 * 10 * 45 * 37
-    ramp = Image.linear_gradient("L")
+    ramp = Image.linear_gradient("L").resize(photo.size)
     monkeypatch.setattr(machine, "free_memory", lambda: plain + 3 * 10 * 45 * 37 - 1)
     options = {"regions": {1: ramp, 2: ramp}, "style_for": {1: painting, 2: None}, "networks": tiny}
     stylize(photo, painting, **options)
@@ -173,7 +173,7 @@ def test_masks_are_held_as_bytes(photo, painting, tiny, monkeypatch):
         yield from run_places(content, styles, params, networks, space)
 
     monkeypatch.setattr(adain, "run_places", watch)
-    ramp = Image.linear_gradient("L")
+    ramp = Image.linear_gradient("L").resize(photo.size)
     given = {"mask": ramp, "strength_map": ramp, "regions": {1: ramp}, "style_for": {1: painting}}
     stylize(photo, painting, networks=tiny, **given)
     assert [each.nbytes for each in held] == 3 * [45 * 37]
