@@ -3,6 +3,7 @@
 import errno
 import io
 import logging
+import types
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from ui import guard
+from ui import guard, server
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 TABS = ("Compare", "Controls", "Regions", "Stylize")
@@ -82,6 +83,22 @@ class TestVisitors:
         found = site(proxies=1).get("/", headers=said).json()
         assert found["x-forwarded-host"] == "mine.example" and found["url"] == "https://testserver/"
 
+    def test_a_tool_s_call_is_its_caller_s(self, monkeypatch):
+        """Gradio calls the endpoint from this machine, by a client of its own."""
+        mcp = pytest.importorskip("gradio.mcp")
+        inner = mcp.GradioMCPServer
+        monkeypatch.setattr(mcp, "DEFAULT_TEMP_DIR", "")
+        monkeypatch.setattr(inner, "_execute_tool_without_progress", None)
+        monkeypatch.setattr(inner, "_prepare_tool_call_args", lambda *_: ("/stylize", [], {"accept": "*/*"}, None))
+        server.prepare_tools()
+        request = types.SimpleNamespace(client=types.SimpleNamespace(host="203.0.113.9"))
+        context = types.SimpleNamespace(request_context=types.SimpleNamespace(request=request))
+        tools = types.SimpleNamespace(mcp_server=context)
+        headers = inner._prepare_tool_call_args(tools, "stylize", {})[2]
+        for proxies in (0, 1):
+            found = site("127.0.0.1", proxies=proxies).get("/", headers=headers).json()
+            assert found["visitor"] == "203.0.113.9" and guard.CALLER not in found
+
     def test_how_many_proxies_there_are(self, monkeypatch):
         for name in ("SPACE_ID", "FORWARDED_ALLOW_IPS"):
             monkeypatch.delenv(name, raising=False)
@@ -140,6 +157,11 @@ class TestBodies:
         assert refused.status_code == 413 and "more than 2 MB" in refused.json()["detail"]
         assert visits.post("/run/predict", content=b" " * guard.MEGABYTE).status_code == 200
         assert visits.post("/gradio_api/upload", content=b" " * 3 * guard.MEGABYTE).status_code == 200
+
+    def test_json_is_small_since_all_wait_while_it_is_read(self):
+        body = b" " * (guard.MEGABYTE + 1)
+        assert site().post("/gradio_api/run/predict", content=body).status_code == 413
+        assert site().post("/gradio_api/component_server", content=body).status_code == 200
 
     def test_one_of_unknown_length_is_refused_when_it_is_too_large(self, monkeypatch):
         monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
@@ -300,6 +322,13 @@ class TestServer:
             body = {**body, "fn_index": functions[body["fn_index"]]}
         found = client.post(path, json=body)
         assert (found.status_code, found.json()["error"]) == (400, guard.UNFIT)
+
+    @pytest.mark.parametrize("nothing", [None, []])
+    def test_no_function_fails_where_nothing_is_given(self, client, nothing):
+        for each in client.get("../config").json()["dependencies"]:
+            body = {"fn_index": each["id"], "data": [nothing] * len(each["inputs"]), "session_hash": "nothing"}
+            found = client.post("run/predict", json=body)
+            assert found.status_code in (200, 400, 404), (each["api_name"], found.text)
 
     def test_a_file_without_a_name(self, client):
         assert client.post("upload", files={"files": ("", b"abc")}).json()["error"] == guard.UNFIT

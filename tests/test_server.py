@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import pickle
 import re
@@ -102,14 +103,15 @@ class TestZeroGpu:
         """OpenMP's threads don't survive a fork, and what needs them would wait forever."""
         code = (
             "import os, signal, sys, torch, app\n"
-            "app.build = lambda *_: app\n"
+            "page = app.gr.Blocks()\n"
+            "app.build = lambda *_: page\n"
             "def launch(**_):\n"
             "    if os.fork() == 0:\n"
             "        signal.alarm(30)\n"
             "        torch.ones(10**6).mul(2).sum()\n"
             "        os._exit(0)\n"
             "    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
-            "app.launch = launch\n"
+            "page.launch = launch\n"
             "app.main()\n"
         )
         settings = {**os.environ, "SPACES_ZERO_GPU": "true", "OMP_NUM_THREADS": "2"}
@@ -169,7 +171,7 @@ class TestOptions:
 
     def test_they_reach_the_server(self, monkeypatch, limits):
         launched, built = {}, []
-        page = types.SimpleNamespace(launch=lambda **given: launched.update(given))
+        page = types.SimpleNamespace(blocks={}, launch=lambda **given: launched.update(given))
         monkeypatch.setattr(app.delivery, "layer", lambda _: Middleware(delivery.Deliver))
         monkeypatch.setattr(app, "build", lambda *given: built.append(given) or page)
         given = [
@@ -211,6 +213,15 @@ class TestOptions:
         monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None if name == "mcp" else name)
         done = CliRunner().invoke(typer_app(), ["--mcp"], terminal_width=200)
         assert done.exit_code == 2 and "pip install" in done.output and "mcp>=1.21,<2" in done.output
+
+
+def test_a_record_is_a_line_without_a_traceback():
+    try:
+        raise RecursionError("too\ndeep")
+    except RecursionError:
+        record = logging.LogRecord("mcp", 40, "", 0, "POST %s", ("/a\x1b[31m\n\x00b\u2028",), sys.exc_info())
+    line = server.Lines().format(record)
+    assert line.endswith(" POST /a?[31m ?b : RecursionError: too deep") and line.isprintable()
 
 
 class TestStart:
@@ -323,7 +334,7 @@ def test_a_space_starts_by_itself(tmp_path):
         began = time.monotonic()
         _, record = stylize(address, tmp_path)
         assert record["model"] == "compact"
-        assert began - start < 60 and time.monotonic() - began < 60  # far above what it takes, for busy machines
+        assert began - start < 180 and time.monotonic() - began < 60  # far above what it takes, for busy machines
         assert str(tmp_path) not in (tmp_path / "log").read_text().replace(str(tmp_path / "space"), "")
     finally:
         process.terminate()

@@ -136,11 +136,11 @@ def _load_map(content: str, path: str) -> Easel:
 
 
 @_answered
-def _load_masks(content: str, layers: list[Image.Image], before: masks.Loaded | None, paths: list[str]) -> Easel:
+def _load_masks(content: str, layers: list[Image.Image], before: masks.Loaded | None, paths: list[str] | None) -> Easel:
     painted = masks.labels(layers, content)
     used = _there(painted, before)
     free = [label for label in painting.BRUSHES if label not in used]
-    paths = sorted(paths, key=lambda path: Path(path).name)
+    paths = sorted(paths or (), key=lambda path: Path(path).name)
     loaded = masks.load_masks(paths, before.sources if before else {}, free, painted.size)
     names = ", ".join(SLOTS[REGIONS[label]] for label in free[: len(paths)])
     return _put(content, masks.lay(painted, before, loaded), f"Loaded: {names}.", loaded)

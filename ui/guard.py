@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import re
+import secrets
 import shutil
 import time
 import traceback
@@ -37,9 +38,15 @@ CLOSED = re.compile(  # routes of Gradio's that the page doesn't need: they fetc
     r"^/gradio_api/(file=[a-z]+:|file/|proxy=|deep_link|process_recording|custom_component|vibe|dev/|runs|run-history)",
     re.IGNORECASE,
 )
-BODIES = {"/gradio_api/upload": 600 * MEGABYTE, "/gradio_api/mcp": 200 * MEGABYTE, "": 16 * MEGABYTE}  # by the path
+BODIES = {  # bytes by the path; JSON holds up everybody while it is read, a second for each 2 MB
+    "/gradio_api/upload": 600 * MEGABYTE,
+    "/gradio_api/mcp": 200 * MEGABYTE,
+    "/gradio_api/component_server": 16 * MEGABYTE,
+    "": MEGABYTE,
+}
 SPARE = 256 * MEGABYTE  # of the disk, which uploads leave free
 LOGINS, OTHERS = 20, 3000  # posts of a visitor in a minute that are no runs; the page itself never comes near
+CALLER = f"x-caller-{secrets.token_hex(16)}"  # header in which a tool's own call says whose it is
 FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 VISITORS = 50_000  # of whom the last minute is remembered
 HUB = "https://huggingface.co https://*.huggingface.co https://*.hf.space"  # shows Spaces in a frame
@@ -119,7 +126,7 @@ def told(error: BaseException, sent: bool = False) -> tuple[str, int]:
         sent: whether what the visitor sent is to blame.
     """
     where = "".join(f" ({each.filename}:{each.lineno})" for each in traceback.extract_tb(error.__traceback__)[-1:])
-    LOG.warning("%s", " ".join(f"{type(error).__name__}: {error!s:.300}{where}".split()))
+    LOG.warning("%s", f"{type(error).__name__}: {error!s:.300}{where}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FULL, 507
     return (UNFIT, 400) if sent else (FAILED, 500)
@@ -149,7 +156,9 @@ class Proxies:
                 del headers[name]
                 if self.count and (value := values[-self.count :][0].strip()):
                     headers[name] = value
-            if address := _address(headers.get("x-forwarded-for", "")):
+            caller = headers.get(CALLER) or headers.get("x-forwarded-for", "")
+            del headers[CALLER]
+            if address := _address(caller):
                 scope["client"] = (address, 0)
             if (scheme := headers.get("x-forwarded-proto")) in ("http", "https"):
                 scope["scheme"] = scheme

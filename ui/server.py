@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from adain_core import contracts, load, methods
 from adain_core.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, here, sources
-from ui import storage, uploads
+from ui import guard, storage, uploads
 from ui.widgets import QUIET, SERVER, sentence
 
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs
@@ -65,7 +65,9 @@ def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = Fa
         if importlib.util.find_spec("mcp") is None:
             raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
         prepare_tools()
-    logging.basicConfig(format="%(asctime)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines())
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("adain_core").setLevel(logging.INFO)
     limit(size, steps, seconds)
     if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
@@ -73,6 +75,17 @@ def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = Fa
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"  # nobody reads a summary that takes up to 9 ms of every run
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # guard.Proxies sees to that; uvicorn believes the leftmost address
+
+
+class Lines(logging.Formatter):
+    """Puts every record on a line: no traceback, and nothing of what a visitor sent that begins a line or has color."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        error = record.exc_info[1] if record.exc_info else None
+        words = record.getMessage() if error is None else f"{record.getMessage()}: {type(error).__name__}: {error}"
+        words = "".join(each if each.isprintable() else "?" for each in " ".join(words.split()))
+        return f"{self.formatTime(record)} {words[:1000]}"
 
 
 def limit(size: int, steps: int, seconds: float) -> None:
@@ -184,9 +197,11 @@ def prepare_tools() -> None:
 
     def checked(self: GradioMCPServer, name: str, arguments: dict[str, Any]) -> Any:
         try:
-            return prepare_call(self, name, uploads.own(arguments))
+            endpoint, values, headers, function = prepare_call(self, name, uploads.own(arguments))
         except gr.Error as error:  # whose text has quotation marks
             raise ValueError(error.message) from None
+        caller = self.mcp_server.request_context.request.client  # else all runs of tools would be this machine's
+        return endpoint, values, {**headers, **({} if caller is None else {guard.CALLER: caller.host})}, function
 
     async def values(_: GradioMCPServer, job: Job) -> list[Any]:
         return [*await run_in_threadpool(job.result)]

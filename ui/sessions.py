@@ -51,7 +51,7 @@ class Light(gr.Blocks):
     async def postprocess_data(self, block_fn: BlockFunction, predictions: Any, state: Any) -> list[Any]:
         """Turn what a handler returned into what is sent; what stays isn't looked at."""
         outputs = list(block_fn.outputs)
-        if isinstance(predictions, dict) and predictions == gr.skip() and len(outputs) > 1:
+        if isinstance(predictions, dict) and predictions in ({}, gr.skip()) and len(outputs) > 1:
             predictions = [gr.skip()] * len(outputs)
         elif isinstance(predictions, dict) and predictions:
             predictions = blocks.convert_component_dict_to_list(outputs, predictions)

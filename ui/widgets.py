@@ -109,7 +109,7 @@ def draw(
     ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in shown.items()}
     if method.presets:
         own = {name: info.default for name, info in shown.items()}
-        chosen.input(lambda name: [*{**own, **presets[name]}.values()], chosen, [*ui.values()], **QUIET)
+        chosen.input(lambda name: [*{**own, **presets.get(name or "", {})}.values()], chosen, [*ui.values()], **QUIET)
     return ui
 
 

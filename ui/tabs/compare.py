@@ -375,8 +375,9 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
         return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
 
     def stop(name: str) -> Any:
-        def add(skip: Skip) -> Any:
-            skip.add(name)
+        def add(skip: Skip | None) -> Any:
+            if skip is not None:
+                skip.add(name)
             return gr.update(interactive=False)
 
         return add
