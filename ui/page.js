@@ -52,7 +52,8 @@
     const stage = event.target.closest("button.run")?.closest(".stage");
     if (!stage) return;
     const result = stage.querySelector(".result");
-    const [bar, box] = [stage.querySelector(".bar"), result.firstElementChild].map((e) => e.getBoundingClientRect());
+    const shown = result.querySelector(".outcome, .cells");
+    const [bar, box] = [stage.querySelector(".bar"), shown].map((e) => e.getBoundingClientRect());
     const lowest = Math.min(box.bottom, bar.bottom > innerHeight - 2 ? bar.top : innerHeight);
     const highest = Math.max(box.top, bar.top < 2 ? bar.bottom : 0);
     if (lowest - highest > 0.8 * Math.min(box.height, innerHeight / 2)) return;
