@@ -85,10 +85,12 @@ def read_parts(
     for label, value in strengths.items():
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value!r}, but it must be from 0 to 1.")
+    if masks and not style_for and not strengths:
+        notes.append("No region has a style or strength of its own, so the regions change nothing.")
     open_ = None if mask is None else read_mask("mask", mask, size, notes, feather)
     chosen = [label for label in masks if label in style_for or label in strengths]
     found = []
-    if not isinstance(given, Mapping) and len(masks) - len(chosen) > STRAY:
+    if chosen and not isinstance(given, Mapping) and len(masks) - len(chosen) > STRAY:
         notes.append(
             f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
             " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."
@@ -101,6 +103,7 @@ def read_parts(
             several = isinstance(sources, Sequence) and not isinstance(sources, str)
             sources = [] if sources is None else sources if several else [sources]
             own = [load(f"style of region {label}", source, longest) for source in sources]
+            notes += [f"Style of region {label}: {note}" for look in own for note in look.notes]
             part = [1 / len(own) for _ in own]
         area = area if open_ is None else regions.cut(area, open_)
         found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))

@@ -124,6 +124,16 @@ def test_masks_colors_scale_and_tiles(files, monkeypatch, capsys):
         ("--style-for x=1", "--style-for is x=1; give a region's number and its value, as in 1=..."),
         ("--region-strength 1=much", "--region-strength is 1=much; give a region's number and its value, as in 1=..."),
         ("--regions labels.png --style-for 9=none", "There is no region 9; there are 1, 2."),
+        (
+            "--regions labels.png",
+            "--regions changes nothing by itself; give a region's style with --style-for or its strength with"
+            " --region-strength.",
+        ),
+        (
+            "--region-mask 1=labels.png",
+            "--region-mask changes nothing by itself; give a region's style with --style-for or its strength with"
+            " --region-strength.",
+        ),
         ("--regions none.png --style-for 1=none", "There is no file or folder none.png."),
         ("--regions labels.png --style-for 1=none.png", "There is no file or folder none.png."),
         (

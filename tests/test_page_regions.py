@@ -155,6 +155,19 @@ class TestRegions:
         load(easel, "regions-map", tmp_path / "labels.png")
         easel.locator("#regions-map-note [role=alert]").get_by_text("a region 9").wait_for()
 
+    def test_which_color_is_which_region_is_told_and_stays(self, easel, tmp_path):
+        picture(256, 192, 5).save(tmp_path / "photo.png")
+        test_page.upload(easel, "regions-content", tmp_path / "photo.png")
+        holds(easel, lambda labels: labels.getextrema() == (0, 0))
+        colored = Image.new("RGB", (256, 192), "#ff0000")
+        colored.paste("#0000ff", (0, 0, 100, 192))
+        colored.save(tmp_path / "labels.png")
+        load(easel, "regions-map", tmp_path / "labels.png")
+        words = easel.locator("#regions-map-note").get_by_text("Regions by color: 1 is #0000ff, 2 is #ff0000.")
+        words.wait_for()
+        run_regions(easel)
+        assert words.is_visible()
+
     def test_soft_masks_one_a_region(self, easel, tmp_path):
         picture(512, 384, 5).save(tmp_path / "photo.png")
         test_page.upload(easel, "regions-content", tmp_path / "photo.png")

@@ -64,6 +64,18 @@ class TestMasks:
         assert np.array_equal(masks.merge(found, (1200, 900)), lines)
         assert masks.compose(loaded, loaded.shown, 600)[2].size == (600, 450)
 
+    def test_notes_on_what_was_loaded_are_kept(self, tmp_path):
+        colored = Image.new("RGB", (64, 48), "#ff0000")
+        colored.paste("#0000ff", (0, 0, 30, 48))
+        colored.save(tmp_path / "labels.png")
+        loaded = masks.load_map(str(tmp_path / "labels.png"), (64, 48))
+        assert loaded.notes == ("Regions by color: 1 is #0000ff, 2 is #ff0000.",)
+        colored.convert("L").save(tmp_path / "mask.jpg")
+        data = (tmp_path / "mask.jpg").read_bytes()
+        (tmp_path / "mask.jpg").write_bytes(data[:-2])  # without its end
+        (note,) = masks.load_masks([str(tmp_path / "mask.jpg")], {}, [3], (64, 48)).notes
+        assert note.startswith("Mask of region 3: This picture's file is damaged or cut short")
+
     def test_soft_masks_stay_soft_but_where_they_are_painted_over(self, tmp_path):
         soft = gradient(1024, 768)
         soft.save(tmp_path / "soft.png")

@@ -321,3 +321,21 @@ def test_proposals_find_what_stands_out():
 def test_proposals_of_a_flat_picture(kind):
     found = proposals.propose(Image.new("RGB", (50, 40), "grey"), kind)
     assert found.size == (50, 40)
+
+
+def test_notes_on_a_regions_own_style_are_told(photo, painting, tiny):
+    flat = Image.new("RGB", (40, 40), "red")
+    style_for = {1: [painting, flat], 2: None}
+    (result,) = run(photo, [painting], networks=tiny, regions=halves(*photo.size), style_for=style_for)
+    assert "Style of region 1: This picture is one flat color, so it has no texture." in result.notes
+
+
+def test_regions_that_change_nothing_are_told(photo, painting, tiny):
+    words = "No region has a style or strength of its own, so the regions change nothing."
+    maps = {"map": halves(*photo.size), "masks": {1: Image.new("L", photo.size, 255)}}
+    (plain,) = run(photo, [painting], networks=tiny)
+    for given in maps.values():
+        (result,) = run(photo, [painting], networks=tiny, regions=given)
+        assert result.notes == (words,) and result.image.tobytes() == plain.image.tobytes()
+        (result,) = run(photo, [painting], networks=tiny, regions=given, region_strength={1: 0.5})
+        assert words not in result.notes

@@ -14,15 +14,15 @@ from adain_core import images
 from adain_core.controls.proposals import propose
 from ui import fields, lanes, masks, painting
 from ui.pair import Pair
-from ui.widgets import COMPUTE, QUIET, keep, named, note, sentence
+from ui.widgets import COMPUTE, QUIET, keep, named, note, sentence, sentences
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
 SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" for n, slot in REGIONS.items()}}
 LARGEST = 4096  # pixels of the longer side of a label map that is saved
 FIRST = (1,)  # the regions whose fields the page opens with
 HELP = (
-    "Paint each region in its own color, or load it: a label map is a gray PNG with values 0 to 8, a mask is white"
-    " inside."
+    "Paint each region in its own color, or load it: a label map is a gray PNG with values 0 to 8, or has a color for"
+    " each region; a mask is white inside."
 )
 
 
@@ -84,7 +84,8 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) ->
 def _put(content: str, labels: Image.Image, said: str = "", loaded: masks.Loaded | None = None) -> Easel:
     """Put labels on the canvas."""
     there = _there(labels, loaded) or FIRST
-    return Easel(fields.on_easel(content, labels), said and sentence(said), loaded, content, there, _told(labels))
+    words = sentences([*filter(None, [said]), *(loaded.notes if loaded else ())])
+    return Easel(fields.on_easel(content, labels), words, loaded, content, there, _told(labels))
 
 
 def _refuse(words: str) -> Easel:

@@ -23,10 +23,11 @@ class Source(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What was loaded, by region, and the labels that it gives on the canvas."""
+    """What was loaded, by region, the labels that it gives on the canvas, and sentences on it for the visitor."""
 
     sources: Mapping[int, Source]
     shown: Image.Image
+    notes: tuple[str, ...] = ()
 
 
 def load_map(path: str, size: tuple[int, int]) -> Loaded:
@@ -35,10 +36,10 @@ def load_map(path: str, size: tuple[int, int]) -> Loaded:
     Raises:
         ValueError: as images.load_labels; a label above 8.
     """
-    values = _values(path)
+    values, notes = _values(path)
     images.check_shape((values.shape[1], values.shape[0]), size)
     sources = {label: Source(path, label) for label in BRUSHES if (values == label).any()}
-    return Loaded(sources, merge(_read_all(sources, max(size)), size))
+    return Loaded(sources, merge(_read_all(sources, max(size)), size), notes)
 
 
 def load_masks(
@@ -53,10 +54,13 @@ def load_masks(
         raise ValueError(
             f"Masks: {len(paths)}, but regions that are free: {len(free)} of {len(BRUSHES)}; erase some, or load fewer."
         )
-    for path in paths:
-        images.check_shape(images.load_mask(path)[0].size, size)
+    notes: list[str] = []
+    for label, path in zip(free, paths, strict=False):
+        mask, told = images.load_mask(path)
+        images.check_shape(mask.size, size)
+        notes += [f"Mask of region {label}: {note}" for note in told]
     sources = {**sources, **{label: Source(path) for label, path in zip(free, paths, strict=False)}}
-    return Loaded(sources, merge(_read_all(sources, max(size)), size))
+    return Loaded(sources, merge(_read_all(sources, max(size)), size), tuple(notes))
 
 
 def compose(loaded: Loaded | None, painted: Image.Image, longest: int) -> dict[int, Image.Image]:
@@ -132,7 +136,7 @@ def labels(layers: Sequence[Image.Image], picture: str) -> Image.Image:
 
 
 def _read_all(sources: Mapping[int, Source], longest: int) -> dict[int, Image.Image]:
-    maps = {path: _values(path) for path, label in sources.values() if label is not None}
+    maps = {path: _values(path)[0] for path, label in sources.values() if label is not None}
     return {
         label: _grey(path, longest) if own is None else _reduce(_white(maps[path] == own), longest)
         for label, (path, own) in sources.items()
@@ -150,15 +154,15 @@ def _reduce(mask: Image.Image, longest: int) -> Image.Image:
     return mask.resize((size[0], size[1]), Image.Resampling.BOX)
 
 
-def _values(path: str) -> NDArray[np.uint8]:
-    """Return the values of a label map, [H,W]."""
-    values = images.load_labels(path).values
+def _values(path: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return the values of a label map, [H,W], and sentences on it."""
+    values, notes = images.load_labels(path)
     if values.max() > len(BRUSHES):
         raise ValueError(
             f"This label map has a region {values.max()}, but the page takes 0, the rest, and 1 to {len(BRUSHES)}; grey"
             " masks, white inside, are loaded as masks."
         )
-    return values.astype(np.uint8)
+    return values.astype(np.uint8), tuple(notes)
 
 
 def _white(where: NDArray[np.bool_]) -> Image.Image:

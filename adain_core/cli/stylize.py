@@ -163,6 +163,12 @@ def _places(
     strengths = by_region(region_strength, "region-strength", float)
     if regions is not None and region_mask:
         raise ValueError("Give a label map with --regions or masks with --region-mask, not both.")
+    if (regions is not None or region_mask) and not looks and not strengths:
+        what = "--regions" if regions is not None else "--region-mask"
+        raise ValueError(
+            f"{what} changes nothing by itself; give a region's style with --style-for or its strength with"
+            " --region-strength."
+        )
     masks = {label: found[-1] for label, found in by_region(region_mask, "region-mask", path).items()}
     return Places(
         masks or regions,

@@ -17,7 +17,7 @@ from ui.easel import FIRST, REGIONS, SLOTS
 from ui.pair import Pair
 from ui.server import on_gpu
 from ui.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sizes
+from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sentences, sizes
 
 TITLE = "Regions"
 ORDER = 3
@@ -54,7 +54,7 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
         yield View(
             status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], count)}"),
-            map_note="",
+            map_note=sentences(values["loaded"].notes if values["loaded"] else ()),
         )
         for view in follow(run(content, **given, **options, download=False), named(content, "regions") + ".png"):
             yield View(**view)
