@@ -285,6 +285,8 @@ def _steps(
             if result.notes and own_losses and not result.record["losses"]:
                 end = "failed", ""  # it diverged
             state, sentence = end or ("running", "")
+            if sentence and state != "failed":  # no step was the method's own last one, which would have told
+                sentence = f"{sentence} {result.doubt}".strip()
             output = replace(
                 output, state=state, sentence=sentence or " ".join(result.notes), image=result.image,
                 iteration=result.iteration, iterations=result.iterations, seconds=meter.seconds, memory=meter.bytes,

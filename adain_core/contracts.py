@@ -140,6 +140,7 @@ class Step:
         seconds: by stage, since the run began.
         note: a sentence for the user, such as why the run stopped early.
         used: a sentence on what it takes of the networks, such as layers.
+        doubt: a sentence on why this picture is no result to go by, should it be the last one.
     """
 
     image: Tensor | None
@@ -149,6 +150,7 @@ class Step:
     seconds: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     used: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class StyleLoss:
         hold: what the content weight is multiplied by, so that each makes a fair picture at the same weights.
         smooth: what the weight of total variation is multiplied by, for the same reason.
         bytes_per_pixel: memory that it takes beside the features, for a pixel of photograph or painting.
+        learns: whether it changes on the way, so that its value at the end can't be compared with that at the start.
     """
 
     name: str
@@ -210,6 +213,7 @@ class StyleLoss:
     hold: float = 1.0
     smooth: float = 1.0
     bytes_per_pixel: float = 0.0
+    learns: bool = False
 
 
 class Stopwatch:

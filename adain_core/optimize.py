@@ -24,7 +24,7 @@ from adain_core.normalization import restyle, statistics
 LEAST = 64  # pixels of the shorter side at the coarsest scale
 BYTES = 1000  # for a pixel of photograph or painting, beside the networks' own: features, slopes, what is held
 WINDOW = 8  # steps, one at each place of the grid, over which losses are averaged
-NOISE, FAINT = 1.75, 0.1  # total variation, over that of the pictures given, and of all; uniform noise has 0.67
+NOISE, FAINT = 1.6, 0.1  # total variation, over that of the pictures given, and of all; uniform noise has 0.67
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
@@ -140,7 +140,8 @@ def optimize(
         loss = objective.objective(small, looks, losses, params, networks, generator, anchor)
         picture = begin(small, looks, params, networks, generator) if picture is None else _fit(picture, small)
         moving, totals = Moving(picture, params, moments), list[float]()
-        average = Average(params.average)
+        average, grain = Average(params.average), _grain([small, *(style.image for style in looks)])
+        comparable = not any(each.learns for each in losses)
         for _ in range(_share(params.steps, len(factors), number)):
             values, done, note = moving.improve(loss), done + 1, ""
             if not (moving.finite() and all(map(_finite, values.values()))):
@@ -155,9 +156,8 @@ def optimize(
                 note = f"No gain in {count(since, 'step')}, so it stopped."
             elif time.perf_counter() - began > params.seconds:
                 note = f"The time limit of {params.seconds:g} s was reached after {count(done, 'step')}."
-            if note or done == params.steps:
-                note = f"{note} {_spoiled(totals, averaged, [small, *(style.image for style in looks)])}".strip()
-            yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words)
+            doubt = _doubt(totals if comparable else (), averaged, grain)
+            yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words, doubt)
             if note:
                 return
         picture, moments = moving.picture, moving.moments()
@@ -292,13 +292,18 @@ def _fit(image: Tensor, to: Tensor) -> Tensor:
     return image.detach()
 
 
-def _spoiled(totals: Sequence[float], picture: Tensor, given: Sequence[Tensor]) -> str:
-    """Say if an optimization ended above the loss it began with, or in noise that neither picture has; else nothing.
+def _grain(images: Sequence[Tensor]) -> float:
+    """Return the total variation of the picture that has most."""
+    return max(float(total_variation(each).mean()) for each in images)
+
+
+def _doubt(totals: Sequence[float], picture: Tensor, given: float) -> str:
+    """Say if the loss is above the one it began with, or the picture is noise that neither picture has; else nothing.
 
     Args:
-        totals: the losses, one a step.
+        totals: the losses, one a step; none where they can't be compared.
         picture: what came out.
-        given: photograph and paintings.
+        given: the grain of photograph and paintings.
     """
     steps = min(WINDOW, len(totals) // 2)
     if steps >= 4 and (end := sum(totals[-steps:])) > (begin := sum(totals[:steps])):
@@ -306,10 +311,10 @@ def _spoiled(totals: Sequence[float], picture: Tensor, given: Sequence[Tensor]) 
             f"The loss ended at {end / steps:.3g}, above the {begin / steps:.3g} it began with, so this is no result to"
             " go by; try a smaller step size or another loss."
         )
-    grain = float(total_variation(picture).mean())
-    if grain > NOISE * max(float(total_variation(each).mean()) for each in given) and grain > FAINT:
+    if _grain([picture]) > max(NOISE * given, FAINT):
         return (
-            "The picture has much more grain than photograph and painting: it went over into noise; try another loss."
+            "The picture has much more grain than photograph and painting, so it is mostly noise; try more steps or"
+            " another loss."
         )
     return ""
 
@@ -323,6 +328,7 @@ def _join(steps: Sequence[Step]) -> Step:
         {name: sum(each[name] for each in found) / len(found) for name in (found[0] if found else ())},
         {name: sum(step.seconds[name] for step in steps) for name in steps[0].seconds},
         " ".join(dict.fromkeys(step.note for step in steps if step.note)), steps[0].used,
+        " ".join(dict.fromkeys(step.doubt for step in steps if step.doubt)),
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ class Result:
             types only.
         iteration: counts from 1 to `iterations`.
         notes: sentences for the user on what was done to the pictures.
+        doubt: why the picture is no result to go by, should it be the last one; the notes of the last one have it, too.
     """
 
     image: Image.Image | None
@@ -65,6 +66,7 @@ class Result:
     iteration: int
     iterations: int
     notes: tuple[str, ...]
+    doubt: str = ""
 
 
 class Forecast(NamedTuple):
@@ -212,6 +214,7 @@ def run(
                 **record,
                 "used": step.used,
                 "note": step.note,
+                "doubt": step.doubt,
                 "iteration": step.iteration,
                 "losses": dict(step.losses),
                 "seconds": seconds,
@@ -222,8 +225,8 @@ def run(
                 if itself:
                     full["reconstruction"] = _reconstruction(picture.rgb, flat)
                 image.info[images.RECORD] = json.dumps(full)
-            told = (*notes, *filter(None, (step.used, step.note)))
-            yield Result(image, picture.rgb, full, step.iteration, step.iterations, told)
+            told = (*notes, *filter(None, (step.used, step.note, step.doubt if last else "")))
+            yield Result(image, picture.rgb, full, step.iteration, step.iterations, told, step.doubt)
             before = time.perf_counter()
 
 

@@ -1,6 +1,7 @@
 """Comparisons: alike for every method, and apart from each other."""
 
 import itertools
+from dataclasses import replace
 
 import comparisons
 import numpy as np
@@ -88,6 +89,25 @@ class TestRuns:
             "third": ("done", ""),
         }
         assert now.outputs["adain"].image is None and now.outputs["approach"].curve[-1].iteration == 8
+
+    @pytest.mark.usefixtures("ticks")
+    @pytest.mark.parametrize("end", ["time", "loss", "stop", "steps"])
+    def test_doubts_about_the_last_picture_are_told_however_it_ends(self, ours, tiny, end):
+        def doubtful(*given):
+            for step in approach(*given):
+                yield replace(step, doubt=f"Step {step.iteration} is mostly noise.")
+
+        ours["doubtful"] = make("doubtful", doubtful)
+        mode = {"time": "equal-time", "loss": "equal-loss"}.get(end, "each")
+        options, skip = {"mode": mode, "seconds": 5 if end == "time" else 30}, set()
+        for now in run(["adain", "doubtful"], tiny, skip=skip, **options):
+            if now.outputs["doubtful"].state == "running":
+                assert "noise" not in now.outputs["doubtful"].sentence
+            if end == "stop" and now.outputs["doubtful"].iteration == 3:
+                skip.add("doubtful")
+        output = now.outputs["doubtful"]
+        assert output.sentence.endswith(f"Step {output.iteration} is mostly noise.")
+        assert output.sentence.count("noise") == 1 and output.state == ("stopped" if end == "stop" else "done")
 
     def test_closing_stops_the_work(self, ours, tiny):
         closed = []

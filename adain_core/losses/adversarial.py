@@ -81,4 +81,5 @@ LOSS = StyleLoss(
     hold=20.0,
     smooth=3.3,
     bytes_per_pixel=600.0,
+    learns=True,
 )
