@@ -328,7 +328,7 @@ def test_that_a_loss_ends_above_where_it_began_is_said():
     """Steps too large, with much weight on the photograph, from which it begins."""
     steps = go(losses={find()["gram"]: 1.0}, steps=16, rate=0.9, pyramid=1, tv_weight=0, content_weight=1e4)
     assert steps[-1].losses and steps[-1].doubt.startswith("The loss ended at ") and "it began with" in steps[-1].doubt
-    assert not go(steps=16)[-1].doubt
+    assert "loss ended" not in go(steps=16)[-1].doubt
 
 
 def test_a_loss_that_learns_may_rise():
@@ -358,7 +358,7 @@ def test_that_a_picture_went_over_into_noise_is_said():
 
 @pytest.mark.parametrize(("ratio", "noise"), [(1.42, False), (1.75, True), (3.18, True)])
 def test_how_much_grain_is_noise(ratio, noise):
-    """By eye, with compact at 192 px: of 27 pictures by nine losses none was noise, and they had 0.26 to 1.42 times the
+    """By eye, with compact at 192 px: of 33 pictures by nine losses none was noise, and they had 0.26 to 1.42 times the
     grain of photograph and painting; of eight with no smoothness and too large steps seven were, at 1.75 to 6.23 times.
     """
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
