@@ -15,6 +15,7 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.contracts": 1,
     "adain_core.machine": 1,
     "adain_core.images.kinds": 0.1,
+    "adain_core.images.jpegs": 0.1,
     "adain_core.images.levels": 0.1,
     "adain_core.images.strips": 0.2,
     "adain_core.images.colors": 0.2,

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from adain_core.images import colors, kinds, tiff
+from adain_core.images import colors, jpegs, kinds, tiff
 
 MAX_SIDE = 16_384  # pixels, before decoding
 MAX_PIXELS = 80_000_000  # before decoding: 240 MB as RGB
@@ -287,6 +287,8 @@ def _read_head(stream: BinaryIO) -> Opened:
     kind = kinds.kind(head)
     if kind is None:
         raise ValueError(kinds.describe(head))
+    if kind == "JPEG":
+        jpegs.check(stream)
     try:
         if kind == "TIFF":
             file = tiff.Tiff(stream)
