@@ -154,8 +154,8 @@ def compare(
     chosen = {name: prepare(name, (options or {}).get(name, {}), mode, model, device) for name in names}
     if unknown := [name for name in options or {} if name not in names]:
         raise ValueError(f"There are options for {unknown[0]}, which is not compared; there are {', '.join(names)}.")
-    if not 0 < seconds <= 3600:
-        raise ValueError(f"seconds is {seconds:g}, but it must be above 0 and at most 3600.")
+    if not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
+        raise ValueError(f"seconds is {seconds}, but it must be above 0 and at most 3600.")
     settings = parse(pipeline.Settings, {"size": size})
     sources: Any = styles if isinstance(styles, Sequence) and not isinstance(styles, str) else [styles]
     if not sources:

@@ -54,6 +54,15 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
     sys.exit(code)
 
 
+def script(function: Callable[..., Any], name: str) -> NoReturn:
+    """Run a function as a command of its own, and exit as `run` does."""
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(function)
+    run(app, name)
+
+
 def tell(sentence: str) -> None:
     """Print a line to the standard error stream, without what a terminal would obey or the middle of a long word."""
     line = "".join(each if each.isprintable() else " " for each in sentence)

@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 
@@ -55,10 +55,12 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: it, or what it should be made in, is no folder.
-        OSError: the disk doesn't let files be made there.
+        OSError: the disk doesn't let files be made there, or takes no name that is so long.
     """
     place = Path(folder)
     while not os.path.lexists(place) and place != place.parent:
+        if too_long(place):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(folder))
         place = place.parent
     if not place.is_dir():
         raise ValueError(f"{shown(place)} is not a folder, so nothing can be written into it; name another folder.")
@@ -72,20 +74,57 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
             probe.unlink()
 
 
-def check_new(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
-    """Check that a folder holds none of the files that are to be written, and can take them.
+def check_outputs(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Check, before anything is computed, that files can be written, over those that are there.
+
+    Raises:
+        ValueError: one can't be replaced or lies behind a link that leads nowhere, or there can be no such folder.
+        OSError: as `check_folder`, or a file may not be written.
+    """
+    folders = set()
+    for path in map(Path, paths):
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        mode = _mode(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            raise ValueError(f"{shown(path)} is not a regular file, so it can't be replaced; name another output.")
+        if mode is not None and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        if target is not path and not target.parent.is_dir():
+            raise ValueError(f"{shown(path)} is a link into a folder that isn't there; make it, or remove the link.")
+        folders.add(target.parent)
+    for folder in folders:
+        check_folder(folder)
+
+
+def check_new(folder: str | os.PathLike[str], names: Sequence[str], overwrite: bool = False) -> None:
+    """Check that a folder can take files, and holds none of them, unless they are to be replaced.
 
     Raises:
         ValueError: one is there, or there can be no such folder.
         OSError: as `check_folder`.
     """
     check_folder(folder)
+    if overwrite:
+        check_outputs(Path(folder) / name for name in names)
+        return
     if there := [name for name in names if os.path.lexists(Path(folder) / name)]:
         what = shown(Path(folder) / there[0]) + (f" and {len(there) - 1} more" if len(there) > 1 else "")
         raise ValueError(
             f"{what} {'is' if len(there) == 1 else 'are'} there already; name another place, or give --overwrite to"
             " replace what is there."
         )
+
+
+def too_long(path: Path) -> bool:
+    """Tell whether a file's name has more bytes than its disk takes."""
+    place = path.parent
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    try:
+        most = os.pathconf(place, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):
+        most = 255
+    return len(os.fsencode(path.name)) > most
 
 
 def shown(path: str | os.PathLike[str]) -> str:

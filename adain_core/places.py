@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -66,6 +67,9 @@ def read_parts(
         PictureError: a picture is refused.
         ValueError: a label isn't there, or a strength is out of bounds.
     """
+    for name, each in {"style_for": style_for, "region_strength": strengths}.items():
+        if each is not None and not isinstance(each, Mapping):
+            raise ValueError(f"{name} is {each!r}, but it must be a dict by label.")
     style_for, strengths = dict(style_for or {}), dict(strengths or {})
     masks: Mapping[int, Callable[[], Image.Image]] = {}
     notes: list[str] = []
@@ -119,6 +123,8 @@ def read_style_masks(
     given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture], notes: list[str]
 ) -> list[Tensor | None]:
     """Read each style's mask at its size, where it has one; `notes` gets what is odd; raises as `read_parts`."""
+    if isinstance(given, str | os.PathLike | Image.Image):
+        given = [given]
     given = [None] * len(looks) if given is None else list(given)
     if len(given) != len(looks):
         raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
@@ -128,7 +134,8 @@ def read_style_masks(
     ]
     for index, each in enumerate(found):
         if each is not None and not each.any():
-            raise PictureError("style mask", index, "It is black; leave some of the style white.")
+            sentence = "It is black or transparent everywhere; leave some of the style white."
+            raise PictureError("style mask", index, sentence)
     return found
 
 

@@ -40,6 +40,22 @@ Playground offers it as the model `own`.
 """
 
 
+def check_names(repo: str, license: str | None = None) -> None:
+    """Check, as the Hub will, a repository's name and a license's.
+
+    Raises:
+        ValueError: the Hub would refuse one of them.
+    """
+    well = re.fullmatch(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", repo, re.ASCII)
+    if not well or len(repo.partition("/")[2]) > 96 or re.search(r"--|\.\.|\.git$", repo):
+        raise ValueError(
+            f"The Hub takes no repository called {repo!r}; give user/name, in letters, digits and _, single - and ."
+            " between them, and at most 96 after the user."
+        )
+    if license is not None and not re.fullmatch(r"[\w.+-]+", license, re.ASCII):
+        raise ValueError(f"The license is {license!r}; give its short name on the Hub, such as mit or cc0-1.0.")
+
+
 def model_folder(output: Path, file: Path | None, results: Path | None, license: str, overwrite: bool = False) -> None:
     """Write what a model's repository holds: safetensors, config.json and the card.
 
@@ -53,8 +69,7 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
     Raises:
         ValueError: the folder holds one of the files, the file no compact model, or the results are no results.
     """
-    if not overwrite:
-        files.check_new(output, ("model.safetensors", "config.json", "README.md"))
+    files.check_new(output, ("model.safetensors", "config.json", "README.md"), overwrite)
     model = weights.get("compact")
     encoder, decoder = model.build()
     assert decoder is not None

@@ -236,8 +236,7 @@ def save(comparison: Comparison, folder: str | os.PathLike[str], overwrite: bool
         OSError: the folder can't be written to.
     """
     place = Path(folder)
-    if not overwrite:
-        files.check_new(place, names(comparison.outputs, len(comparison.styles)))
+    files.check_new(place, names(comparison.outputs, len(comparison.styles)), overwrite)
     place.mkdir(parents=True, exist_ok=True)
     judge = judge_of(comparison)
     rows = score(comparison, judge)

@@ -35,7 +35,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from adain_core import images, weights
+from adain_core import console, files, images, weights
 from adain_core.contracts import Style
 from adain_core.losses import gram
 from adain_core.losses.mean_std import mean_std
@@ -198,8 +198,12 @@ def main(
     pairs: Annotated[int, typer.Option(help="How many of the 40 pairs, to be quick.")] = 40,
     only_quality: Annotated[bool, typer.Option(help="Leave out odd styles, regression, Gram and speed.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for sheets and results.json.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Measure everything and print it."""
+    if output is not None:
+        names = [*(f"pairs_{each}.jpg" for each in sizes.split(",")), *([] if only_quality else ["odd.jpg"])]
+        files.check_new(output, [*names, "results.json"], overwrite)
     torch.manual_seed(0)
     full = weights.load("vgg19", folder=weights_dir, download=False)
     if candidate is None:
@@ -228,8 +232,8 @@ def main(
         print(", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        (output / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+        files.write(output / "results.json", json.dumps(results, indent=1).encode())
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.compact")

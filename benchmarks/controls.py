@@ -26,7 +26,7 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import load, run
+from adain_core import console, load, run
 from ui import examples
 
 PHOTO, STYLE, OTHER = (
@@ -144,4 +144,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.controls")

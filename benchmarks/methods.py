@@ -22,7 +22,7 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import compare, images, losses, methods, metrics, objective, weights
+from adain_core import compare, console, images, losses, methods, metrics, objective, weights
 from adain_core.contracts import Style
 from adain_core.methods.gatys import GRAM
 from adain_core.networks import Networks
@@ -152,4 +152,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.methods")

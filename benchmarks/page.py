@@ -26,6 +26,8 @@ from typing import Annotated, Any
 
 import typer
 
+from adain_core import console
+
 ROOT = Path(__file__).parents[1]
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 FLAGS += " --disable-component-update"
@@ -148,4 +150,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.page")

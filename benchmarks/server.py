@@ -27,6 +27,8 @@ from typing import Annotated, Any
 import psutil
 import typer
 
+from adain_core import console
+
 ROOT = Path(__file__).parents[1]
 PAIR = {"content": "examples/photos/tiger.jpg", "style": "examples/styles/night_river.jpg"}
 CALL = "/gradio_api/call/v2/stylize"
@@ -211,4 +213,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.server")

@@ -23,7 +23,7 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from adain_core import weights
+from adain_core import console, weights
 from adain_core.contracts import Style
 from adain_core.methods import adain
 from adain_core.networks import Networks
@@ -111,4 +111,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.script(main, "benchmarks.speed")

@@ -183,6 +183,19 @@ class TestOutputs:
         assert call(f"{ONE} -o out.png", monkeypatch, capsys)[0] == 1
         assert Path("real/out.png").read_bytes() == b"mine"
 
+    @pytest.mark.parametrize(
+        ("line", "sentence"),
+        [
+            (f"{ONE} -o dangling.png", "dangling.png is a link into a folder that isn't there"),
+            ("stylize photos paintings/x.png -o out --overwrite", "out/b-x.png is not a regular file"),
+        ],
+    )
+    def test_a_file_that_can_not_be_is_refused_first(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
+        Path("dangling.png").symlink_to("none/out.png")
+        Path("out/b-x.png").mkdir(parents=True)
+        code, _, err = call(line, monkeypatch, capsys)
+        assert (code, len(err)) == (2, 1) and err[0].startswith(f"adain: {sentence}")
+
     @pytest.mark.parametrize("output", ["photos/a.png/out.png", "photos/a.png/", "photos/a.png/deep/down"])
     def test_a_folder_that_can_not_be_is_refused_first(self, no_run, monkeypatch, capsys, output):  # noqa: ARG002
         code, _, err = call(f"{ONE} -o {output}", monkeypatch, capsys)
@@ -245,6 +258,21 @@ class TestCompare:
         Path("file").touch()
         code, _, err = call(f"{self.LINE} -o file", monkeypatch, capsys)
         assert code == 2 and err[0].startswith("adain: file is not a folder, so nothing can be written into it;")
+
+    def test_what_can_not_be_replaced_is_refused_first(self, monkeypatch, capsys):
+        monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
+        Path("sheet.png").mkdir()
+        code, _, err = call(f"{self.LINE} -o . --overwrite", monkeypatch, capsys)
+        assert code == 2 and err[0].startswith("adain: sheet.png is not a regular file, so it can't be replaced;")
+        code, _, err = call(f"{self.LINE} -o {'n' * 256}", monkeypatch, capsys)
+        assert (code, len(err)) == (1, 1) and err[0].startswith("adain: File name too long: nnn")
+
+    @pytest.mark.parametrize("output", ["-", "sheet.png"])
+    def test_no_folder_is_made_where_a_file_was_meant(self, monkeypatch, capsys, output):
+        monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
+        code, _, err = call(f"{self.LINE} -o {output}", monkeypatch, capsys)
+        sentence = f"adain: compare writes several files, so {output} must be a folder; name one with -o."
+        assert (code, err) == (2, [sentence]) and not Path(output).exists()
 
     def test_and_replaced_if_asked_for(self, monkeypatch, capsys):
         for name in ("content.png", "notes.txt"):

@@ -148,6 +148,39 @@ def test_what_is_there_is_named(tmp_path):
         files.check_new(tmp_path, ["a", "b", "c"])
 
 
+def test_what_can_not_be_replaced_is_refused_before_anything_is_computed(tmp_path):
+    (tmp_path / "a").touch()
+    files.check_outputs([tmp_path / "a", tmp_path / "new", tmp_path / "deep" / "new"])
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real/new")
+    files.check_new(tmp_path, ["a", "link"], overwrite=True)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("folder", "loop", "null"):
+        with pytest.raises(ValueError, match=f"/{name} is not a regular file, so it can't be replaced"):
+            files.check_new(tmp_path, ["a", name], overwrite=True)
+    (tmp_path / "dangling").symlink_to("none/new")
+    with pytest.raises(ValueError, match="/dangling is a link into a folder that isn't there"):
+        files.check_outputs([tmp_path / "dangling"])
+    assert names(tmp_path) == ["a", "dangling", "folder", "link", "loop", "null", "real"]
+
+
+def test_a_file_without_rights_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    (tmp_path / "a").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "a")
+    with pytest.raises(PermissionError) as error:
+        files.check_outputs([tmp_path / "a"])
+    assert error.value.filename == str(tmp_path / "a")
+
+
+@pytest.mark.parametrize("place", ["x" * 300, "none/" + "x" * 300, "x" * 300 + "/deep"])
+def test_a_folder_whose_name_is_too_long(tmp_path, place):
+    with pytest.raises(OSError) as error:
+        files.check_folder(tmp_path / place)
+    assert error.value.errno == errno.ENAMETOOLONG and names(tmp_path) == []
+
+
 def test_paths_in_sentences():
     assert files.shown("a/b ü.png") == "a/b ü.png"
     assert files.shown("a\x1b[31m\nb") == "a?[31m?b"

@@ -320,6 +320,13 @@ def test_other_formats_are_not_tried(tmp_path):
         images.load(save(picture(32, 32, 0), tmp_path / "a.ico"))
 
 
+@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("P", {}), ("L", {}), ("RGBA", {"compression": "tga_rle"})])
+def test_a_tga_is_no_icon_and_no_cursor(tmp_path, mode, options):
+    picture(32, 32, 0).convert(mode).save(tmp_path / "a.tga", **options)
+    with pytest.raises(ValueError, match=f"^This file is a TGA picture, {CANT}.$"):
+        images.load(tmp_path / "a.tga")
+
+
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(*_given, **_named):
         raise PermissionError(13, "Permission denied", str(tmp_path))

@@ -95,12 +95,13 @@ def test_another_shape_is_refused_with_both_sizes(photo, painting, tiny, name, r
     with pytest.raises(PictureError) as error:
         list(run(photo, [painting], networks=tiny, **options))
     assert str(error.value) == (
-        f"{role}: It has 64x96 pixels, but the picture has 96x64; give one of the picture's size, or of its shape."
+        f"{role}: It has 64x96 pixels, but the picture is seen at 96x64, another shape; give one of the picture's"
+        " size, or of its shape."
     )
 
 
 def test_a_style_mask_of_another_shape_is_refused(photo, painting, tiny):
-    with pytest.raises(PictureError, match="^Style mask: It has 64x96 pixels, but the picture has 512x512; give"):
+    with pytest.raises(PictureError, match="^Style mask: It has 64x96 pixels, but .* seen at 512x512, an"):
         list(run(photo, [painting], networks=tiny, style_masks=[Image.new("L", (64, 96), 255)]))
 
 
@@ -233,3 +234,24 @@ def test_mask_notes_name_the_mask(photo, painting, tiny, tmp_path):
     Path(tmp_path / "a.jpg").write_bytes(stream.getvalue()[:-2])
     (result,) = run(photo, [painting], mask=tmp_path / "a.jpg", networks=tiny)
     assert "Mask: This picture's file is damaged or cut short; it is shown as far as it goes." in result.notes
+
+
+@pytest.mark.parametrize("mode", ["LA", "La"])
+def test_a_gray_label_map_with_transparency(mode):
+    given = box("LA", (200, 255), (7, 0)).convert(mode)
+    assert (images.load_labels(given).values == np.asarray(box("L", 200, 0))).all()
+
+
+def test_one_style_mask_needs_no_list(photo, painting, tiny):
+    mask = Image.new("L", painting.size, 0)
+    mask.paste(255, (0, 0, 25, 50))
+    one, other = (list(run(photo, [painting], networks=tiny, style_masks=each))[-1].image for each in (mask, [mask]))
+    assert (pixels(one) == pixels(other)).all()
+
+
+def test_colors_in_between_are_never_none_at_all():
+    given = Image.new("RGB", (400, 300), "red")
+    given.paste((0, 0, 255), (200, 0, 400, 300))
+    given.putpixel((200, 150), (128, 0, 128))
+    (_, note) = images.load_labels(given).notes
+    assert note.startswith("Less than 0.1% of this label map's pixels have colors in between")

@@ -1,9 +1,11 @@
 """Whatever is wrong in a call, on the command line or in Python, is said in one short sentence, and nothing is made."""
 
+import io
 import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import picture
 from PIL import Image
@@ -179,6 +181,10 @@ def pair():
         {"mask": LONG},
         {"strength_map": "."},
         {"style_masks": []},
+        {"mask": 5},
+        {"regions": [1]},
+        {"style_for": [1]},
+        {"region_strength": [1]},
         {"nonsense": 1},
     ],
 )
@@ -190,6 +196,20 @@ def test_in_python(tiny, pair, given):
     with pytest.raises(ValueError, match=r"^[A-Zasmw].*\.$") as error:
         stylize(*pair, networks=tiny, **given)
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("given", [None, 5, b"a.png", np.zeros((30, 40, 3), np.uint8), io.BytesIO(b"")])
+def test_what_is_no_picture_in_python(tiny, pair, given):
+    photo, painting = pair
+    sentence = f"Give a file's path or a PIL image, not {type(given).__name__}."
+    for act in (
+        lambda: stylize(given, painting, networks=tiny),
+        lambda: stylize(photo, given, networks=tiny),
+        lambda: forecast(given, networks=tiny),
+        lambda: next(compare(given, painting, networks=tiny, judge_networks=tiny)),
+    ):
+        with pytest.raises(ValueError, match=f"^(Content|Style): {sentence}$"):
+            act()
 
 
 @pytest.mark.parametrize("name", [LONG, "y" * 300, "a\0b", "", ".", "none", "/dev/null"])
@@ -215,6 +235,7 @@ def test_paths_in_python(tiny, pair, name):
         ({"methods": []}, "Choose at least one method."),
         ({"styles": []}, "Give at least one style."),
         ({"size": "x"}, "size is x, but it must be from 64 to 8192."),
+        ({"seconds": "x"}, "seconds is x, but it must be above 0 and at most 3600."),
         ({"mode": None}, "There is no mode None; there are each, equal-time, equal-loss."),
         ({"options": {"wct": {}}}, "There are options for wct, which is not compared; there are adain."),
     ],

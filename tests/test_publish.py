@@ -11,6 +11,7 @@ import pytest
 import torch
 from hub import ROOT, Hub
 from huggingface_hub import ModelCardData, SpaceCardData, close_session, constants, metadata_load
+from huggingface_hub.utils import validate_repo_id
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from safetensors.torch import load_file, save_file
@@ -77,6 +78,33 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, capsys):
         code, _, err = call(f"publish me/mine --weights {tmp_path}/{name} --dry-run {tmp_path}/o", monkeypatch, capsys)
         assert code == 2 and err.startswith(f"adain: {name} holds no encoder and decoder of the compact model")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("command", ["publish", "space deploy"])
+@pytest.mark.parametrize("name", ["bad//name", "name", "../a", "me/a..b"])
+def test_a_name_that_the_hub_would_refuse_is_refused_first(tmp_path, monkeypatch, capsys, command, name):
+    code, out, err = call(f"{command} {name} --dry-run {tmp_path}/out", monkeypatch, capsys)
+    assert (code, out) == (2, "") and err.startswith(f"adain: The Hub takes no repository called '{name}'; give user/n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_are_taken_as_the_hub_takes_them():
+    names = ["me/mine", "a/b", "Me_2/x.y-z", "me/na me", "me/-a", "me/a.", "me/a--b", "me/a.git", "me/\u00e4", "me/a\n"]
+    for name in [*names, "me/" + "a" * 96, "me/" + "a" * 97]:
+        taken = []
+        for check in (validate_repo_id, publish.check_names):
+            try:
+                check(name)
+                taken.append(True)
+            except ValueError:
+                taken.append(False)
+        assert taken[0] == taken[1], name
+
+
+@pytest.mark.parametrize("license", ["", "MIT\ntags: [x]"])
+def test_a_license_is_a_word(license):
+    with pytest.raises(ValueError, match="give its short name on the Hub, such as mit"):
+        publish.check_names("me/mine", license)
 
 
 def test_the_upload(hub, monkeypatch, capsys):

@@ -274,7 +274,7 @@ def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
         ({"style_masks": [None, None]}, "Styles: 1, but style masks: 2; give one a style, or none."),
         (
             {"style_masks": [Image.new("L", (40, 33))]},
-            "Style mask: It is black; leave some of the style white.",
+            "Style mask: It is black or transparent everywhere; leave some of the style white.",
         ),
         (
             {"method": "wct", "style_masks": [Image.new("L", (40, 33), 255)]},

@@ -78,6 +78,22 @@ def test_what_a_format_can_not_hold(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "PA", "RGBa", "CMYK", "YCbCr", "HSV"])
+def test_every_mode_of_8_bits_is_saved(tmp_path, mode, suffix):
+    given = picture(20, 18, 0).convert("L" if mode == "1" else "RGB").point(lambda level: 255 * (level > 127))
+    whole = given.convert("RGBA") if mode in ("LA", "PA", "RGBa") else given
+    images.save(whole.convert(mode), tmp_path / f"a{suffix}")
+    right = np.asarray(given.convert("L" if mode in ("1", "LA") else "RGB").convert("RGB"), int)
+    assert abs(np.asarray(images.load(tmp_path / f"a{suffix}").rgb, int) - right).mean() < 16
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_other_numbers_are_not_cut_off(tmp_path, mode):
+    with pytest.raises(ValueError, match=f"^Pictures in mode {mode} aren't saved; bring it to 8 bits,"):
+        images.save(Image.new(mode, (20, 18), 70_000), tmp_path / "a.png")
+
+
 def test_a_picture_that_fails_to_encode_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"old")
 

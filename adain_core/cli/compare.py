@@ -10,7 +10,7 @@ import typer
 
 from adain_core import console, files, places, report
 from adain_core.cli.options import Overwrite, WeightsDir, by_method, path
-from adain_core.cli.plan import existing
+from adain_core.cli.plan import Naming, existing
 from adain_core.comparison import FIRST, arrange, compare
 
 
@@ -48,10 +48,9 @@ def compare_methods(
     inputs = {each.resolve() for each in (content, *style)}
     if mine := [name for name in written if (output / name).resolve() in inputs]:
         raise ValueError(f"{files.shown(output / mine[0])} is one of the pictures given; name another folder with -o.")
-    if overwrite:
-        files.check_folder(output)
-    else:
-        files.check_new(output, written)
+    if Naming(str(output)).folder is None:
+        raise ValueError(f"compare writes several files, so {files.shown(output)} must be a folder; name one with -o.")
+    files.check_new(output, written, overwrite)
     options: Any = {"mode": mode, "options": by_method(option), "model": model, "judge": judge, "device": device}
     try:
         with tqdm(unit="step", leave=False, disable=None) as bar:
@@ -70,5 +69,6 @@ def compare_methods(
         return console.FAILED
     found = report.save(now, output, overwrite)
     print("\n".join("\t".join(row) for row in report.write_table(found["rows"])))
-    print("\n".join(found["found"]))
+    for sentence in found["found"]:
+        print(sentence)
     return console.FAILED if any(each.state == "failed" for each in now.outputs.values()) else 0

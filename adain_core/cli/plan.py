@@ -124,15 +124,14 @@ def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
     """Check, before anything is computed, that the outputs can be written and replace none of the inputs.
 
     Raises:
-        ValueError: an output is one of the pictures that are read, or there can be no such folder.
-        OSError: the disk doesn't let files be made there.
+        ValueError: an output is one of the pictures that are read, or as `files.check_outputs`.
+        OSError: as `files.check_outputs`.
     """
     read = {_real(path) for path in inputs}
     outputs = [each.output for each in jobs if each.output is not None]
     if mine := [each for each in outputs if _real(each) in read]:
         raise ValueError(f"{files.shown(mine[0])} is one of the pictures given; name another output with -o.")
-    for parent in dict.fromkeys(each.parent for each in outputs if overwrite or not there(each)):
-        files.check_folder(parent)
+    files.check_outputs(each for each in outputs if not files.too_long(each) and (overwrite or not there(each)))
 
 
 def there(path: Path) -> bool:
@@ -149,18 +148,6 @@ def existing(path: Path) -> Path:
     if not there(path):
         raise ValueError(f"There is no file or folder {files.shown(path)}.")
     return path
-
-
-def too_long(path: Path) -> bool:
-    """Tell whether a file's name has more bytes than its disk takes."""
-    place = path.parent
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
-    try:
-        most = os.pathconf(place, "PC_NAME_MAX")
-    except (OSError, ValueError, AttributeError):
-        most = 255
-    return len(os.fsencode(path.name)) > most
 
 
 def _file(naming: Naming) -> Path | None:

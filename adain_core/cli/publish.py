@@ -40,6 +40,7 @@ def model(
     overwrite: Overwrite = False,
 ) -> None:
     """Publish a compact model on the Hub: safetensors, config and card; ADAIN_HUB_REPO then names it."""
+    publish.check_names(repo, license)
     with tempfile.TemporaryDirectory() as folder:
         output = dry_run or Path(folder)
         publish.model_folder(output, file, results, license, overwrite)
@@ -54,6 +55,7 @@ def deploy(
     dry_run: DryRun = None,
 ) -> None:
     """Lay out the page as a Space and upload it."""
+    publish.check_names(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = dry_run or Path(folder)
         publish.space_folder(output, repo, zero_gpu)

@@ -15,7 +15,7 @@ import typer
 
 from adain_core import console, files, images, pipeline, weights
 from adain_core.cli.options import Overwrite, WeightsDir, by_region, declared, numbers, path
-from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there, too_long
+from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
 from adain_core.contracts import SizeError
 from adain_core.controls import mixing
 
@@ -198,7 +198,7 @@ def _make_all(
         for job in bar:
             if any(each in bad for each in (job.content, *job.styles)):
                 continue
-            if job.output is not None and too_long(job.output):
+            if job.output is not None and files.too_long(job.output):
                 _tell(f"{job.output.name}: This name is too long for the disk; rename the photograph or the painting.")
                 continue
             if job.output is not None and not overwrite and there(job.output):

@@ -72,7 +72,9 @@ def describe(head: bytes) -> str:
     """Say in a sentence what a file that isn't read is, and what to do."""
     found = next((what for magic, what in NOT_READ.items() if head.startswith(magic)), None)
     text = head[:1024].lower().lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head[4:8] == b"ftyp":
+    if _targa(head):
+        found = f"a TGA picture, which can't be read here; {EXPORT}"
+    elif head[4:8] == b"ftyp":
         found = RAW if head[8:11] == b"crx" else VIDEO
     elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         found = VIDEO
@@ -85,6 +87,13 @@ def describe(head: bytes) -> str:
     if found is not None:
         return f"This file is {found}."
     return f"This file is not a picture; {', '.join(FORMATS).replace('HEIF', 'HEIC')} can be read."
+
+
+def _targa(head: bytes) -> bool:
+    """Tell whether a file begins as a TGA, which has no mark: cursors and icons begin alike, but then have a count."""
+    if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (8, 15, 16, 24, 32):
+        return False
+    return head[1] == head[2] % 8 == 1 or (head[1] == 0 and head[3:8] == bytes(5))
 
 
 def _length(head: bytes) -> int:

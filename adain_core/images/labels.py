@@ -46,8 +46,11 @@ def load_labels(source: Source) -> Labels:
         if isinstance(given, np.ndarray):
             return _labels(_turn(_whole(given), found.turn))
         given = found.upright(given)
-    if given.mode in ("LA", "La", "PA"):
+    if given.mode == "PA":
         levels, alpha = given.getchannel(0), given.getchannel("A")
+        return _labels(np.where(np.asarray(alpha) < 128, 0, np.asarray(levels)))
+    if given.mode in ("LA", "La"):
+        levels, alpha = given.convert("LA").split()
         return _labels(np.where(np.asarray(alpha) < 128, 0, np.asarray(levels)))
     pixels = np.array(given.convert("RGBA"))
     pixels[pixels[..., 3] < 128] = 0
@@ -81,8 +84,8 @@ def check_shape(own: tuple[int, int], size: tuple[int, int]) -> None:
     (width, height), (wide, tall) = own, size
     if 2 * abs(height * wide - width * tall) > width + height + wide + tall:
         raise ValueError(
-            f"It has {width}x{height} pixels, but the picture has {wide}x{tall}; give one of the picture's size, or of"
-            " its shape."
+            f"It has {width}x{height} pixels, but the picture is seen at {wide}x{tall}, another shape; give one of the"
+            " picture's size, or of its shape."
         )
 
 
@@ -124,8 +127,9 @@ def _by_color(codes: Numbers) -> Labels:
         stray = counts[far > NEAR].sum() / codes.size
         if stray > STRAY:
             raise ValueError(_refusal(len(found)))
+        share = f"{stray:.1%}" if stray >= 0.001 else "Less than 0.1%"
         notes.append(
-            f"{stray:.1%} of this label map's pixels have colors in between, as of soft edges or JPEG; each was taken"
+            f"{share} of this label map's pixels have colors in between, as of soft edges or JPEG; each was taken"
             " for the nearest region's."
         )
     numbers = np.arange(len(kept)) + (0 if kept[0] == 0 else 1)

@@ -250,6 +250,8 @@ def opened(source: Source, least: int = MIN_SIDE) -> Iterator[Opened]:
         if isinstance(source, Image.Image):
             yield _checked(_given(source), least)
             return
+        if not isinstance(source, str | os.PathLike):
+            raise ValueError(f"Give a file's path or a PIL image, not {type(source).__name__}.")
         path = Path(source)
         with _open(path) as stream:
             yield _checked(_read_head(stream), least)

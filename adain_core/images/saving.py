@@ -56,19 +56,23 @@ def encode(image: Image.Image, kind: str, exif: bytes = b"", bits: int = 8) -> b
     """Return a picture as a file of a format of OUTPUTS holds it; JPEG gets white behind what is transparent.
 
     Args:
-        image: in mode L, RGB or RGBA.
+        image: in any mode of 8 bits; what isn't 1, L, RGB or RGBA becomes RGB or RGBA.
         kind: one of the formats.
         exif: as `details` returns it.
         bits: of a channel, 8 or 16; only pictures that were stylized with `bits=16` have 16, and only PNG and TIFF.
 
     Raises:
-        ValueError: the picture is too large for the format, or one of them has no 16 bits.
+        ValueError: the picture is too large for the format, or the format or the picture doesn't have so many bits.
     """
     check_bits(kind, bits)
     texts = {RECORD: image.info[RECORD]} if RECORD in image.info else {}
     if bits == 16:
         levels = exact.levels_of(image)
         return exact.to_png(levels, texts, exif) if kind == "PNG" else exact.to_tiff(levels, exif)
+    if image.mode not in ("1", "L", "RGB", "RGBA"):
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"Pictures in mode {image.mode} aren't saved; bring it to 8 bits, as mode L or RGB.")
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if kind == "JPEG" and image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     options: dict[str, Any] = {"quality": 95}

@@ -167,10 +167,7 @@ def ship(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
-    if overwrite:
-        files.check_folder(output.parent)
-    else:
-        files.check_new(output.parent, [output.name])
+    files.check_new(output.parent, [output.name], overwrite)
     runs = [stored(each) for each in (run, *(mean_with or []))]
     tensors = {name: torch.stack([each[name] for each in runs]).mean(0) for name in runs[0]}
     for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
