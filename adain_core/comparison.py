@@ -157,7 +157,7 @@ def compare(
     if not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
         raise ValueError(f"seconds is {seconds}, but it must be above 0 and at most 3600.")
     settings = parse(pipeline.Settings, {"size": size})
-    sources: Any = styles if isinstance(styles, Sequence) and not isinstance(styles, str) else [styles]
+    sources: Any = styles if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
     if not sources:
         raise ValueError("Give at least one style.")
     pair = places.load("content", content, size).rgb

@@ -81,19 +81,19 @@ def check_outputs(paths: Iterable[str | os.PathLike[str]]) -> None:
         ValueError: one can't be replaced or lies behind a link that leads nowhere, or there can be no such folder.
         OSError: as `check_folder`, or a file may not be written.
     """
-    folders = set()
+    checked = set()
     for path in map(Path, paths):
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target = Path(os.path.realpath(path)) if os.path.islink(path) else path
+        if target is not path and not target.parent.is_dir():
+            raise ValueError(f"{shown(path)} is a link into a folder that isn't there; make it, or remove the link.")
+        if target.parent not in checked:
+            check_folder(target.parent)
+            checked.add(target.parent)
         mode = _mode(target)
         if mode is not None and not stat.S_ISREG(mode):
             raise ValueError(f"{shown(path)} is not a regular file, so it can't be replaced; name another output.")
         if mode is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        if target is not path and not target.parent.is_dir():
-            raise ValueError(f"{shown(path)} is a link into a folder that isn't there; make it, or remove the link.")
-        folders.add(target.parent)
-    for folder in folders:
-        check_folder(folder)
 
 
 def check_new(folder: str | os.PathLike[str], names: Sequence[str], overwrite: bool = False) -> None:

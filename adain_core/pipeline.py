@@ -292,7 +292,7 @@ def stylize_all(
 
     Parameters and errors are those of `stylize`.
     """
-    several = isinstance(style, Sequence) and not isinstance(style, str)
+    several = isinstance(style, Sequence) and not isinstance(style, str | bytes)
     styles: Any = style if several else [style]
     for content in contents:
         picture = deque(run(content, styles, **options), maxlen=1).pop().image

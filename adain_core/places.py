@@ -104,7 +104,7 @@ def read_parts(
         own, part = looks, shares
         if label in style_for:
             sources: Any = style_for[label]
-            several = isinstance(sources, Sequence) and not isinstance(sources, str)
+            several = isinstance(sources, Sequence) and not isinstance(sources, str | bytes)
             sources = [] if sources is None else sources if several else [sources]
             own = [load(f"style of region {label}", source, longest) for source in sources]
             notes += [f"Style of region {label}: {note}" for look in own for note in look.notes]

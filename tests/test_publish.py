@@ -185,7 +185,7 @@ def test_they_name_whatever_is_imported():
     known = importlib.metadata.packages_distributions()
     needed = {canonicalize_name(known.get(name, [name])[0]) for name in names - sys.stdlib_module_names}
     named = {canonical(Requirement(line)) for line in lines(ROOT / "requirements.txt")}
-    brought = {"gradio-client", "starlette", "httpx2", "brotli"}  # by gradio and huggingface-hub
+    brought = {"gradio-client", "fastapi", "anyio", "starlette", "httpx2", "brotli"}  # by gradio and huggingface-hub
     assert needed - named - brought - {"app", "ui", "adain-core"} == {"spaces"}  # which a Space brings
 
 

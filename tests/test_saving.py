@@ -81,7 +81,7 @@ def test_what_a_format_can_not_hold(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "PA", "RGBa", "CMYK", "YCbCr", "HSV"])
 def test_every_mode_of_8_bits_is_saved(tmp_path, mode, suffix):
-    given = picture(20, 18, 0).convert("L" if mode == "1" else "RGB").point(lambda level: 255 * (level > 127))
+    given = Image.new("L", (20, 18), 255) if mode == "1" else Image.new("RGB", (20, 18), (200, 40, 90))
     whole = given.convert("RGBA") if mode in ("LA", "PA", "RGBa") else given
     images.save(whole.convert(mode), tmp_path / f"a{suffix}")
     right = np.asarray(given.convert("L" if mode in ("1", "LA") else "RGB").convert("RGB"), int)
