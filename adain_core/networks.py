@@ -215,7 +215,7 @@ class Networks:
         self.decoder = None if decoder is None else self._prepare(decoder)
         self.inverse = None if inverse is None else self._prepare(inverse)
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
-        self._lock = threading.Lock()
+        self._lock, self._trying = threading.Lock(), threading.Lock()
         self._rates: dict[str, float] = {}  # seconds a pixel
         self._paces: dict[str, float] = {}  # seconds a pixel and step of methods that optimize
 
@@ -262,21 +262,27 @@ class Networks:
     @property
     def rate(self) -> float:
         """Seconds that a pixel takes on this machine, encoded and decoded: by a try of 256x256, then by every run."""
-        if not self._rates:
-            image = torch.full((1, 3, 256, 256), 0.5)
-            parts: dict[str, Callable[[], Any]]
-            if self.decoder is None:
-                twice = torch.cat([image, image])  # the second in place of decoding
-                parts = {"all": lambda: self.perceptual(twice, self.layers[-1:])}
-            else:
-                seen = self.features(image)
-                parts = {"encode": lambda: self.features(image), "decode": lambda: self.decode(seen, (256, 256))}
-            for name, part in parts.items():
-                part()  # slower: memory and kernels are got ready
-                start = time.perf_counter()
-                part()
-                self._rates[name] = (time.perf_counter() - start) / 256**2
+        with self._trying:
+            if not self._rates:
+                self._rates.update(self._try())
         return sum(self._rates.values())
+
+    def _try(self) -> dict[str, float]:
+        image = torch.full((1, 3, 256, 256), 0.5)
+        parts: dict[str, Callable[[], Any]]
+        if self.decoder is None:
+            twice = torch.cat([image, image])  # the second in place of decoding
+            parts = {"all": lambda: self.perceptual(twice, self.layers[-1:])}
+        else:
+            seen = self.features(image)
+            parts = {"encode": lambda: self.features(image), "decode": lambda: self.decode(seen, (256, 256))}
+        found = {}
+        for name, part in parts.items():
+            part()  # slower: memory and kernels are got ready
+            start = time.perf_counter()
+            part()
+            found[name] = (time.perf_counter() - start) / 256**2
+        return found
 
     def _timed(self, name: str, pixels: int, part: Callable[[], Any]) -> Any:
         """Do a part of a run and see how fast the machine is just now; small pictures don't tell."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+from cachetools import LRUCache
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +22,10 @@ from adain_core.controls import regions
 T = TypeVar("T")
 STRAY = 16  # regions without anything of their own beyond which a label map is suspect
 ROWS = 128  # taken at a time, which bounds memory and stays in the caches
+DECODED: LRUCache[Hashable, images.Picture] = LRUCache(  # bytes
+    2**25, getsizeof=lambda each: 4 * each.rgb.width * each.rgb.height
+)
+LOCK = threading.Lock()  # of DECODED
 
 
 class PictureError(ValueError):
@@ -159,9 +166,9 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
     A style too narrow for its size is taken as much larger as it must be: there are few pixels in it.
     """
     if longest is None or not role.startswith("style"):
-        return refusing(role, index, lambda: images.load(source, longest))
+        return refusing(role, index, lambda: _decoded(source, longest))
     least = refusing(role, index, lambda: images.least_side(images.measure(source)))
-    picture = refusing(role, index, lambda: images.load(source, max(longest, least)))
+    picture = refusing(role, index, lambda: _decoded(source, max(longest, least)))
     if least <= longest:
         return picture
     note = f"This picture is narrow, so it is seen at {least} pixels, not {longest}."
@@ -193,6 +200,24 @@ def _check_shape(
     refusing(role, index, lambda: images.check_shape(own, size))
     if own[0] < size[0] and not isinstance(source, Image.Image) and role != "style mask":  # styles are enlarged, too
         notes.append(f"{role.capitalize()}: it has {own[0]}x{own[1]} pixels and was enlarged to {size[0]}x{size[1]}.")
+
+
+def _decoded(source: images.Source, longest: int | None) -> images.Picture:
+    """Load a picture; a file that was loaded lately at that size isn't decoded again, unless it has changed."""
+    if isinstance(source, Image.Image) or longest is None:
+        return images.load(source, longest)
+    try:
+        file = os.stat(source)
+    except (OSError, ValueError):
+        return images.load(source, longest)  # which says what is wrong
+    key = (os.path.abspath(source), longest, file.st_ino, file.st_size, file.st_mtime_ns)
+    with LOCK:
+        found = DECODED.get(key)
+    if found is None:
+        found = images.load(source, longest)
+        with LOCK, suppress(ValueError):  # too large to keep
+            DECODED[key] = found
+    return replace(found, rgb=found.rgb.copy())  # whoever gets it may draw on it
 
 
 def refusing(role: str, index: int, read: Callable[[], T]) -> T:

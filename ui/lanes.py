@@ -28,7 +28,7 @@ import torch
 from gradio.context import LocalContext
 from gradio.server_messages import EstimationMessage
 
-from ui import guard
+from ui import guard, kept
 
 SHORT = 2.0  # seconds; what is expected to take longer, or does, is a long run
 LOOK = 0.2  # seconds between two looks at whether somebody still listens
@@ -231,7 +231,9 @@ class Lane:
             ends = time.monotonic() + self.limit
             try:
                 while not (turn.closed or turn.unfinished):
-                    call(views.put_nowait, ("step", next(steps)))
+                    with kept.collecting() as writing:
+                        step = next(steps)
+                    call(views.put_nowait, ("step", (step, writing)))
                     turn.unfinished = time.monotonic() > ends
             except StopIteration:
                 pass
@@ -258,7 +260,9 @@ class Lane:
             while True:
                 kind, value = await _within(LOOK, views.get()) or ("", None)
                 if kind == "step":
-                    yield value
+                    step, writing = value
+                    await asyncio.gather(*map(asyncio.wrap_future, writing))
+                    yield step
                 elif kind == "error":
                     raise value
                 elif kind == "end" or not listener.there():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
 from adain_core import Result, contracts, images, pipeline
 from adain_core.contracts import Method, bounds
+from ui.kept import keep as keep
+from ui.kept import keep_once
 from ui.uploads import SafeImage
 
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
@@ -47,15 +47,6 @@ class Offered(typing.Protocol):
 
     def thumbnail(self, width: int, height: int) -> tuple[Image.Image, str]:
         """Return it cropped to a size, and its title."""
-
-
-def keep(image: Image.Image, name: str) -> str:
-    """Save a picture where Gradio may serve it from and will delete it in time; return its path."""
-    folder = Path(get_upload_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=folder)) / name
-    images.save(image, path)
-    return str(path)
 
 
 def named(*parts: str | None) -> str:
@@ -218,7 +209,7 @@ def show(result: Result, name: str) -> dict[str, Any]:
         return {}
     more: list[str] = []
     full = keep(result.image, name)
-    before = keep(_small(result.content), "photograph.jpg")
+    before = keep_once(_small(result.content), "photograph.jpg")
     picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")
     width, height = result.image.size
     words = (

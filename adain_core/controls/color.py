@@ -26,7 +26,8 @@ from adain_core import contracts
 Pixels = NDArray[np.float32]  # [K,3], or [H,W,3], RGB in [0,1]
 Matrix = NDArray[np.float64]
 
-SAMPLE = 2**18  # pixels that moments, histograms and color shifts are taken from
+SAMPLE = 2**18  # pixels that moments and histograms are taken from
+FEW = 2**15  # that color shifts are taken from, which every run measures
 FLOOR = (2 / 255) ** 2  # variance below which a direction of the style's colors is rounding, not color
 ROWS = 128  # converted at a time, which bounds memory and stays in the caches
 STEPS = 600  # of lightness for one of L, where a grey is looked up
@@ -156,7 +157,7 @@ def color_shift(content: Image.Image, picture: Image.Image) -> float:
 
     About 2.3 is just noticeable; black to white is 100.
     """
-    one, other = (cv2.cvtColor(_sample(each)[None], cv2.COLOR_RGB2Lab) for each in (content, picture))
+    one, other = (cv2.cvtColor(_sample(each, FEW)[None], cv2.COLOR_RGB2Lab) for each in (content, picture))
     return float(np.linalg.norm(one - other, axis=-1).mean())
 
 
@@ -216,13 +217,13 @@ def _bytes(image: Image.Image, rows: slice) -> NDArray[np.uint8]:
     return np.asarray(image.crop((0, top, image.width, bottom)))
 
 
-def _sample(image: Image.Image) -> Pixels:
+def _sample(image: Image.Image, most: int = SAMPLE) -> Pixels:
     """Take every pixel, or of a large picture as many, evenly spaced; [K,3]."""
-    return _pixels(_small(image)).reshape(-1, 3)
+    return _pixels(_small(image, most)).reshape(-1, 3)
 
 
-def _small(image: Image.Image) -> Image.Image:
-    step = max(1, int((image.width * image.height / SAMPLE) ** 0.5))
+def _small(image: Image.Image, most: int = SAMPLE) -> Image.Image:
+    step = max(1, int((image.width * image.height / most) ** 0.5))
     size = (max(1, image.width // step), max(1, image.height // step))
     return image if step == 1 else image.resize(size, Image.Resampling.NEAREST)
 
