@@ -169,6 +169,8 @@ class Method:
         random: whether the seed changes the picture.
         spatial: whether it knows regions and tiles.
         styled: whether the styles change the picture.
+        cost: guess of what a single pass takes for a pixel beside encoding and decoding it, over these.
+        pairs: whether that grows with the style's pixels, too; then `cost` is for a pixel of each.
         presets: by name, values of parameters that go together, such as a paper's own.
     """
 
@@ -181,6 +183,8 @@ class Method:
     random: bool = False
     spatial: bool = False
     styled: bool = True
+    cost: float = 0.0
+    pairs: bool = False
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

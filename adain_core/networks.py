@@ -217,6 +217,7 @@ class Networks:
         self.memory: LRUCache[Hashable, Any] = LRUCache(MEMORY, getsizeof=_bytes)
         self._lock, self._trying = threading.Lock(), threading.Lock()
         self._rates: dict[str, float] = {}  # seconds a pixel
+        self.own: dict[str, float] = {}  # what single passes take, see costs.py
         self._paces: dict[str, float] = {}  # seconds a pixel and step of methods that optimize
 
     @property

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adain_core import images, machine, methods, metrics, places, weights
+from adain_core import costs, images, machine, methods, metrics, places, weights
 from adain_core.contracts import (
     LIMITS,
     Method,
@@ -204,6 +204,8 @@ def run(
         for step in steps:
             if step.losses and step.iteration > 1:
                 networks.learn(method.name, math.prod(picture.size), time.perf_counter() - before)
+            elif step.image is not None and step.iterations == 1:
+                costs.learn(method, params, networks, math.prod(picture.size), longest, step.seconds)
             image = None
             last = step.iteration == step.iterations or bool(step.note)
             if step.image is not None and (last or time.monotonic() - finished >= settings.interval):
@@ -260,6 +262,7 @@ def forecast(
     areas = [tile.area for tile in plan]
     again = len(plan) > 1 and not _kept(size[0] * size[1], len(plan), networks)
     seconds = networks.rate * sum(areas) * (1.5 if again else 1)  # tiles are encoded once or twice
+    seconds += costs.expect(method, params, networks, size[0] * size[1], scale.longest(settings))
     if steps := _steps(params, networks):
         seconds = min(networks.pace(method.name) * sum(areas) * steps, getattr(params, "seconds", math.inf))
     return Forecast(seconds, _check_memory(size, areas, networks, masks, settings.bits), len(plan), size)

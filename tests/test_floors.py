@@ -43,6 +43,7 @@ FLOORS = {  # a package's floor holds for its files
     "adain_core.weights.sources": 2.8,
     "adain_core.weights": 3,
     "adain_core.places": 3,
+    "adain_core.costs": 2.9,
     "adain_core.settings": 3.5,
     "adain_core.pipeline": 4,
     "adain_core.judge": 3.5,

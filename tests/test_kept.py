@@ -62,6 +62,18 @@ def iter_of(make):
     yield make()
 
 
+def test_a_picture_whose_own_file_goes_is_written(folder, picture):
+    picture.save(folder / "own.png")
+
+    def steps():
+        with Image.open(folder / "own.png") as image:
+            path = kept.keep(image, "one.png")
+        (folder / "own.png").unlink()
+        yield path
+
+    assert run(steps())[0][1]
+
+
 def test_the_same_picture_is_written_once(picture, monkeypatch):
     first = kept.keep_once(picture, "photograph.jpg")
     monkeypatch.setattr(images, "save", lambda *_: pytest.fail("written again"))

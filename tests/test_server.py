@@ -240,15 +240,25 @@ class TestStart:
         ("error", "words"),
         [
             (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: {folder} takes nothing more."),
+            (
+                ValueError("When localhost is not accessible, a shareable link must be created."),
+                "The server doesn't answer at 127.0.0.1; set NO_PROXY=127.0.0.1 if there is a proxy, or try again.",
+            ),
             (PermissionError(errno.EACCES, "Permission denied", "/b"), "/b can't be used: Permission denied."),
         ],
     )
-    def test_a_folder_that_can_not_be_written_is_told(self, tmp_path, monkeypatch, capsys, error, words):
+    def test_what_keeps_it_from_starting_is_told(self, tmp_path, monkeypatch, capsys, error, words):
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
         with pytest.raises(typer.Exit) as exit, server.starting("127.0.0.1", None):
             raise error
         assert exit.value.exit_code == 1 and capsys.readouterr().err == words.format(folder=tmp_path) + "\n"
         assert not [*tmp_path.iterdir()]
+
+
+def test_a_busy_machine_has_time_to_answer():
+    said = iter([False, False, True])
+    assert server.answers("http://127.0.0.1", lambda _: next(said)) and next(said, None) is None
+    assert not server.answers("http://127.0.0.1", lambda _: False)
 
 
 def typer_app():

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adain_core import images, machine, networks, pipeline, run, stylize, weights
+from adain_core import images, machine, methods, networks, pipeline, run, stylize, weights
 from adain_core.contracts import Region, Space, Style
 from adain_core.controls import tiles
 from adain_core.methods import adain
@@ -144,6 +145,29 @@ def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monke
     stylize(photo, painting, **options)
     with pytest.raises(ValueError, match="needs about"):
         stylize(photo, painting, strength_map=ramp, **options)
+
+
+@pytest.mark.parametrize("method", ["style_swap", "wct", "histogram_match", "adain"])
+def test_the_forecast_follows_what_a_pass_took_whatever_the_sizes(method, monkeypatch):
+    tiny, own = make_networks(), methods.get(method)
+    monkeypatch.setattr(networks.Networks, "rate", 1e-9)
+    pairs = method == "style_swap"
+
+    def slow(content, styles, *given):
+        for step in own.run(content, styles, *given):
+            work = content[0, 0].numel() * (styles[0].image[0, 0].numel() if pairs else 1)
+            yield replace(step, seconds={"encode content": 100.0, "own": 1e-6 * work})
+
+    monkeypatch.setattr(methods, "get", lambda _: replace(own, run=slow))
+    options = {"networks": tiny, "method": method, **({"layer": "relu4_1", "by": "network"} if pairs else {})}
+    square = Image.new("RGB", (200, 200), "red")
+    before = pipeline.forecast(square, **options).seconds
+    assert before == pytest.approx((1 + own.cost * (512**2 if pairs else 1)) * 1e-9 * 200**2)
+    list(pipeline.run(square, [square], **options, style_size=100))
+    for size, style in ((200, 100), (400, 100), (300, 200)):
+        work = size**2 * (style**2 if pairs else 1)
+        found = pipeline.forecast(square, **options, size=size, style_size=style, alpha=0.5).seconds
+        assert found == pytest.approx(1e-6 * work, rel=0.01)
 
 
 def test_kept_features_are_forecast(tiny, monkeypatch):

@@ -62,6 +62,7 @@ def collecting() -> Iterator[list[Future[None]]]:
 
 
 def _save(image: Image.Image, path: Path) -> None:
+    image.load()  # its own file may be gone by then
     writing = getattr(_own, "writing", None)
     if writing is None:
         images.save(image, path)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import gradio as gr
 import torch
 import typer
+from gradio import networking
 from gradio.utils import get_upload_folder
 from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +26,7 @@ from adain_core.weights import MODELS, WeightsError, get, here, sources
 from ui import guard, storage, uploads
 from ui.widgets import QUIET, SERVER, sentence
 
+TRIES = 10  # of 3 seconds
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -42,6 +44,12 @@ def starting(host: str, port: int | None) -> Iterator[None]:
             words = f"The disk is full: {get_upload_folder()} takes nothing more."
         else:
             words = f"{error.filename or get_upload_folder()} can't be used: {error.strerror or error}."
+        typer.echo(words, err=True)
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if "localhost" not in str(error):  # Gradio's words where its own request gets no answer
+            raise
+        words = f"The server doesn't answer at {host}; set NO_PROXY={host} if there is a proxy, or try again."
         typer.echo(words, err=True)
         raise typer.Exit(1) from None
 
@@ -65,6 +73,7 @@ def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = Fa
         if importlib.util.find_spec("mcp") is None:
             raise typer.BadParameter('--mcp needs a package that is not here: pip install "mcp>=1.21,<2"')
         prepare_tools()
+    networking.url_ok = answers
     handler = logging.StreamHandler()
     handler.setFormatter(Lines())
     logging.basicConfig(handlers=[handler])
@@ -86,6 +95,11 @@ class Lines(logging.Formatter):
         words = record.getMessage() if error is None else f"{record.getMessage()}: {type(error).__name__}: {error}"
         words = "".join(each if each.isprintable() else "?" for each in " ".join(words.split()))
         return f"{self.formatTime(record)} {words[:1000]}"
+
+
+def answers(url: str, once: Callable[[str], bool] = networking.url_ok) -> bool:
+    """Say whether the server answers, which takes some tries on a busy machine; Gradio gives up after 3 seconds."""
+    return any(once(url) for _ in range(TRIES))
 
 
 def limit(size: int, steps: int, seconds: float) -> None:

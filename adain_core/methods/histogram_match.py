@@ -28,4 +28,5 @@ METHOD = Method(
     summary="Matches the whole histogram of each feature channel, where AdaIN matches mean and standard deviation.",
     params=Params,
     run=run,
+    cost=5,
 )

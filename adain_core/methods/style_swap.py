@@ -154,4 +154,6 @@ METHOD = Method(
     summary="Replaces each patch of the photograph's features with the most similar patch of the painting.",
     params=Params,
     run=run,
+    cost=7e-5,
+    pairs=True,
 )

@@ -63,4 +63,5 @@ METHOD = Method(
     summary="Matches mean and covariance of all feature channels together, where AdaIN takes each channel alone.",
     params=Params,
     run=run,
+    cost=0.6,
 )
