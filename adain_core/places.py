@@ -204,7 +204,7 @@ def _check_shape(
 
 def _decoded(source: images.Source, longest: int | None) -> images.Picture:
     """Load a picture; a file that was loaded lately at that size isn't decoded again, unless it has changed."""
-    if isinstance(source, Image.Image) or longest is None:
+    if not isinstance(source, (str, os.PathLike)) or longest is None:
         return images.load(source, longest)
     try:
         file = os.stat(source)

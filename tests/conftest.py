@@ -21,6 +21,12 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, max_exa
 settings.load_profile("repeatable")
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and lose much where other programs run
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright leaves an event loop running in this thread, where asyncio.run would fail."""
+    items.sort(key=lambda item: "browser" in item.fixturenames)
+
+
 WIDTHS = (4, 6, 8, 10)
 LEVELS = ("relu4_1", "relu3_1", "relu2_1")
 

@@ -27,11 +27,13 @@ def normalize(weights: Sequence[float] | None, styles: int) -> tuple[float, ...]
         raise ValueError(f"Styles: {styles}, but weights: {len(weights)} ({given}); give one weight a style.")
     if not all(math.isfinite(weight) for weight in weights):
         raise ValueError(f"The weights are {given}; each must be a finite number.")
-    largest = max(map(abs, weights), default=0.0) or 1.0
-    weights = [weight / largest for weight in weights]  # the sum of large ones would overflow
+    power = math.frexp(max(map(abs, weights), default=0.0))[1]
+    weights = [math.ldexp(weight, -power) for weight in weights]  # exact; the sum of large ones would overflow
     total = math.fsum(weights)
     if total <= 0:
-        raise ValueError(f"The weights {given} sum to {total * largest:g}; they must sum to more than 0.")
+        raise ValueError(
+            f"The weights {given} sum to {total * 2.0 ** min(power, 1023):g}; they must sum to more than 0."
+        )
     if max(map(abs, weights)) > LARGEST * total:
         raise ValueError(f"The weights {given} nearly cancel: divided by their sum, one would exceed {LARGEST:g}.")
     return tuple(weight / total for weight in weights)

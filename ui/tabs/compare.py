@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from adain_core import PictureError, methods, report
@@ -18,6 +17,7 @@ from adain_core.comparison import FIRST, Comparison, arrange, compare, improves,
 from ui import endpoints, examples, fields, lanes, outputs, scores, server
 from ui.pair import Pair
 from ui.server import on_gpu
+from ui.skip import Skip, new_folder
 from ui.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
 from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 
@@ -40,29 +40,6 @@ MAPS = {
         "Bright areas have changed color; the brightest by a Delta E of 60 or more.",
     ),
 }
-
-
-class Skip:
-    """The methods of a run that nobody wants any more.
-
-    A method is wanted as long as its file is there, since on ZeroGPU the run has a process of its own.
-    """
-
-    def __init__(self) -> None:
-        self.folder = _folder()
-        for name in methods.find():
-            (self.folder / name).touch()
-
-    def __contains__(self, name: object) -> bool:
-        return not (self.folder / str(name)).exists()
-
-    def add(self, name: str) -> None:
-        """Stop one method."""
-        (self.folder / name).unlink(missing_ok=True)
-
-    def add_all(self) -> None:
-        """Stop whatever is left."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def begin(skip: Skip | None) -> tuple[Skip, str]:
@@ -186,15 +163,9 @@ def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict
         yield {"status": words, "plot": outputs.plot(now), **outputs.cell(output, outputs.picture(output))}
         if output.state != "running":
             yield {"table": scores.draw(report.score(now))}
-    folder = _folder()
+    folder = new_folder()
     report.save(now, folder)
     yield outputs.show(folder, name)
-
-
-def _folder() -> Path:
-    """Make a folder whose files Gradio serves and will delete in time."""
-    Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=get_upload_folder()))
 
 
 def build(pair: Pair) -> None:
@@ -357,6 +328,8 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
     inputs = {ui[name] for name in (*given, *parameters)}
     changed = [*(ui[name] for name in ui if name not in (*parameters, *given)), ui["content_note"], ui["style_note"]]
 
+    state = ui["skip"]
+
     def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
         return {named[component]: value for component, value in data.items()}
 
@@ -366,7 +339,7 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
             yield from map(shown, show_all(values(data)))
             yield {ui["stop"]: gr.update(interactive=False)}
         finally:
-            data[ui["skip"]].add_all()
+            data[state].add_all()
 
     def shown(view: Mapping[str, Any]) -> dict[gr.components.Component, Any]:
         return {ui[name]: value for name, value in view.items()}
@@ -387,10 +360,20 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
             skip.add_all()
         return sentence("Stopping; the pictures that are ready stay."), gr.update(interactive=False)
 
-    state = ui["skip"]
     wire_start(ui, [run_button.click])
     begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
-    run = lanes.in_turn(start, lambda data: _seconds(values(data)), lambda *said: shown(waiting(*said)))
+    turn = lanes.in_turn(start, lambda data: _seconds(values(data)), lambda *said: shown(waiting(*said)))
+
+    async def run(data: dict[gr.components.Component, Any]) -> AsyncIterator[dict[gr.components.Component, Any]]:
+        began = False
+        async with aclosing(turn(data)) as views:
+            async for view in views:
+                began = began or ui["status"] not in view  # it begins with Stop's button alone
+                if not began and data[state].all:
+                    yield shown({"status": sentence("Stopped before it began."), "stop": gr.update(interactive=False)})
+                    return  # and leaves the queue
+                yield view
+
     wire_failure(ui, [begun.then(run, inputs, changed, **COMPUTE)])
     ui["stop"].click(stop_all, state, [ui["status"], ui["stop"]], **QUIET)
     for name in methods.find():
