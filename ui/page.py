@@ -59,11 +59,12 @@ def checked(value: Any, block: Any) -> Any:
     if isinstance(block, gr.Number | gr.Slider):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise gr.Error(f"{block.label} is {shown(value)}, but it must be a number.", print_exception=False)
-    if isinstance(block, gr.Dropdown) and not block.multiselect and isinstance(value, list):
-        raise gr.Error(f"{block.label} must be one of its choices.", print_exception=False)
     if block.data_model is not None and isinstance(value, str):
         value = {"path": value}
-    return own(value)
+    value = own(value)
+    if isinstance(block, gr.Dropdown) and not block.multiselect and isinstance(value, list):
+        raise gr.Error(f"{block.label} must be one of its choices.", print_exception=False)
+    return value
 
 
 def shown(value: Any) -> str:
