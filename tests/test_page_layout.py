@@ -106,6 +106,13 @@ def test_the_button_stays_in_reach_whatever_the_method(window):
     window.locator("#advanced > button").click()
 
 
+def test_a_canvas_fills_its_field(window):
+    show(window, "Regions")
+    window.locator("#regions-canvas canvas").first.wait_for()
+    width = "document.querySelector('#regions-canvas{}').getBoundingClientRect().width"
+    assert window.evaluate(width.format(" canvas")) > 0.95 * window.evaluate(width.format(""))
+
+
 def test_the_page_is_centered(browser, url):
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     page.goto(url)
