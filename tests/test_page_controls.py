@@ -132,9 +132,11 @@ def test_masks_stand_beside_their_paintings(tmp_path):
     values = {f"{slot}{part}": None for slot in stylize.SLOTS for part in ("", "_mask")}
     values |= {f"{slot}_mask_canvas": [] for slot in stylize.SLOTS}
     values |= {"style": files["one"], "style_3": files["three"], "method": "adain"}
+    values |= {f"{slot}_mask_of": values[slot] for slot in stylize.SLOTS}
     assert stylize._style_masks(values, ["style", "style_3"]) is None
     values["style_3_mask"] = files["mask"]
     assert stylize._style_masks(values, ["style", "style_3"]) == [None, files["mask"]]
+    assert stylize._style_masks(values | {"style_3_mask_of": files["one"]}, ["style", "style_3"]) is None  # another's
     with pytest.raises(PictureError, match="^Style mask 2: This method takes the whole painting"):
         stylize._style_masks(values | {"method": "gatys"}, ["style", "style_3"])
 
