@@ -213,9 +213,8 @@ class TestInABrowser:
 
     def test_every_picture_and_control_has_a_name(self, tab):
         tab.locator("#photos button[aria-label='Astronaut']").wait_for()
-        assert tab.evaluate("[...document.images].filter(image => !image.alt && !image.closest('footer')).length") == 0
-        nameless = "[...document.querySelectorAll('button')].filter(b => !b.innerText.trim() && !b.ariaLabel).length"
-        assert tab.evaluate(nameless) == 0
+        tab.wait_for_function("[...document.images].every(image => image.alt || image.closest('footer'))")
+        tab.wait_for_function("[...document.querySelectorAll('button')].every(b => b.innerText.trim() || b.ariaLabel)")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_a_phone(self, tab, url, scheme):
