@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SHARED = pytest.StashKey[str]()
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 FLAGS += " --disable-component-update"
 
@@ -53,9 +54,13 @@ def serving(tmp_path_factory, *options: str):
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory):
-    with serving(tmp_path_factory) as address:
-        yield address
+def url(tmp_path_factory, request):
+    """One server for all modules that take this fixture over, each of which would have one of its own otherwise."""
+    if SHARED not in request.config.stash:
+        server = ExitStack()
+        request.config.stash[SHARED] = server.enter_context(serving(tmp_path_factory))
+        request.config.add_cleanup(server.close)
+    return request.config.stash[SHARED]
 
 
 @pytest.fixture(scope="session")
