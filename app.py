@@ -8,10 +8,13 @@ import gradio as gr
 import typer
 from typer import Option
 
-from adain_core import load, pipeline
-from ui import delivery, examples, guard, lanes, memory, server, sessions, storage, tabs
-from ui.page import Page
-from ui.pair import Pair
+from adain_core import load
+from adain_core.runs import pipeline
+from ui import examples, server, tabs
+from ui.components import memory
+from ui.components.pair import Pair
+from ui.serving import delivery, guard, lanes, sessions, storage
+from ui.serving.page import Page
 from ui.theme import HEADER, SHEETS, script, theme
 
 THREADS = 40  # of Gradio's beside those of runs that wait

@@ -8,9 +8,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adain_core.comparison import compare
+    from adain_core.evaluation.comparison import compare
     from adain_core.normalization import adain
-    from adain_core.pipeline import PictureError, Result, forecast, run, stylize, stylize_all
+    from adain_core.runs.pipeline import PictureError, Result, forecast, run, stylize, stylize_all
     from adain_core.weights import WeightsError, load
 
 __version__ = "0.1.0"
@@ -26,13 +26,13 @@ __all__ = [
     "stylize",
     "stylize_all",
 ]
-_HOMES = {"adain": "normalization", "compare": "comparison", "load": "weights", "WeightsError": "weights"}
+_HOMES = {"adain": "normalization", "compare": "evaluation.comparison", "load": "weights", "WeightsError": "weights"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: torch takes seconds, in which Ctrl-C must find us listening."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'pipeline')}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'runs.pipeline')}"), name)
     globals()[name] = found
     return found

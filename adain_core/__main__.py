@@ -12,7 +12,8 @@ def main() -> NoReturn:
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:  # torch takes seconds to load, and fails in many ways if interrupted
         signal.signal(signal.SIGINT, _stop)
-    from adain_core import cli, console
+    from adain_core import cli
+    from adain_core.system import console
 
     signal.signal(signal.SIGINT, handler)
     console.run(cli.app)

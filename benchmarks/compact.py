@@ -35,13 +35,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from adain_core import console, files, images, weights
+from adain_core import images, weights
 from adain_core.contracts import Style
 from adain_core.losses import gram
 from adain_core.losses.mean_std import mean_std
 from adain_core.methods import adain
-from adain_core.networks import Networks
-from adain_core.optimize import Params, optimize
+from adain_core.networks.model import Networks
+from adain_core.optimization.loop import Params, optimize
+from adain_core.system import console, files
 from adain_core.training.distill import regress, rows
 from adain_core.training.pictures import KINDS, held_out, vary
 from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss

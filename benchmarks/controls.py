@@ -26,7 +26,8 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import console, load, run
+from adain_core import load, run
+from adain_core.system import console
 from ui import examples
 
 PHOTO, STYLE, OTHER = (

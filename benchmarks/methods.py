@@ -22,11 +22,14 @@ import torch
 import typer
 from PIL import Image
 
-from adain_core import compare, console, images, losses, methods, metrics, objective, weights
+from adain_core import compare, images, losses, methods, weights
 from adain_core.contracts import Style
+from adain_core.evaluation.meter import Meter
 from adain_core.methods.gatys import GRAM
-from adain_core.networks import Networks
-from adain_core.optimize import Params, optimize
+from adain_core.networks.model import Networks
+from adain_core.optimization import objective
+from adain_core.optimization.loop import Params, optimize
+from adain_core.system import console
 from ui import examples
 
 ITERATIONS = 500
@@ -104,7 +107,7 @@ def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps
 
 def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor) -> float:
     """Return the MiB that two steps under a loss take above rest, at their peak."""
-    meter = metrics.Meter(networks.device)
+    meter = Meter(networks.device)
     with meter():
         list(optimize(content, [Style(style)], {losses.find()[name]: 1.0}, Params(steps=2), networks))
     return meter.bytes / 2**20

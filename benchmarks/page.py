@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adain_core import console
+from adain_core.system import console
 
 ROOT = Path(__file__).parents[1]
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"

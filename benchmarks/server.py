@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import psutil
 import typer
 
-from adain_core import console
+from adain_core.system import console
 
 ROOT = Path(__file__).parents[1]
 PAIR = {"content": "examples/photos/tiger.jpg", "style": "examples/styles/night_river.jpg"}

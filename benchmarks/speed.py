@@ -23,10 +23,11 @@ import torch
 import typer
 from torch.utils.flop_counter import FlopCounterMode
 
-from adain_core import console, weights
+from adain_core import weights
 from adain_core.contracts import Style
 from adain_core.methods import adain
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
+from adain_core.system import console
 
 STAGES = ("encode content", "encode style", "AdaIN", "decode")
 

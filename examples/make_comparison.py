@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import shutil
 
-from adain_core import compare, report
+from adain_core import compare
+from adain_core.evaluation import report
 from ui import examples
 
 FOLDER = examples.FOLDER / "comparison"

@@ -9,9 +9,10 @@ from conftest import picture
 from PIL import Image
 from pydantic import Field
 
-from adain_core import compare, methods, metrics
-from adain_core.comparison import Comparison
+from adain_core import compare, methods
 from adain_core.contracts import Method, MethodParams, Step
+from adain_core.evaluation.comparison import Comparison
+from adain_core.images import metrics
 
 
 class Params(MethodParams):

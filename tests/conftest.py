@@ -13,8 +13,9 @@ from hypothesis import settings
 from PIL import Image
 
 from adain_core import weights
-from adain_core.compact import CompactDecoder, CompactEncoder, Gains
-from adain_core.networks import Decoder, Encoder, Networks
+from adain_core.networks.compact import CompactDecoder, CompactEncoder, Gains
+from adain_core.networks.model import Networks
+from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights import hub as client
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from adain_core import weights  # noqa: E402
-from adain_core.networks import Decoder, Encoder  # noqa: E402
+from adain_core.networks.vgg import Decoder, Encoder  # noqa: E402
 from adain_core.weights.hub import Source  # noqa: E402
 
 WIDTHS = (4, 6, 8, 10)

@@ -5,7 +5,7 @@ from conftest import make_networks, picture
 from adain_core import images
 from adain_core.contracts import Style
 from adain_core.losses import find
-from adain_core.optimize import Params, optimize
+from adain_core.optimization.loop import Params, optimize
 
 CONTENT, STYLE = images.to_tensor(picture(40, 36, 1)), images.to_tensor(picture(44, 40, 2))
 GRAM = {find()["gram"]: 1.0}

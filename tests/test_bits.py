@@ -12,7 +12,8 @@ from PIL import Image
 from test_cli import call_with
 from test_saving import photograph
 
-from adain_core import images, pipeline, stylize, weights
+from adain_core import images, stylize, weights
+from adain_core.runs import pipeline
 
 FILES = ["a.png", "a.tiff"]
 RECORD = '{"word": "grün"}'

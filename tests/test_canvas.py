@@ -8,7 +8,7 @@ import pytest
 from fastapi import HTTPException
 from PIL import Image
 
-from ui import uploads
+from ui.serving import uploads
 
 
 @pytest.fixture

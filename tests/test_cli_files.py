@@ -12,7 +12,8 @@ from conftest import picture
 from PIL import Image
 from test_cli import ONE, call, files, pictures  # noqa: F401
 
-from adain_core import images, pipeline
+from adain_core import images
+from adain_core.runs import pipeline
 
 ROOT = Path(__file__).parents[1]
 

@@ -4,10 +4,10 @@ from conftest import LEVELS, WIDTHS, make_networks
 from torch import nn
 
 from adain_core import images, weights
-from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse, Gains
 from adain_core.contracts import Style
 from adain_core.methods import adain
-from adain_core.networks import Networks
+from adain_core.networks.compact import CompactDecoder, CompactEncoder, CompactInverse, Gains
+from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, restyle, statistics
 
 

@@ -12,10 +12,11 @@ from conftest import picture, pixels
 from PIL import Image
 from test_cli import call
 
-from adain_core import compare, images, report, stylize, weights
-from adain_core import comparison as core
+from adain_core import compare, images, stylize, weights
 from adain_core.contracts import MethodParams, Step
-from adain_core.judge import Judge
+from adain_core.evaluation import comparison as core
+from adain_core.evaluation import report
+from adain_core.evaluation.judge import Judge
 
 ours, ticks = comparisons.ours, comparisons.ticks
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from benchmarks.page import measure
-from ui import delivery
+from ui.serving import delivery
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 LONG = {"words": ["painting"] * 1000}

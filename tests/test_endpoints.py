@@ -22,8 +22,8 @@ from gradio_client.utils import Status
 from PIL import Image
 from test_page import ROOT, serving
 
+from ui.serving.uploads import REFUSED
 from ui.tabs import compare
-from ui.uploads import REFUSED
 
 url, client, files = test_page.url, test_page.client, test_page.files
 ENDPOINTS = {  # by name its description's first words and its first parameters

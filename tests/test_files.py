@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from adain_core import files
+from adain_core.system import files
 
 
 @contextmanager

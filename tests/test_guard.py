@@ -16,7 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from ui import guard, server
+from ui import server
+from ui.serving import guard
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 TABS = ("Compare", "Controls", "Regions", "Stylize")

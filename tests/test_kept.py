@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adain_core import images
-from ui import kept, lanes
+from ui.serving import kept, lanes
 
 
 @pytest.fixture(autouse=True)

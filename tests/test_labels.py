@@ -9,7 +9,7 @@ from conftest import picture, pixels
 from PIL import Image, ImageDraw
 
 from adain_core import images, run
-from adain_core.places import PictureError
+from adain_core.runs.inputs import PictureError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 from gradio.context import LocalContext
 
-from ui import lanes
+from ui.serving import lanes
 
 
 class Work:

@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from adain_core import metrics
 from adain_core.controls.color import color_shift
-from adain_core.metrics import Meter, difference, heat, ssim
+from adain_core.evaluation.meter import Meter
+from adain_core.images import metrics
+from adain_core.images.metrics import difference, heat, ssim
 
 
 def test_ssim_of_equal_flat_and_opposite_pictures_by_hand():

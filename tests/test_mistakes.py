@@ -11,8 +11,10 @@ from conftest import picture
 from PIL import Image
 from test_cli import ONE, call, call_with, files, halves, pictures  # noqa: F401
 
-from adain_core import compare, console, forecast, methods, pipeline, run, stylize
+from adain_core import compare, forecast, methods, run, stylize
 from adain_core.controls import mixing
+from adain_core.runs import pipeline
+from adain_core.system import console
 
 LONG = "y" * 5000
 OWNERS = {name: each.name for each in methods.find().values() for name in each.params.model_fields}

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
-import adain_core.vision  # noqa: F401  (makes torchvision importable beside any torch)
+import adain_core.images.vision  # noqa: F401  (makes torchvision importable beside any torch)
 from adain_core import weights
-from adain_core.networks import WIDTHS as FULL
-from adain_core.networks import Decoder, Encoder, Networks, convolutions
+from adain_core.networks.model import Networks
+from adain_core.networks.vgg import WIDTHS as FULL
+from adain_core.networks.vgg import Decoder, Encoder, convolutions
 from adain_core.normalization import statistics
 
 PAPER_ENCODER = {0: "conv0", 2: "conv1_1", 5: "conv1_2", 9: "conv2_1", 12: "conv2_2", 16: "conv3_1"}
@@ -176,7 +177,7 @@ def test_statistics_are_kept_apart_from_features(tiny, monkeypatch):
 
 def test_statistics_of_an_encoding_wait_until_they_are_asked_for(tiny, monkeypatch):
     calls, image = [], torch.rand(1, 3, 40, 32)
-    monkeypatch.setattr("adain_core.networks.statistics", lambda x: (calls.append(x.shape), statistics(x))[1])
+    monkeypatch.setattr("adain_core.networks.model.statistics", lambda x: (calls.append(x.shape), statistics(x))[1])
     encoded = tiny.encode(image)
     assert not calls
     found = encoded.statistics
@@ -188,7 +189,7 @@ def test_statistics_of_an_encoding_wait_until_they_are_asked_for(tiny, monkeypat
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch):
     images = [torch.full((1, 3, 16, 16), value) for value in (0.1, 0.2, 0.3)]
     size = sum(4 * side * side * channels for side, channels in ((8, 6), (4, 8), (2, 10)))  # bytes
-    monkeypatch.setattr("adain_core.networks.MEMORY", 2 * size)
+    monkeypatch.setattr("adain_core.networks.model.MEMORY", 2 * size)
     tiny = make_networks()
     for image in images:
         tiny.encode(image)
@@ -223,7 +224,7 @@ def test_two_threads_get_their_own_pictures(tiny):
 
 def test_the_rate_is_tried_once_and_then_follows_the_runs(tiny, one_level, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("adain_core.networks.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("adain_core.networks.model.time.perf_counter", lambda: now[0])
 
     def takes(module, seconds):
         module.register_forward_hook(lambda *_: now.__setitem__(0, now[0] + seconds))

@@ -10,9 +10,10 @@ from adain_core import images
 from adain_core.contracts import Style
 from adain_core.losses import find
 from adain_core.methods import gatys, mrf
-from adain_core.networks import Encoder, Networks
-from adain_core.objective import objective, shares
-from adain_core.optimize import Params
+from adain_core.networks.model import Networks
+from adain_core.networks.vgg import Encoder
+from adain_core.optimization.loop import Params
+from adain_core.optimization.objective import objective, shares
 
 
 def minimized(params, losses, networks, places=1):

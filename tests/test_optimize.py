@@ -11,12 +11,12 @@ from conftest import make_networks, picture
 from optimizing import CONTENT, STYLE, go, spy
 
 from adain_core import images, run, stylize
-from adain_core import optimize as loop
 from adain_core.contracts import Style, StyleLoss
 from adain_core.losses import find
 from adain_core.losses.total_variation import total_variation
 from adain_core.methods import adain
-from adain_core.optimize import Average, Moving, Params, optimize
+from adain_core.optimization import loop as loop
+from adain_core.optimization.loop import Average, Moving, Params, optimize
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
@@ -245,7 +245,7 @@ def test_closing_between_two_steps_frees_everything(monkeypatch):
 def test_too_little_memory_is_said_before_it_starts(monkeypatch):
     networks = make_networks()
     monkeypatch.setattr(networks, "perceptual", lambda *_: pytest.fail("it started"))
-    monkeypatch.setattr("adain_core.machine.free_memory", lambda: 2_000_000)
+    monkeypatch.setattr("adain_core.system.machine.free_memory", lambda: 2_000_000)
     message = (
         "^Optimizing a picture of 40x36 pixels takes about 0.0037 GB of memory, but 0.002 GB are free; choose a sm"
     )

@@ -14,11 +14,12 @@ import test_page
 from conftest import picture
 from PIL import Image
 
-from adain_core import methods, report
-from adain_core.comparison import Output, Point
-from ui import curves, outputs, scores
+from adain_core import methods
+from adain_core.evaluation import report
+from adain_core.evaluation.comparison import Output, Point
+from ui.components import curves, outputs, scores
+from ui.components.widgets import drawn
 from ui.tabs import compare
-from ui.widgets import drawn
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 FALLING = [Point(number, 0.1 * number, 8 / 2 ** (number - 1)) for number in range(1, 6)]  # 8, 4, 2, 1, 0.5

@@ -14,8 +14,8 @@ from gradio_client import handle_file
 from PIL import Image
 
 from adain_core import PictureError
-from adain_core.pipeline import Settings
-from ui import widgets
+from adain_core.runs.pipeline import Settings
+from ui.components import widgets
 from ui.tabs import stylize
 
 tab = browser.tab

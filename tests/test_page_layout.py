@@ -10,7 +10,7 @@ import test_page
 from conftest import picture
 from PIL import Image
 
-from ui import stage
+from ui.components import stage
 
 url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 WINDOWS = {320: 568, 390: 844, 820: 1180, 1366: 768, 1920: 1080}

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 import test_page
 
-from ui import memory
+from ui.components import memory
 
 url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
 OLD = {"size": 8192, "adain-alpha": "strong", "color": ["off"], "compare-methods": ["none"], "gone": {}, "method": True}

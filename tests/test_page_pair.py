@@ -8,7 +8,7 @@ from browser import saved
 from conftest import picture
 from PIL import Image
 
-from ui import fields
+from ui.components import fields
 from ui.tabs import regions
 
 url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab

@@ -6,7 +6,7 @@ from browser import gradient, label_map, labels_of
 from conftest import picture
 from PIL import Image, ImageColor
 
-from ui import masks, painting, sheet
+from ui.components import masks, painting, sheet
 
 
 class TestPainting:

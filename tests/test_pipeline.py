@@ -5,8 +5,10 @@ import torch
 from conftest import make_networks, picture
 from PIL import Image
 
-from adain_core import PictureError, images, methods, metrics, pipeline, run, stylize, stylize_all
+from adain_core import PictureError, images, methods, run, stylize, stylize_all
 from adain_core.contracts import Method, MethodParams, Step
+from adain_core.images import metrics
+from adain_core.runs import pipeline
 
 
 @pytest.mark.parametrize(

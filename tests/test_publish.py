@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from test_floors import imports
 
 from adain_core import __main__ as cli
-from adain_core import publish, weights
+from adain_core import weights
+from adain_core.weights import publish
 
 
 @pytest.fixture

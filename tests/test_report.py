@@ -10,9 +10,10 @@ from comparisons import Plain, flat, last
 from conftest import make_networks, picture
 from PIL import Image
 
-from adain_core import report, sheet, weights
-from adain_core.comparison import Comparison, Output, Point
-from adain_core.judge import Judge
+from adain_core import weights
+from adain_core.evaluation import report, sheet
+from adain_core.evaluation.comparison import Comparison, Output, Point
+from adain_core.evaluation.judge import Judge
 
 ours = comparisons.ours
 

@@ -28,8 +28,12 @@ from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
 import app
-from adain_core import contracts, methods, pipeline, publish, weights
-from ui import delivery, endpoints, guard, server, widgets
+from adain_core import contracts, methods, weights
+from adain_core.runs import pipeline
+from adain_core.weights import publish
+from ui import endpoints, server
+from ui.components import widgets
+from ui.serving import delivery, guard
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 from gradio import route_utils, state_holder
 
-from ui import sessions
+from ui.serving import sessions
 
 
 def in_a_loop(function):

@@ -13,8 +13,8 @@ import pytest
 from hub import ROOT
 from test_server import serve
 
-from ui import storage
-from ui.uploads import own
+from ui.serving import storage
+from ui.serving.uploads import own
 
 HOUR = 3600.0
 

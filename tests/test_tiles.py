@@ -16,10 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from adain_core import images, machine, methods, networks, pipeline, run, stylize, weights
+from adain_core import images, methods, run, stylize, weights
 from adain_core.contracts import Region, Space, Style
 from adain_core.controls import tiles
 from adain_core.methods import adain
+from adain_core.networks import model
+from adain_core.runs import pipeline
+from adain_core.system import machine
 
 
 @given(st.integers(1, 700), st.integers(1, 700), st.integers(16, 300), st.integers(0, 100))
@@ -117,7 +120,7 @@ def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
 
 def test_too_little_memory_is_refused_before_anything_is_computed(photo, painting, tiny, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 100_000)
-    monkeypatch.setattr(networks.Networks, "features", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr(model.Networks, "features", lambda *_: pytest.fail("it began"))
     with pytest.raises(ValueError, match=r"A picture of 45x37 pixels needs about 0\.0 GB of memory, but 0\.0 GB are"):
         stylize(photo, painting, networks=tiny)
 
@@ -150,7 +153,7 @@ def test_memory_is_forecast_by_hand_and_masks_count(photo, painting, tiny, monke
 @pytest.mark.parametrize("method", ["style_swap", "wct", "histogram_match", "adain"])
 def test_the_forecast_follows_what_a_pass_took_whatever_the_sizes(method, monkeypatch):
     tiny, own = make_networks(), methods.get(method)
-    monkeypatch.setattr(networks.Networks, "rate", 1e-9)
+    monkeypatch.setattr(model.Networks, "rate", 1e-9)
     pairs = method == "style_swap"
 
     def slow(content, styles, *given):

@@ -10,9 +10,9 @@ from PIL import Image
 from torch import nn
 
 from adain_core import images
-from adain_core.compact import CompactEncoder, CompactInverse
 from adain_core.losses.gram import gram, gram_matrix
 from adain_core.losses.mean_std import mean_std
+from adain_core.networks.compact import CompactEncoder, CompactInverse
 from adain_core.normalization import Statistics, statistics
 from adain_core.training import inverse as inverse_stage
 from adain_core.training import pair as pair_stage

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from adain_core import weights
-from adain_core.compact import CompactDecoder, CompactInverse
-from adain_core.networks import Decoder
+from adain_core.networks.compact import CompactDecoder, CompactInverse
+from adain_core.networks.vgg import Decoder
 from adain_core.training import __main__ as training
 from adain_core.training.__main__ import app, begin
 from adain_core.weights.layouts import checksum

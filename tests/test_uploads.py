@@ -13,8 +13,8 @@ from conftest import picture
 from gradio.state_holder import SessionState
 
 import app
-from ui.page import checked
-from ui.uploads import REFUSED
+from ui.serving.page import checked
+from ui.serving.uploads import REFUSED
 
 url = test_page.url
 META = {"meta": {"_type": "gradio.FileData"}}

@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from adain_core import weights
-from adain_core.networks import Decoder, Encoder
+from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights import WeightsError
 
 

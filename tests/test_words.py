@@ -5,8 +5,9 @@ import re
 import pytest
 
 from adain_core import losses, methods, weights
-from adain_core.pipeline import Settings
-from ui import server, widgets
+from adain_core.runs.pipeline import Settings
+from ui import server
+from ui.components import widgets
 
 FIELDS = {
     f"{name}.{field}": info for name, found in methods.find().items() for field, info in widgets.drawn(found).items()

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from adain_core.contracts import Method
-from adain_core.pipeline import Settings
-from ui import lanes
+from adain_core.runs.pipeline import Settings
+from ui.components.widgets import draw_field, drawn
 from ui.server import on_gpu
-from ui.uploads import SafeImage
-from ui.widgets import draw_field, drawn
+from ui.serving import lanes
+from ui.serving.uploads import SafeImage
 
 T = TypeVar("T")
 

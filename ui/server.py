@@ -21,10 +21,10 @@ from gradio_client.client import Job
 from starlette.concurrency import run_in_threadpool
 
 from adain_core import contracts, load, methods
-from adain_core.comparison import improves
+from adain_core.evaluation.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, here, sources
-from ui import guard, storage, uploads
-from ui.widgets import QUIET, SERVER, sentence
+from ui.components.widgets import QUIET, SERVER, sentence
+from ui.serving import guard, storage, uploads
 
 TRIES = 10  # of 3 seconds
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs

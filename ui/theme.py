@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = Path(__file__).with_name("style.css")
+CSS = Path(__file__).with_name("assets") / "style.css"
 SHEETS = [CSS, CSS.with_name("access.css")]
 SCRIPTS = [CSS.with_name(f"{name}.js") for name in ("page", "memory", "keyboard")]  # functions without parameters
 

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from adain_core import console, files, places, report
 from adain_core.cli.options import Overwrite, WeightsDir, by_method, path
 from adain_core.cli.plan import Naming, existing
-from adain_core.comparison import FIRST, arrange, compare
+from adain_core.evaluation import report
+from adain_core.evaluation.comparison import FIRST, arrange, compare
+from adain_core.runs.inputs import PictureError
+from adain_core.system import console, files
 
 
 def compare_methods(
@@ -64,7 +66,7 @@ def compare_methods(
                 if made.state != "running":
                     told = filter(None, [report.caption(made), f"({made.state})", made.sentence])
                     tqdm.write(" ".join(told), sys.stderr)
-    except places.PictureError as error:
+    except PictureError as error:
         console.tell(f"adain: {error}")
         return console.FAILED
     found = report.save(now, output, overwrite)

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
-from adain_core import methods, pipeline, weights
+from adain_core import methods, weights
 from adain_core.contracts import describe
+from adain_core.runs import pipeline
 
 LONGEST = 4096  # bytes of a path, with the one at its end; what Linux takes, and more than others do
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adain_core import files, folders, images
+from adain_core import images
+from adain_core.cli import folders
 from adain_core.contracts import count
+from adain_core.system import files
 
 STDOUT = "-"
 OTHERS = (  # what ends so is meant to be a picture, not a folder, though none is saved as that

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from adain_core import publish
 from adain_core.cli.options import Overwrite, path
 from adain_core.contracts import count
-from adain_core.weights import hub
+from adain_core.weights import hub, publish
 
 DryRun = Annotated[
     Path | None,

@@ -13,11 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from adain_core import console, files, images, pipeline, weights
+from adain_core import images, weights
 from adain_core.cli.options import Overwrite, WeightsDir, by_region, declared, numbers, path
 from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
 from adain_core.contracts import SizeError
 from adain_core.controls import mixing
+from adain_core.runs import pipeline
+from adain_core.system import console, files
 
 FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
 

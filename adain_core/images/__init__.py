@@ -146,7 +146,7 @@ def to_image(image: Tensor) -> Image.Image:
 
 def sheet(pictures: Sequence[Image.Image], columns: int, side: int = 256, gap: int = 4) -> Image.Image:
     """Lay pictures out in a grid of squares of `side` pixels, each cropped about its middle; the ground is white."""
-    from adain_core.vision import make_grid  # torchvision takes over a second to import, and only sheets need it
+    from adain_core.images.vision import make_grid  # torchvision takes over a second to import, and only sheets need it
 
     squares = [to_tensor(ImageOps.fit(picture.convert("RGB"), (side, side))) for picture in pictures]
     return to_image(make_grid(torch.cat(squares), nrow=columns, padding=gap, pad_value=1)[None])

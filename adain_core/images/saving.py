@@ -10,9 +10,9 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from adain_core import files
 from adain_core.images import exact
 from adain_core.images.opening import Source, opened
+from adain_core.system import files
 
 OUTPUTS = {
     ".png": "PNG",

@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space
 from adain_core.contracts import Method, MethodParams, Region, Space, Step, Stopwatch, Style
 from adain_core.controls import regions, tiles
 from adain_core.controls.strength import blend
-from adain_core.networks import Networks
+from adain_core.feature_space import transfer
+from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, merge, restyle
 
 
@@ -46,7 +46,7 @@ def run(
             encoded = networks.encode(content)
             own = encoded.statistics
         with clock("encode style"):
-            target = feature_space.look(styles, networks)
+            target = transfer.style_statistics(styles, networks)
         with clock("AdaIN"):
             full = networks.restyle(encoded.features, own, target)
             stylized = {layer: blend(x, full[layer], params.alpha) for layer, x in encoded.features.items()}
@@ -77,7 +77,7 @@ def run_places(
     plan = tiles.plan(height, width, space.side, networks.encoder.reach)
     keep = len(plan) == 1 or tiles.kept(len(plan), networks.feature_bytes * height * width) > 0
     with torch.inference_mode(), clock("encode style"):
-        looks = [feature_space.look(each.styles, networks) for each in view.areas]
+        looks = [transfer.style_statistics(each.styles, networks) for each in view.areas]
         goal = {layer: regions.stack(looks, layer) for layer in networks.levels}
     steps = 1 if len(plan) == 1 else 2 * len(plan)
     parts: dict[str, list[tuple[Tensor, Statistics]]] = {layer: [] for layer in networks.levels}

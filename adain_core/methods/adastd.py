@@ -7,8 +7,8 @@ from collections.abc import Generator, Sequence
 from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space import Params, transfer
-from adain_core.networks import Networks
+from adain_core.feature_space.transfer import Params, transfer
+from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, restyle, statistics
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
 from adain_core.losses import adversarial
-from adain_core.networks import Networks
-from adain_core.optimize import Params, optimize
+from adain_core.networks.model import Networks
+from adain_core.optimization.loop import Params, optimize
 
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:

@@ -2,7 +2,7 @@
 
 Departs from the paper: relu4_1 stands for conv4_2 where the networks end there, and relu5_1 is left out where they lack
 it. By default Adam moves a pyramid of the picture, from the photograph, under losses in the units of
-adain_core/objective.py, with total variation, and pooling is the networks' own. The preset `paper` has the paper's
+objective.py, with total variation, and pooling is the networks' own. The preset `paper` has the paper's
 losses, L-BFGS, pixels, noise, average pooling and iterations; only the weight of its content loss is ours, since that
 depends on how a network's weights are scaled.
 """
@@ -16,8 +16,8 @@ from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
 from adain_core.losses import gram
-from adain_core.networks import Networks
-from adain_core.optimize import Params, optimize
+from adain_core.networks.model import Networks
+from adain_core.optimization.loop import Params, optimize
 
 GRAM = replace(gram.LOSS, layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"))
 PAPER = {

@@ -11,9 +11,9 @@ from collections.abc import Generator, Sequence
 from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space import Params, transfer
+from adain_core.feature_space.transfer import Params, transfer
 from adain_core.losses.histogram import remap
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
 
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:

@@ -1,6 +1,6 @@
 """Combining Markov random fields and convolutional networks (CNNMRF; Li & Wand, CVPR 2016), coarse to fine.
 
-Departs from the paper: units and loop are those of adain_core/optimize.py (the paper: L-BFGS, 100 iterations a scale,
+Departs from the paper: units and loop are those of loop.py (the paper: L-BFGS, 100 iterations a scale,
 at 384 px); two scales by default; relu4_1 stands for relu4_2 where the networks end there; the style's patches are
 neither rotated nor scaled.
 """
@@ -12,13 +12,13 @@ from collections.abc import Generator, Sequence
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import optimize
 from adain_core.contracts import Method, Step, Style
 from adain_core.losses import mrf
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
+from adain_core.optimization import loop
 
 
-class Params(optimize.Params):
+class Params(loop.Params):
     """How to optimize."""
 
     scales: int = Field(
@@ -32,7 +32,7 @@ class Params(optimize.Params):
 
 def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
     """Optimize the picture until every patch of its features is one of the style's; yields a Step an iteration."""
-    return optimize.optimize(content, styles, {mrf.LOSS: 1.0}, params, networks)
+    return loop.optimize(content, styles, {mrf.LOSS: 1.0}, params, networks)
 
 
 METHOD = Method(

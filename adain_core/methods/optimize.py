@@ -8,12 +8,13 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import losses, objective, optimize
+from adain_core import losses
 from adain_core.contracts import Method, Step, Style
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
+from adain_core.optimization import loop, objective
 
 
-class Params(optimize.Params):
+class Params(loop.Params):
     """Which losses."""
 
     loss: Literal[tuple(losses.find())] = Field(  # type: ignore[valid-type]
@@ -34,7 +35,7 @@ def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Netw
     if missing := [name for name in mixed if name not in known]:
         raise ValueError(f"There is no loss {missing[0]}; there are {', '.join(known)}.")
     chosen = {known[name]: share for name, share in mixed.items()}
-    return optimize.optimize(content, styles, chosen, params, networks)
+    return loop.optimize(content, styles, chosen, params, networks)
 
 
 METHOD = Method(

@@ -4,7 +4,7 @@ The swap is at relu3_1, and the picture is made by an inverse network (adain_cor
 `compact`) or by optimization, as the paper has both.
 
 Departs from the paper: patches are found by pixels' products added along diagonals (losses/mrf.py), not by one
-convolution, which gives the same and bounds memory; the optimization is the loop of adain_core/optimize.py. Other
+convolution, which gives the same and bounds memory; the optimization is the loop of loop.py. Other
 layers may be swapped as well; then AdaIN's decoder makes the picture, and levels that aren't swapped get AdaIN.
 """
 
@@ -18,15 +18,16 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import feature_space, objective, optimize
 from adain_core.contracts import Method, Step, Stopwatch, Style, parse
 from adain_core.controls.strength import blend
+from adain_core.feature_space import transfer
 from adain_core.losses.mrf import nearest, patches
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
 from adain_core.normalization import adain
+from adain_core.optimization import loop, objective
 
 
-class Params(feature_space.Params):
+class Params(transfer.Params):
     """How strongly to stylize, by which patches, and how the picture is made."""
 
     patch: int = Field(
@@ -112,14 +113,14 @@ def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Netw
         def make(own: Mapping[str, Tensor], each: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
             return {layer: mixed(own[layer], [one[layer] for one in each]) for layer in layers}
 
-        return optimize.optimize(content, styles, {}, _loop(params), networks, objective.Anchor([layers], make))
+        return loop.optimize(content, styles, {}, _loop(params), networks, objective.Anchor([layers], make))
     if inverse:
         return _invert(content, styles, layers[0], mixed, networks)
 
     def transform(x: Tensor, style: Tensor, layer: str) -> Tensor:
         return swap(x, style, params.patch, params.stride) if layer in layers else adain(x, style)
 
-    return feature_space.transfer(content, styles, params, networks, transform)
+    return transfer.transfer(content, styles, params, networks, transform)
 
 
 def _invert(
@@ -142,9 +143,9 @@ def _invert(
     yield Step(image, seconds=clock.seconds, used=f"Swapped at {layer}; an inverse network made the picture.")
 
 
-def _loop(params: Params) -> optimize.Params:
+def _loop(params: Params) -> loop.Params:
     given = {"steps": params.iterations, "seconds": params.seconds, "seed": params.seed}
-    return parse(optimize.Params, {**given, "content_weight": 1.0, "tv_weight": 1.0, "places": 1})  # one swap
+    return parse(loop.Params, {**given, "content_weight": 1.0, "tv_weight": 1.0, "places": 1})  # one swap
 
 
 METHOD = Method(

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space import Params, transfer
-from adain_core.networks import Networks
+from adain_core.feature_space.transfer import Params, transfer
+from adain_core.networks.model import Networks
 
 LEAST = 1e-5  # of an eigenvalue of a covariance
 

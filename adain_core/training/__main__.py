@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from adain_core import console, files, weights
-from adain_core.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core import weights
 from adain_core.contracts import Params, describe, parse
-from adain_core.networks import Decoder
+from adain_core.networks.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core.networks.vgg import Decoder
+from adain_core.system import console, files
 from adain_core.training import loop, pictures
 from adain_core.training.decoder import PaperDecoder, PaperSettings
 from adain_core.training.decoder import Weights as DecoderWeights

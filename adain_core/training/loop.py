@@ -17,8 +17,9 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from adain_core import files, images
+from adain_core import images
 from adain_core.contracts import Params
+from adain_core.system import files
 
 CHECKPOINT = "checkpoint.pt"
 WRITTEN = ("weights.safetensors", "log.jsonl", "losses.png", "samples.jpg")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adain_core.losses.mean_std import mean_std
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, adain, statistics
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

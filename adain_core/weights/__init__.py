@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from adain_core.networks import Networks
+from adain_core.networks.model import Networks
 from adain_core.weights import hub, sources, store
 from adain_core.weights.layouts import (
     Found,

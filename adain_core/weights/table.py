@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from adain_core import compact, networks
-from adain_core.networks import Decoder, Encoder
+from adain_core.networks import compact, vgg
+from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights.hub import Source
 
 REPO_VARIABLE = "ADAIN_HUB_REPO"
@@ -87,7 +87,7 @@ class Model:
 
 
 def _layers(last: str) -> tuple[str, ...]:
-    return tuple(each.relu for each in networks.convolutions(networks.WIDTHS, last))
+    return tuple(each.relu for each in vgg.convolutions(vgg.WIDTHS, last))
 
 
 _COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
@@ -115,7 +115,7 @@ _ROWS = [
         summary="The paper's encoder and decoder at full width; 94 MB from the Hub, about ten times slower.",
         license="MIT",
         origin="naoto0804/pytorch-AdaIN, release v0.0.0",
-        widths=networks.WIDTHS[:4],
+        widths=vgg.WIDTHS[:4],
         layers=_layers("relu4_1"),
         encoder=File(
             "vgg_normalised.pth",
@@ -144,7 +144,7 @@ _ROWS = [
         summary="The encoder as trained on ImageNet, up to relu5_1, for methods that optimize; 52 MB from the Hub.",
         license="BSD-3-Clause",
         origin="torchvision, by timm/vgg19.tv_in1k",
-        widths=networks.WIDTHS,
+        widths=vgg.WIDTHS,
         layers=_layers(DEEPEST),
         encoder=File("model.safetensors", None, (Source("timm/vgg19.tv_in1k", "model.safetensors"),), cut=True),
         decoder=None,

@@ -12,14 +12,17 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from adain_core import PictureError, methods, report
-from adain_core.comparison import FIRST, Comparison, arrange, compare, improves, prepare
-from ui import endpoints, examples, fields, lanes, outputs, scores, server
-from ui.pair import Pair
+from adain_core import PictureError, methods
+from adain_core.evaluation import report
+from adain_core.evaluation.comparison import FIRST, Comparison, arrange, compare, improves, prepare
+from ui import endpoints, examples, server
+from ui.components import fields, outputs, scores
+from ui.components.pair import Pair
+from ui.components.skip import Skip, new_folder
+from ui.components.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
+from ui.components.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 from ui.server import on_gpu
-from ui.skip import Skip, new_folder
-from ui.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
-from ui.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
+from ui.serving import lanes
 
 TITLE = "Compare"
 ORDER = 1.5  # right after Stylize

@@ -7,15 +7,19 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adain_core import PictureError, images, metrics, places, run
+from adain_core import PictureError, images, run
 from adain_core.controls import scale
-from adain_core.pipeline import Settings
-from ui import endpoints, fields, lanes
-from ui.pair import Pair
+from adain_core.images import metrics
+from adain_core.runs import inputs
+from adain_core.runs.pipeline import Settings
+from ui import endpoints
+from ui.components import fields
+from ui.components.pair import Pair
+from ui.components.sheet import sheet, window
+from ui.components.stage import Progress, area, bar, old, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.components.widgets import COLORS, COMPUTE, expect, keep, named, seconds, sentence
 from ui.server import on_gpu
-from ui.sheet import sheet, window
-from ui.stage import Progress, area, bar, old, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.widgets import COLORS, COMPUTE, expect, keep, named, seconds, sentence
+from ui.serving import lanes
 
 TITLE = "Controls"
 ORDER = 2
@@ -188,4 +192,4 @@ def _caption(name: str, result: Any) -> str:
 
 def _seen(style: str, runs: Mapping[str, Mapping[str, Any]]) -> list[tuple[Any, str]]:
     sides = {name: scale.longest(Settings(style_scale=options["style_scale"])) for name, options in runs.items()}
-    return [(window(places.load("style", style, side).rgb), f"{name} · {side} pixels") for name, side in sides.items()]
+    return [(window(inputs.load("style", style, side).rgb), f"{name} · {side} pixels") for name, side in sides.items()]

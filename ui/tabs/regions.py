@@ -11,13 +11,15 @@ import gradio as gr
 from PIL import Image
 
 from adain_core import PictureError, images, run
-from adain_core.pipeline import Settings
-from ui import easel, endpoints, examples, fields, lanes, masks, painting
-from ui.easel import FIRST, REGIONS, SLOTS
-from ui.pair import Pair
+from adain_core.runs.pipeline import Settings
+from ui import endpoints, examples
+from ui.components import easel, fields, masks, painting
+from ui.components.easel import FIRST, REGIONS, SLOTS
+from ui.components.pair import Pair
+from ui.components.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.components.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sentences, sizes
 from ui.server import on_gpu
-from ui.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sentences, sizes
+from ui.serving import lanes
 
 TITLE = "Regions"
 ORDER = 3

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adain_core import PictureError, methods, pipeline, run
-from adain_core.comparison import improves
-from adain_core.pipeline import Settings
-from ui import endpoints, examples, fields, lanes, server
-from ui.pair import Pair
-from ui.server import on_gpu
-from ui.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.widgets import (
+from adain_core import PictureError, methods, run
+from adain_core.evaluation.comparison import improves
+from adain_core.runs import pipeline
+from adain_core.runs.pipeline import Settings
+from ui import endpoints, examples, server
+from ui.components import fields
+from ui.components.pair import Pair
+from ui.components.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.components.widgets import (
     COMPUTE,
     QUIET,
     draw_color,
@@ -30,6 +31,8 @@ from ui.widgets import (
     sizes,
     strip,
 )
+from ui.server import on_gpu
+from ui.serving import lanes
 
 TITLE = "Stylize"
 ORDER = 1

@@ -1,0 +1,1 @@
+"""Comparisons: the judge, its metrics, reports and sheets."""

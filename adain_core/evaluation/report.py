@@ -1,0 +1,298 @@
+"""What a comparison found: a table by one fixed encoder, sentences, a sheet, and a folder that holds it all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from PIL import Image
+
+from adain_core import images, weights
+from adain_core import methods as known
+from adain_core.contracts import count
+from adain_core.evaluation import sheet
+from adain_core.evaluation.comparison import Comparison, Output, Point, improves
+from adain_core.evaluation.judge import TINY, Judge
+from adain_core.images import metrics
+from adain_core.system import files
+
+MOST = {"left": 2.0, "difference": 60.0}  # what is brightest in the maps
+
+
+class Column(NamedTuple):
+    """What is measured: its name, the unit, how it is written, which value is best, and what it says and doesn't."""
+
+    title: str
+    unit: str
+    digits: str
+    best: Literal["least", "most", ""]
+    says: str
+
+
+COLUMNS = {
+    "content": Column(
+        "Content loss", "", ".2f", "least",
+        "Mean squared difference of the judge's features at relu4_1 from the photograph's, over their variance. Brush"
+        " strokes count as a difference even where everything can still be recognized.",
+    ),
+    "mean_std": Column(
+        "Mean-std loss", "", ".3f", "least",
+        "How far the mean and standard deviation of each channel are from the painting's (Eq. 13: squared errors,"
+        " summed over relu1_1, 2_1, 3_1 and 4_1). It ignores where things are; AdaIN aims at it.",
+    ),
+    "gram": Column(
+        "Gram loss", "", ".3f", "least",
+        "Mean squared difference of the Gram matrices from the painting's, summed over the same layers. It ignores"
+        " where things are, and bright colors dominate; Gatys aims at it.",
+    ),
+    "ssim": Column(
+        "SSIM", "", ".3f", "most",
+        "Structural similarity to the photograph in 11-pixel windows; 1 is identical, so a picture that isn't stylized"
+        " at all scores best.",
+    ),
+    "color_shift": Column(
+        "Color shift", "Delta E", ".1f", "",
+        "Mean color difference from the photograph (CIE 1976); 2.3 is just noticeable. Neither high nor low is better:"
+        " it tells how much color came from the painting.",
+    ),
+    "seconds": Column(
+        "Time", "s", ".2f", "least",
+        "Time of the method itself, with preparing and encoding both pictures, without loading weights or measuring."
+        " Other work on this machine slows it down.",
+    ),
+    "iterations": Column(
+        "Steps", "", "d", "", "How many times the picture was improved; 1 for a single pass. Steps of different"
+        " methods may take very different times.",
+    ),
+    "memory": Column(
+        "Peak memory", "MiB", ".0f", "least",
+        "Peak memory above what was in use when the method began, sampled every 5 ms: shorter peaks are missed, and so"
+        " is memory that is used again.",
+    ),
+}  # fmt: skip
+
+
+class Meeting(NamedTuple):
+    """Where a curve comes down to a loss: after so many iterations, parts of one included, and seconds."""
+
+    at: float
+    seconds: float
+
+    @property
+    def iteration(self) -> int:
+        """The first whole one at or below the loss."""
+        return math.ceil(self.at - 1e-9)
+
+
+def crossing(curve: Sequence[Point], goal: float) -> Meeting | None:
+    """Return where a curve first comes down to a loss; None if it never does.
+
+    Between two looks it is taken to fall on the straight line of its logarithm.
+    """
+    for before, after in itertools.pairwise([None, *curve]):
+        if after is None or after.mean_std > goal:
+            continue
+        if before is None:
+            return Meeting(after.iteration, after.seconds)
+        share = math.log(before.mean_std / max(goal, TINY)) / math.log(before.mean_std / max(after.mean_std, TINY))
+        steps, seconds = after.iteration - before.iteration, after.seconds - before.seconds
+        return Meeting(before.iteration + share * steps, before.seconds + share * seconds)
+    return None
+
+
+def judge_of(comparison: Comparison) -> Judge:
+    """Return a comparison's judge; where it was loaded, made anew of the model that its settings name.
+
+    Raises:
+        WeightsError: the model's weights can't be had.
+    """
+    if comparison.judge is not None:
+        return comparison.judge
+    return Judge(weights.load(comparison.settings["judge"]), comparison.content, comparison.styles)
+
+
+def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, Any]]:
+    """Measure a comparison's pictures with one encoder.
+
+    Args:
+        comparison: with its raw pictures, just made or loaded.
+        judge: of its pair; the comparison's own by default.
+
+    Returns:
+        A row for the photograph itself, then one a method in the order in which they ran: `name`, `title`, `state` and
+        every one of COLUMNS, None where there is nothing to measure; memory in MiB.
+    """
+    judge, nothing = judge or judge_of(comparison), dict.fromkeys(COLUMNS)
+    itself = judge.measure(comparison.content)
+    rows: list[dict[str, Any]] = [{"name": "", "title": "The photograph itself", "state": "", **nothing, **itself}]
+    for name, output in comparison.outputs.items():
+        row = {"name": name, "title": output.title, "state": output.state, **nothing}
+        if output.image is not None:
+            row |= judge.measure(output.image)
+            row |= {"seconds": output.seconds, "iterations": output.iteration, "memory": output.memory / 2**20}
+        rows.append(row)
+    return rows
+
+
+def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in sentences what a comparison found."""
+    goal, improved = comparison.goal, [each for each in comparison.outputs.values() if improves(known.get(each.method))]
+    told = [] if goal is None else [_meeting(each, goal) for each in improved if each.curve]
+    measured = [row for row in rows if row["state"] in ("done", "stopped") and row["mean_std"] is not None]
+    if len(measured) > 1:
+        best = {name: min(measured, key=lambda row: row[name])["title"] for name in ("mean_std", "gram", "content")}
+        equal, seconds = comparison.settings["mode"] == "equal-time", comparison.settings["seconds"]
+        told.append(
+            f"{f'With {seconds:g} s each' if equal else 'Here'}, the lowest mean-std loss is {best['mean_std']}'s, the"
+            f" lowest Gram loss {best['gram']}'s, the lowest content loss {best['content']}'s."
+        )
+    if improved and comparison.settings["judge"] == comparison.settings["model"]:
+        told.append("The judge uses the features that the optimizations work on, so it rates these too well.")
+    return told
+
+
+def _meeting(output: Output, goal: float) -> str:
+    met = crossing(output.curve, goal)
+    if met is None:
+        return (
+            f"{output.title} did not come down to AdaIN's mean-std loss of {goal:.3f} in"
+            f" {count(output.iteration, 'step')} ({output.seconds:.1f} s)."
+        )
+    steps = count(met.iteration, "iteration")
+    return (
+        f"AdaIN = {steps} of {output.title}: then its mean-std loss is AdaIN's {goal:.3f}, after {met.seconds:.1f} s."
+    )
+
+
+def write_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return a table as text, its head first."""
+    head = ["Method", *(f"{each.title}{f', {each.unit}' if each.unit else ''}" for each in COLUMNS.values())]
+    body = [[row["title"], *(_write(row[name], column.digits) for name, column in COLUMNS.items())] for row in rows]
+    return [head, *body]
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table as CSV, its numbers in full."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["name", "title", "state", *COLUMNS], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def draw(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> Image.Image:
+    """Draw one sheet: pair and pictures with captions, the table, and what was found."""
+    captioned = [(comparison.content, "The photograph")]
+    captioned += [(style, f"Painting {place}") for place, style in enumerate(comparison.styles, start=1)]
+    captioned += [(each.image, caption(each)) for each in comparison.outputs.values() if each.image is not None]
+    pictures, table = sheet.sheet(captioned), sheet.table(write_table(rows))
+    about = comparison.settings
+    lines = [*conclude(comparison, rows), f"Judge: the encoder of {about['judge']}. Methods: {about['model']},"]
+    lines[-1] += f" {about['device']}, {count(about['threads'], 'thread')}, {about['dtype']}."
+    return sheet.stack([pictures, table, sheet.text(lines, max(pictures.width, table.width))])
+
+
+def caption(output: Output) -> str:
+    """Say in a line what an output is: its method, time and steps."""
+    steps = f" · {count(output.iteration, 'step')}" if output.iterations > 1 else ""
+    return f"{output.title} · {output.seconds:.2f} s{steps}"
+
+
+def names(methods: Iterable[str], styles: int) -> list[str]:
+    """Name the files that `save` may write for these methods and so many styles."""
+    kinds = ("", "-left", "-difference")
+    return [
+        "content.png",
+        *(f"style-{number}.png" for number in range(1, styles + 1)),
+        *(f"{name}{kind}.png" for name in methods for kind in kinds),
+        "results.json",
+        "table.csv",
+        "sheet.png",
+    ]
+
+
+def save(comparison: Comparison, folder: str | os.PathLike[str], overwrite: bool = False) -> dict[str, Any]:
+    """Score a comparison and write it into a folder, which is made where it is missing.
+
+    Writes `content.png`, `style-1.png` and so on; of each method `NAME.png`, `NAME-left.png`, a map of where the style
+    is not yet reached, and `NAME-difference.png`, a map of the color difference from the photograph; `results.json`,
+    `table.csv` and `sheet.png`.
+
+    Args:
+        comparison: just made, or loaded.
+        folder: whatever else it holds stays.
+        overwrite: whether to replace files of these names; without it they are kept, and nothing is written.
+
+    Returns:
+        What is in `results.json`.
+
+    Raises:
+        ValueError: the folder holds a file of one of these names, or is no folder.
+        OSError: the folder can't be written to.
+    """
+    place = Path(folder)
+    files.check_new(place, names(comparison.outputs, len(comparison.styles)), overwrite)
+    place.mkdir(parents=True, exist_ok=True)
+    judge = judge_of(comparison)
+    rows = score(comparison, judge)
+    images.save(comparison.content, place / "content.png")
+    for number, style in enumerate(comparison.styles, start=1):
+        images.save(style, place / f"style-{number}.png")
+    for name, output in comparison.outputs.items():
+        if output.image is None:
+            continue
+        images.save(output.image, place / f"{name}.png")
+        left, changed = judge.left(output.image), metrics.difference(comparison.content, output.image)
+        images.save(metrics.heat(left, MOST["left"]), place / f"{name}-left.png")
+        images.save(metrics.heat(changed, MOST["difference"]), place / f"{name}-difference.png")
+    results = {
+        "settings": dict(comparison.settings),
+        "found": conclude(comparison, rows),
+        "columns": {
+            name: {"title": each.title, "unit": each.unit, "says": each.says} for name, each in COLUMNS.items()
+        },
+        "rows": rows,
+        "outputs": {name: _plain(output) for name, output in comparison.outputs.items()},
+    }
+    files.write(place / "results.json", json.dumps(results, indent=1).encode())
+    files.write(place / "table.csv", to_csv(rows).encode())
+    images.save(draw(comparison, rows), place / "sheet.png")
+    return results
+
+
+def load(folder: str | os.PathLike[str]) -> Comparison:
+    """Read a comparison that `save` wrote, to look at it or to score it anew.
+
+    Raises:
+        ValueError: the folder doesn't hold one.
+    """
+    place = Path(folder)
+    try:
+        stored = json.loads((place / "results.json").read_text(encoding="utf-8"))
+        outputs = {}
+        for name, each in stored["outputs"].items():
+            curve = tuple(Point(*point) for point in each.pop("curve"))
+            image = images.load(place / f"{name}.png").rgb if (place / f"{name}.png").is_file() else None
+            outputs[name] = Output(**each, curve=curve, image=image)
+        numbers = range(1, len(stored["settings"]["style_sizes"]) + 1)  # the folder may hold more, of an earlier one
+        styles = [images.load(place / f"style-{number}.png").rgb for number in numbers]
+        return Comparison(images.load(place / "content.png").rgb, tuple(styles), stored["settings"], outputs)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError):
+        raise ValueError(f"The folder {place.name} holds no comparison; `compare` writes one.") from None
+
+
+def _plain(output: Output) -> dict[str, Any]:
+    """Return an output without its picture, as JSON holds it."""
+    return {name: value for name, value in asdict(replace(output, image=None)).items() if name != "image"}
+
+
+def _write(value: float | None, digits: str) -> str:
+    return "" if value is None else f"{value:{digits}}"

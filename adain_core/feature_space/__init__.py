@@ -1,0 +1,1 @@
+"""Style transfer in feature space: one pass through encoder, transform and decoder."""

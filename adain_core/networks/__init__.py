@@ -1,0 +1,1 @@
+"""Networks: VGG encoders and decoders, the compact ones, and the model that joins its parts."""

@@ -1,0 +1,162 @@
+"""VGG encoders of any width, and the decoder that mirrors them.
+
+Layers go by their name in VGG-19: `conv3_2` is the second convolution of the third block, `relu3_2` what it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adain_core.contracts import SizeError
+from adain_core.normalization import Statistics
+
+DEPTHS = (2, 2, 4, 4, 4)  # VGG-19's convolutions in each block; a block begins with pooling, but for the first
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+class Convolution(NamedTuple):
+    """A 3x3 convolution's place and size."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+    @property
+    def block(self) -> int:
+        """Counts from 1."""
+        return int(self.name[4])
+
+    @property
+    def relu(self) -> str:
+        """Name of the features that it gives."""
+        return self.name.replace("conv", "relu")
+
+
+def convolutions(widths: Sequence[int], last: str) -> list[Convolution]:
+    """List VGG-19's convolutions in order, up to the one that gives the features `last`."""
+    plan, inputs = [], 3
+    for block, (width, depth) in enumerate(zip(widths, DEPTHS, strict=False), start=1):
+        for number in range(1, depth + 1):
+            plan.append(Convolution(f"conv{block}_{number}", inputs, width))
+            inputs = width
+            if plan[-1].relu == last:
+                return plan
+    raise ValueError(f"There is no layer {last}; there are {', '.join(each.relu for each in plan)}.")
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+
+
+class Encoder(nn.Module):
+    """VGG-19 with widths of choice, reflection padding and a 1x1 convolution in front that takes RGB in [0,1].
+
+    Args:
+        widths: channels of each block.
+        last: the deepest features, `relu4_1` for AdaIN.
+    """
+
+    poolings: Mapping[str, Callable[..., Tensor]] = {"max": F.max_pool2d, "average": F.avg_pool2d}
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, last: str = "relu4_1") -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.plan = convolutions(widths, last)
+        self.conv0 = nn.Conv2d(3, 3, 1)
+        for each in self.plan:
+            self.add_module(each.name, _convolution(each.inputs, each.outputs))
+
+    @property
+    def reach(self) -> int:
+        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
+
+    def forward(self, image: Tensor, layers: Collection[str], pooling: str = "max") -> dict[str, Tensor]:
+        """Return the features of an image at `layers`.
+
+        Args:
+            image: [N,3,H,W], RGB in [0,1]; at least 9 pixels on each side for relu4_1.
+            layers: names such as `relu4_1`; nothing is computed beyond the deepest.
+            pooling: one of `poolings`.
+
+        Returns:
+            By name [N,C,h,w], where each pooling halves h and w and rounds up.
+
+        Raises:
+            ValueError: a layer that this encoder lacks, or a picture that is too small for one.
+        """
+        known = [each.relu for each in self.plan]
+        if missing := [layer for layer in layers if layer not in known]:
+            raise ValueError(f"The encoder has no layer {missing[0]}; it has {', '.join(known)}.")
+        least = 2 ** max([0, *(each.block - 1 for each in self.plan if each.relu in layers)]) + 1
+        if min(image.shape[2:]) < least:
+            width, height = image.shape[3], image.shape[2]
+            raise SizeError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")
+        found: dict[str, Tensor] = {}
+        pool = self.poolings[pooling]
+        x, block = self.conv0(image), 1
+        for each in self.plan:
+            if each.block > block:
+                x, block = pool(x, 2, ceil_mode=True), each.block
+            x = self.get_submodule(each.name)(x).relu_()
+            if each.relu in layers:
+                found[each.relu] = x
+            if len(found) == len(set(layers)):
+                break
+        return found
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of all features."""
+        return [each.relu for each in self.plan]
+
+    def predict(self, features: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return features as they are: what other encoders predict are this one's."""
+        return features
+
+
+class Decoder(nn.Module):
+    """The encoder in reverse: convolutions turn outputs back into inputs, nearest up-sampling undoes pooling.
+
+    Args:
+        widths: channels of each of the encoder's blocks.
+        last: the features that it starts from.
+    """
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, last: str = "relu4_1") -> None:
+        super().__init__()
+        self.levels = (last,)
+        self.plan = [Convolution(each.name, each.outputs, each.inputs) for each in reversed(convolutions(widths, last))]
+        for each in self.plan:
+            self.add_module(each.name, _convolution(each.inputs, each.outputs))
+
+    @property
+    def reach(self) -> int:
+        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
+
+    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> Mapping[str, Statistics]:  # noqa: ARG002
+        """Return the goal: features that have `own` statistics take the style's, as in Eq. 8."""
+        return goal
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Turn features into an image.
+
+        Args:
+            features: at the one of `levels`, [N,C,h,w].
+
+        Returns:
+            [N,3,H,W], not yet clamped; up to 7 pixels larger than the encoded image, at the right and at the bottom.
+        """
+        x, block = features[self.levels[0]], self.plan[0].block
+        for each in self.plan:
+            if each.block < block:
+                x, block = F.interpolate(x, scale_factor=2, mode="nearest"), each.block
+            x = self.get_submodule(each.name)(x)
+            if each is not self.plan[-1]:
+                x = x.relu_()
+        return x

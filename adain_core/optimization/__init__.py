@@ -1,0 +1,1 @@
+"""Optimization of a picture's pixels: the objective and the loop that minimizes it."""

@@ -1,0 +1,162 @@
+"""Folders for the Hub: a model that was trained here, with its card, and the page as a Space."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from adain_core import weights
+from adain_core.system import files
+from adain_core.weights.layouts import fits, shapes_of
+
+ROOT = Path(__file__).parents[2]
+CONTENTS = ("app.py", "README.md", "LICENSE", "requirements.txt", "adain_core", "ui", "examples")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyi", ".*")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # a CUDA build would take gigabytes, for nothing
+ZERO_GPU = {"torch": "torch==2.11.0", "torchvision": "torchvision==0.26.0"}  # the newest that ZeroGPU takes
+ZERO_PYTHON = "3.12.12"
+
+CARD = """---
+license: {license}
+pipeline_tag: image-to-image
+tags: [style-transfer, adain, safetensors]
+---
+
+"""
+UNKNOWN = """# An AdaIN model
+
+An encoder and a decoder for arbitrary style transfer by adaptive instance normalization (Huang & Belongie, ICCV 2017),
+{parameters:,} parameters, made as AdaIN Playground's model `compact`. With ADAIN_HUB_REPO naming this repository, AdaIN
+Playground offers it as the model `own`.
+
+## What it reaches
+
+{results}
+"""
+
+
+def check_names(repo: str, license: str | None = None) -> None:
+    """Check, as the Hub will, a repository's name and a license's.
+
+    Raises:
+        ValueError: the Hub would refuse one of them.
+    """
+    well = re.fullmatch(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", repo, re.ASCII)
+    if not well or len(repo.partition("/")[2]) > 96 or re.search(r"--|\.\.|\.git$", repo):
+        raise ValueError(
+            f"The Hub takes no repository called {repo!r}; give user/name, in letters, digits and _, single - and ."
+            " between them, and at most 96 after the user."
+        )
+    if license is not None and not re.fullmatch(r"[\w.+-]+", license, re.ASCII):
+        raise ValueError(f"The license is {license!r}; give its short name on the Hub, such as mit or cc0-1.0.")
+
+
+def model_folder(output: Path, file: Path | None, results: Path | None, license: str, overwrite: bool = False) -> None:
+    """Write what a model's repository holds: safetensors, config.json and the card.
+
+    Args:
+        output: a folder, which may not be there yet.
+        file: weights of the compact model, as training writes them; the shipped ones where not given.
+        results: results.json of benchmarks.compact, which measured them.
+        license: of the weights.
+        overwrite: whether to replace files of these names that the folder holds.
+
+    Raises:
+        ValueError: the folder holds one of the files, the file no compact model, or the results are no results.
+    """
+    files.check_new(output, ("model.safetensors", "config.json", "README.md"), overwrite)
+    model = weights.get("compact")
+    encoder, decoder = model.build()
+    assert decoder is not None
+    source = file or weights.PRETRAINED / model.encoder.name
+    shapes = {"encoder": shapes_of(encoder), "decoder": shapes_of(decoder)}
+    if not source.is_file() or not all(fits(model, source, role, each) for role, each in shapes.items()):
+        raise ValueError(f"{source.name} holds no encoder and decoder of the compact model; give what training wrote.")
+    parameters = sum(each.numel() for part in (encoder, decoder) for each in part.parameters())
+    table = "It was not measured." if results is None else _table(results)
+    if file is None:
+        text = (weights.PRETRAINED / "README.md").read_text(encoding="utf-8")
+    else:
+        text = UNKNOWN.format(parameters=parameters, results=table)
+    with safe_open(source, "pt") as stream:
+        tensors = {name: list(stream.get_slice(name).get_shape()) for name in stream.keys()}  # noqa: SIM118
+    config = {
+        "model": "compact",
+        "widths": model.widths,
+        "layers": model.layers,
+        "levels": decoder.levels,
+        "parameters": parameters,
+        "sha256": weights.store.digest(source),
+        "license": license,
+        "tensors": tensors,
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    files.write(output / "model.safetensors", source.read_bytes())
+    files.write(output / "config.json", (json.dumps(config, indent=1) + "\n").encode())
+    files.write(output / "README.md", (CARD.format(license=license.lower()) + text).encode())
+
+
+def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
+    """Write what a Space holds: the page, what it needs, and requirements of its own.
+
+    Args:
+        output: a folder, which may not be there yet or is empty.
+        repo: the Space's name.
+        zero_gpu: for a Space that shares GPUs; else for its two CPU cores.
+
+    Raises:
+        ValueError: the folder isn't empty, or the page isn't here, as where only the package is installed.
+    """
+    if missing := [name for name in CONTENTS if not (ROOT / name).exists()]:
+        raise ValueError(f"A Space is made from a copy of the whole project, but {missing[0]} is not here.")
+    files.check_folder(output)
+    if output.exists() and any(output.iterdir()):
+        raise ValueError(f"The folder {output.name} is not empty; name another one.")
+    output.mkdir(parents=True, exist_ok=True)
+    for name in CONTENTS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, output / name, ignore=LEFT_OUT)
+        else:
+            shutil.copyfile(ROOT / name, output / name)
+    text = (output / "requirements.txt").read_text(encoding="utf-8")
+    (output / "requirements.txt").write_text(requirements(text, zero_gpu), encoding="utf-8")
+    text = (output / "README.md").read_text(encoding="utf-8")
+    text = text.replace("thumbnail: ", f"thumbnail: https://huggingface.co/spaces/{repo}/resolve/main/", 1)
+    if zero_gpu:
+        text = re.sub("^python_version: .*$", f'python_version: "{ZERO_PYTHON}"', text, count=1, flags=re.MULTILINE)
+    (output / "README.md").write_text(text, encoding="utf-8")
+
+
+def requirements(text: str, zero_gpu: bool) -> str:
+    """Return a Space's requirements: PyTorch's CPU build, or what ZeroGPU takes.
+
+    A Space installs them together with `gradio[oauth,mcp]` of its sdk_version, so both must agree.
+    """
+    lines = text.splitlines()
+    if not zero_gpu:
+        return "\n".join([f"--extra-index-url {CPU_INDEX}", *lines]) + "\n"
+    return "\n".join([*(ZERO_GPU.get(line.partition("~")[0], line) for line in lines), "spaces"]) + "\n"
+
+
+def _table(results: Path) -> str:
+    """Return the figures of benchmarks.compact as a table."""
+    try:
+        found: Mapping[str, Mapping[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+        rows = [
+            f"| {size} | {each['compact style'] / each['vgg19 style']:.2f} |"
+            f" {each['compact content'] / each['vgg19 content']:.2f} | {each['reconstruction']:.1f} dB |"
+            for size, each in found.items()
+            if size.endswith(" px")
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(
+            f"{results.name} holds no results of benchmarks.compact; give what its option -o wrote."
+        ) from None
+    head = ["| size | style loss | content loss | reconstruction of photographs |", "|---|---|---|---|"]
+    return "\n".join(["`python -m benchmarks.compact`, beside the paper's networks = 1:", "", *head, *rows])

@@ -1,0 +1,187 @@
+"""Fields that several tabs have: a picture with what the page offers for it, a canvas, a grey mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from adain_core import PictureError, images
+from ui.components import masks, painting
+from ui.components.pair import Pair
+from ui.components.widgets import QUIET, Offered, check, field, keep, named, note, pick, sentence, strip
+from ui.serving import lanes
+from ui.serving.uploads import Canvas
+
+DOWNLOAD = """(file) => {
+  if (file) Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name }).click();
+}"""
+Components = dict[str, gr.components.Component]
+
+
+def picture(
+    ui: Components,
+    name: str,
+    elem_id: str,
+    label: str,
+    alt_text: str,
+    value: str | None = None,
+    height: int = 170,
+    offered: tuple[str, str, Sequence[Offered]] | None = None,
+    **options: Any,
+) -> Any:
+    """Draw a picture field and the place for a sentence on it, `name` and `name_note` of `ui`, and wire them.
+
+    Args:
+        ui: what is drawn is added here.
+        name: of the field.
+        elem_id: of the field; the sentence's ends on `-note`.
+        label: above it.
+        alt_text: of the picture.
+        value: the picture that it opens with.
+        height: in pixels.
+        offered: label, elem_id and pictures of a strip to choose from.
+        options: of SafeImage.
+
+    Returns:
+        The event of a choice from the strip, to go on from with `then`; None without a strip.
+    """
+    ui[name] = field(elem_id, label, alt_text, value, height, **options)
+    ui[f"{name}_note"] = note(f"{elem_id}-note")
+
+    def take(path: str | None) -> tuple[str, Any]:
+        said, taken = check(path)
+        return said, gr.skip() if taken == path else taken
+
+    outputs = [ui[f"{name}_note"], ui[name]]
+    ui[name].upload(lanes.aside(take), ui[name], outputs, trigger_mode="multiple", **QUIET)
+    ui[name].clear(lambda: "", None, outputs[0], **QUIET)
+    if offered is None:
+        return None
+    words, strip_id, pictures = offered
+    return strip(pictures, words, strip_id).select(pick(pictures), None, ui[name], **QUIET)
+
+
+def canvas(elem_id: str, label: str, colors: Sequence[str], value: dict[str, Any] | None, first: int = 0) -> Canvas:
+    """Return a canvas with a brush of some colors, which begins with the `first`; an eraser and undo."""
+    return Canvas(
+        value,
+        label=label,
+        sources=[],
+        transforms=[],
+        layers=False,
+        buttons=["fullscreen"],
+        brush=gr.Brush(
+            default_size=30,
+            colors=[(color, painting.OPACITY) for color in colors],
+            default_color=(colors[first], painting.OPACITY),
+            color_mode="fixed",
+        ),
+        eraser=gr.Eraser(default_size=30),
+        canvas_size=(painting.SIDE, painting.SIDE),
+        height=480,
+        format="png",
+        elem_id=elem_id,
+    )
+
+
+def on_easel(picture: str, labels: Image.Image | None = None) -> dict[str, Any]:
+    """Return what a canvas shows: a picture, made small, and labels upon it.
+
+    Raises:
+        ValueError: as images.load.
+    """
+    small = images.load(picture, painting.SIDE).rgb
+    layers = [] if labels is None or labels.getbbox() is None else [painting.to_layer(labels)]
+    return {"background": painting.easel(small), "layers": layers, "composite": None}
+
+
+def blank(picture: str | None) -> dict[str, Any] | None:
+    """Return what a canvas shows when nothing is painted."""
+    try:
+        return None if picture is None else on_easel(picture)
+    except ValueError:  # the sentence stands beside the picture
+        return None
+
+
+def grey_mask(
+    ui: Components,
+    name: str,
+    elem_id: str,
+    of: str,
+    opening: str | None,
+    label: str,
+    words: str,
+    ground: int,
+    pair: Pair,
+) -> None:
+    """Draw a grey mask of a picture, uploaded or painted, and wire it.
+
+    `name`, `name_canvas` and `name_note` of `ui`, and `name_of`, the picture's path. Another picture clears it.
+
+    Args:
+        ui: what is drawn is added here; it holds the picture.
+        name: of the field.
+        elem_id: of the field; the others' begin with it.
+        of: the name of the picture.
+        opening: the picture that the page opens with, or None.
+        label: what the mask is.
+        words: what its greys mean.
+        ground: level, 0 to 255, of what is not painted.
+        pair: the page's, of which the picture may be one.
+    """
+    first = painting.GREYS.index("#000000" if ground else "#ffffff")
+    paint = canvas(f"{elem_id}-canvas", f"{label}: painted", painting.GREYS, blank(opening), first)
+    ui[f"{name}_canvas"], ui[f"{name}_of"] = paint, gr.State(opening)
+    with gr.Row():
+        clear = gr.Button("Clear", size="sm", elem_id=f"{elem_id}-clear")
+        save = gr.Button(f"Save the {label.lower()}", size="sm", scale=2, elem_id=f"{elem_id}-save")
+        file = gr.DownloadButton(visible="hidden")
+    picture(ui, name, elem_id, f"{label}: a file", "", None, 150)
+    gr.HTML(sentence(words), elem_classes="note")
+
+    def saved(path: str | None, uploaded: str | None, layers: list[Image.Image]) -> tuple[Any, str]:
+        try:
+            mask = uploaded if path is None else masks.read_grey(layers, path, uploaded, ground)
+            if isinstance(mask, str):
+                mask = images.load(mask).rgb.convert("L")
+        except ValueError as error:
+            return None, sentence(str(error), refused=True)
+        if mask is None:
+            return None, sentence("Nothing is painted yet.", refused=True)
+        return keep(mask, named(path, "mask") + ".png"), ""
+
+    def another(path: str | None) -> tuple[Any, ...]:
+        return path, blank(path), None, ""
+
+    clear.click(lanes.aside(blank), ui[of], paint, **QUIET)
+    outputs = [ui[f"{name}_of"], paint, ui[name], ui[f"{name}_note"]]
+    if of in pair.paths:
+        pair.follow(of, another, outputs)
+    else:
+        ui[of].change(lanes.aside(another), ui[of], outputs, **QUIET)
+    inputs = [ui[of], ui[name], ui[f"{name}_canvas"]]
+    download(save.click(lanes.aside(saved), inputs, [file, ui[f"{name}_note"]], **QUIET), file)
+
+
+def read_grey(
+    values: Mapping[str, Any], name: str, of: str, ground: int, role: str, index: int = 0
+) -> images.Source | None:
+    """Return what a grey mask's fields hold, or None, as for a picture that came since; names as in `grey_mask`.
+
+    Raises:
+        PictureError: the uploaded file is refused; of the role and the index that are given.
+    """
+    if values[f"{name}_of"] != values[of]:
+        return None
+    try:
+        return masks.read_grey(values[f"{name}_canvas"], values[of], values[name], ground)
+    except ValueError as error:
+        raise PictureError(role, index, str(error)) from None
+
+
+def download(prepared: Any, file: gr.DownloadButton) -> None:
+    """Hand a hidden button's file to the visitor once it is prepared, if it is."""
+    prepared.then(None, file, None, js=DOWNLOAD, **QUIET)

@@ -1,0 +1,83 @@
+"""What the page remembers in a visitor's browser: settings, never pictures, and of what a result was made.
+
+Settings that don't fit any more are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from ui.components.widgets import QUIET
+from ui.serving.uploads import SafeImage
+
+KEY = "adain-settings"
+SETTINGS = (gr.Slider, gr.Number, gr.Radio, gr.Dropdown, gr.Checkbox, gr.CheckboxGroup, gr.Textbox)
+VIEWS = {"compare-one", "compare-other"}  # they choose what is looked at, out of what was made
+
+
+def settings(page: gr.Blocks) -> dict[str, gr.components.Component]:
+    """Return by elem_id what a visitor sets on a page."""
+    found = [block for block in page.blocks.values() if isinstance(block, SETTINGS) and block.visible is True]
+    return {block.elem_id: block for block in found if block.elem_id and block.elem_id not in VIEWS}
+
+
+def remember(page: gr.Blocks) -> None:
+    """Store every change of a setting in the browser, and bring the settings back when the page is opened."""
+    known = settings(page)
+    stored = gr.JSON(visible=False)
+
+    def restore(found: Any) -> list[Any]:
+        found = found if isinstance(found, dict) else {}
+        fitting = {name: found[name] for name in known if name in found and fits(known[name], found[name])}
+        return [gr.update(value=fitting[name]) if name in fitting else gr.skip() for name in known]
+
+    read = f"() => {{ try {{ return [JSON.parse(localStorage.getItem('{KEY}'))] }} catch {{ return [null] }} }}"
+    page.load(restore, stored, [*known.values()], js=read, **QUIET)
+    pairs = f"Object.fromEntries({json.dumps([*known])}.map((name, place) => [name, values[place]]))"
+    write = (
+        f"(...values) => {{ try {{ localStorage.setItem('{KEY}', JSON.stringify({pairs})) }} catch {{}} return [] }}"
+    )
+    gr.on([each.change for each in known.values()], None, [*known.values()], None, js=write, **QUIET)
+
+
+def tell(page: gr.Blocks, tab: gr.Tab, name: str) -> None:
+    """Tell the browser of a tab's settings and pictures whenever one changes, so that it can mark an old result.
+
+    Args:
+        page: it is told when it is opened, too.
+        tab: whose settings they are.
+        name: of the tab.
+    """
+    known = {id(setting) for setting in settings(page).values()}
+    found = [block for block in within(tab) if id(block) in known or isinstance(block, SafeImage)]
+    events = [page.load, tab.select, *(each.change for each in found)]
+    gr.on(events, None, found, None, js=f"(...values) => window.settingsAre?.({json.dumps(name)}, ...values)", **QUIET)
+
+
+def within(block: Any) -> Iterator[Any]:
+    """Yield what a block holds, at any depth."""
+    for child in getattr(block, "children", ()):
+        yield child
+        yield from within(child)
+
+
+def fits(setting: Any, value: Any) -> bool:
+    """Tell whether a setting may have a value."""
+    if isinstance(setting, gr.Slider | gr.Number):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        low, high = setting.minimum, setting.maximum
+        return (low is None or low <= value) and (high is None or value <= high)
+    if isinstance(setting, gr.Checkbox):
+        return isinstance(value, bool)
+    if isinstance(setting, gr.Textbox):
+        return isinstance(value, str) and len(value) <= (setting.max_length or 200)
+    choices = [choice for _, choice in setting.choices]
+    if isinstance(setting, gr.CheckboxGroup):
+        return isinstance(value, list) and all(each in choices for each in value)
+    return any(value == choice and type(value) is type(choice) for choice in choices)

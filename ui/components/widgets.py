@@ -1,0 +1,297 @@
+"""Components of our own: fields that decode safely, parameters drawn as widgets, results, sentences, stage times."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image, ImageOps
+from pydantic.fields import FieldInfo
+
+from adain_core import Result, contracts, images
+from adain_core.contracts import Method, bounds
+from adain_core.runs import pipeline
+from ui.serving.kept import keep as keep
+from ui.serving.kept import keep_once
+from ui.serving.uploads import SafeImage
+
+PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
+LOOKED = 1024  # pixels of the longer side that an uploaded picture is looked at with
+UNSEEN = (".tif", ".tiff", ".ppm", ".pgm")  # no browser shows them
+SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
+QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+COMPUTE = {
+    "api_visibility": "private",
+    "concurrency_limit": None,  # it waits in a lane
+    "show_progress": "hidden",  # Gradio's would cover what is there; `bar` says how far a run is
+}
+SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
+COLORS = {  # adain_core.controls.color's modes, in the page's words
+    "off": "From the painting",
+    "match": "From the photograph: recolor the painting first (match)",
+    "match-cholesky": "As match, computed by Cholesky decomposition (match-cholesky)",
+    "histogram": "From the photograph: match its histograms (histogram)",
+    "luminance": "From the photograph: transfer light and dark only (luminance)",
+    "palette": "From the painting, without its brush strokes (palette)",
+}
+
+
+class Offered(typing.Protocol):
+    """A picture that the page offers."""
+
+    path: str
+
+    def thumbnail(self, width: int, height: int) -> tuple[Image.Image, str]:
+        """Return it cropped to a size, and its title."""
+
+
+def named(*parts: str | None) -> str:
+    """Name what is to download after pictures' paths and words, as in cat-night_river-adain."""
+    stems = (Path(part).stem if "/" in part else part for part in parts if part)
+    found = (re.sub(r"\W+", "_", stem).strip("_")[:40] for stem in stems)
+    return "-".join(filter(None, found)) or "picture"
+
+
+def drawn(method: Method) -> dict[str, FieldInfo]:
+    """Return the parameters of a method that the page draws: the seed only where it changes the picture."""
+    hidden = {*SERVER, *(() if method.random else ("seed",))}
+    return {name: info for name, info in method.params.model_fields.items() if name not in hidden}
+
+
+def served(method: Method) -> dict[str, Any]:
+    """Return the parameters of a method that the page sets by itself."""
+    return {name: value for name, value in SERVER.items() if name in method.params.model_fields}
+
+
+def draw_folded(method: Method) -> dict[str, gr.components.Component]:
+    """Draw a method's strength, and in a closed accordion what else it takes."""
+    known = drawn(method)
+    ui = {"alpha": _widget("alpha", known.pop("alpha"), elem_id=f"{method.name}-alpha")} if "alpha" in known else {}
+    if known:
+        with gr.Accordion(f"Parameters of {method.title}", open=False, elem_id=f"{method.name}-parameters"):
+            ui |= draw(method, shown=known)
+    return ui
+
+
+def draw(
+    method: Method, prefix: str = "", shown: Mapping[str, FieldInfo] | None = None
+) -> dict[str, gr.components.Component]:
+    """Draw a method's parameters and its presets, which set them.
+
+    Args:
+        method: whose.
+        prefix: keeps ids apart from another tab's.
+        shown: the parameters to draw, if not all.
+    """
+    shown = drawn(method) if shown is None else shown
+    presets: dict[str, Mapping[str, Any]] = {"Defaults": {}, **method.presets}
+    if method.presets:
+        chosen = gr.Dropdown(
+            list(presets),
+            label="Preset",
+            info="Fills in the settings below; paper uses the authors' values.",
+            filterable=False,
+            elem_id=f"{prefix}{method.name}-preset",
+        )
+    ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in shown.items()}
+    if method.presets:
+        own = {name: info.default for name, info in shown.items()}
+        chosen.input(lambda name: [*{**own, **presets.get(name or "", {})}.values()], chosen, [*ui.values()], **QUIET)
+    return ui
+
+
+def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
+    """Draw one declared parameter."""
+    return _widget(name, declared, **{"elem_id": name.replace("_", "-"), **options})
+
+
+def sizes(offered: Sequence[int], usual: int, unit: str) -> dict[str, Any]:
+    """Return the sizes among those offered that this server takes, and which one a field opens with."""
+    most = contracts.LIMITS.get("size", offered[-1])
+    taken = [size for size in offered if size <= most] or [int(most)]
+    return {"choices": [(f"{size} {unit}", size) for size in taken], "value": min(usual, taken[-1])}
+
+
+def draw_color(declared: FieldInfo) -> gr.components.Component:
+    """Draw the color mode, its choices in plain words."""
+    choices = [(words, mode) for mode, words in COLORS.items()]
+    return draw_field("color", declared, choices=choices, filterable=False, info="Where the result's colors come from.")
+
+
+def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
+    options = {
+        "value": declared.default,
+        "label": declared.title or name.replace("_", " ").capitalize(),
+        "info": declared.description,
+        **options,
+    }
+    if declared.annotation is str:
+        return gr.Textbox(max_lines=1, max_length=200, **options)
+    if declared.annotation is bool:
+        return gr.Checkbox(**options)
+    if typing.get_origin(declared.annotation) is typing.Literal:
+        return gr.Dropdown(**{"choices": list(typing.get_args(declared.annotation)), **options})
+    low, high = bounds(declared)
+    whole = declared.annotation is int
+    if low is None or high is None or high - low > 10_000:
+        return gr.Number(precision=0 if whole else None, minimum=low, maximum=high, **options)
+    step = 1 if whole else (high - low) / 100
+    return gr.Slider(**{"minimum": low, "maximum": high, "step": step, "buttons": [], **options})
+
+
+def field(elem_id: str, label: str, alt_text: str, value: str | None, height: int, **options: Any) -> SafeImage:
+    """Return a field for a picture: upload, webcam, clipboard."""
+    options = {"sources": ["upload", "webcam", "clipboard"], "buttons": [], **options}
+    return SafeImage(value=value, label=label, alt_text=alt_text, height=height, elem_id=elem_id, **options)
+
+
+def note(elem_id: str, value: str = "") -> gr.HTML:
+    """Return the place for a sentence beside a field."""
+    return gr.HTML(value, elem_classes="note", elem_id=elem_id)
+
+
+def strip(offered: Sequence[Offered], label: str, elem_id: str, width: int = 128, height: int = 128) -> gr.Gallery:
+    """Return a row of example thumbnails that scrolls sideways."""
+    return gr.Gallery(
+        [each.thumbnail(width, height) for each in offered],
+        label=label,
+        allow_preview=False,
+        interactive=False,
+        object_fit="cover",
+        buttons=[],
+        elem_classes=["strip", elem_id],
+        elem_id=elem_id,
+    )
+
+
+def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
+    """Return a handler that gives the path of the thumbnail that was clicked."""
+
+    def picked(event: gr.SelectData) -> str:
+        return offered[event.index].path
+
+    return picked
+
+
+def check(path: str | None) -> tuple[str, str | None]:
+    """Look at an uploaded picture; return a sentence on it and its path.
+
+    Another path if a browser couldn't show it, None if it is refused: then nothing is chosen, and no run says it again.
+    """
+    if path is None:
+        return "", None
+    whole = path.lower().endswith(UNSEEN)
+    try:
+        size = images.measure(path)
+        size = images.measure(path)
+        enough = max(LOOKED, images.least_side(size))  # JPEG is decoded only about as large as that
+        picture = images.load(path, None if whole or max(size) <= enough else enough)
+    except ValueError as error:
+        return sentence(str(error), refused=True), None
+    if whole:
+        image = picture.rgb.copy()
+        if picture.alpha is not None:
+            image.putalpha(picture.alpha)
+        path = keep(image, named(path) + ".png")
+    return sentences(picture.notes), path
+
+
+def show(result: Result, name: str) -> dict[str, Any]:
+    """Return what a step shows, by `outcome`'s names; nothing for one without a picture.
+
+    The picture to download has the name that is given.
+    """
+    if result.image is None:
+        return {}
+    more: list[str] = []
+    full = keep(result.image, name)
+    before = keep_once(_small(result.content), "photograph.jpg")
+    picture = full if max(result.image.size) <= SHOWN else keep(_small(result.image), "shown.png")
+    width, height = result.image.size
+    words = (
+        f"{width}x{height} pixels, {result.record['model']}, {result.record['device']}."
+        f" Color shift {result.record['color_shift']:.1f} (Delta E, from the photograph's colors)."
+    )
+    if (found := result.record.get("reconstruction")) is not None:
+        more.append(
+            f"Nothing was stylized: this is what the networks make of the photograph itself. They are no identity: SSIM"
+            f" {found['ssim']:.2f}, mean difference {found['difference']:.1f} of 255."
+        )
+    return {
+        "compare": (before, picture),
+        "before": before,
+        "picture": picture,
+        "download": gr.update(value=full, interactive=True),
+        "details": sentences([words, *more, *result.notes]) + stage_times(result.record["seconds"]),
+    }
+
+
+def expect(content: str, runs: Iterable[Mapping[str, Any]], masks: int = 0) -> str:
+    """Say in a sentence what runs with these options, and each with a number of masks, will take.
+
+    Raises:
+        ValueError: as adain_core.forecast.
+    """
+    found = [pipeline.forecast(content, masks=masks, **options) for options in runs]
+    seconds, tiles = sum(each.seconds for each in found), max(each.tiles for each in found)
+    words = f"about {_rough(seconds)}" if seconds >= 1 else "less than a second"
+    if tiles > 1:
+        words += f" and {max(each.bytes for each in found) / 1e9:.1f} GB of memory, in {tiles} tiles"
+    return f"This takes {words}."
+
+
+def seconds(content: str | None, runs: Iterable[Mapping[str, Any]]) -> float:
+    """Return what runs with these options will take; nothing without a picture.
+
+    Raises:
+        ValueError: as adain_core.forecast.
+    """
+    return sum(pipeline.forecast(content, **options).seconds for options in runs) if content is not None else 0.0
+
+
+def _rough(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
+def _small(image: Image.Image) -> Image.Image:
+    return image if max(image.size) <= SHOWN else ImageOps.contain(image, (SHOWN, SHOWN))
+
+
+def sentence(text: str, refused: bool = False) -> str:
+    """Return a sentence as HTML, as an alert where something was refused."""
+    kind = 'class="refused" role="alert"' if refused else 'class="hint"'
+    return f"<p {kind}>{escape(text)}</p>"
+
+
+def sentences(texts: Sequence[str]) -> str:
+    """Return several sentences as HTML."""
+    return "".join(map(sentence, texts))
+
+
+def stage_times(seconds: Mapping[str, float]) -> str:
+    """Return a bar of the stages' shares, and their times in words."""
+    total = sum(seconds.values()) or 1e-9
+    seconds = {stage: value for stage, value in seconds.items() if value >= 0.0005}  # shorter ones would read 0 ms
+    paints = {stage: PAINTS[number % len(PAINTS)] for number, stage in enumerate(seconds)}
+    bar = "".join(
+        f'<span style="width:{100 * value / total:.1f}%;background:{paints[stage]}"></span>'
+        for stage, value in seconds.items()
+    )
+    items = "".join(
+        f'<li><i style="background:{paints[stage]}"></i>{escape(stage)} {duration(value)}</li>'
+        for stage, value in seconds.items()
+    )
+    return (
+        f'<div class="time-bar" aria-hidden="true">{bar}</div>'
+        f'<ul class="time-list" aria-label="Time by stage"><li><b>{duration(total)} in all</b></li>{items}</ul>'
+    )
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes or took."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
