@@ -11,8 +11,8 @@ from pydantic import Field
 
 from adain_core import compare, methods
 from adain_core.contracts import Method, MethodParams, Step
+from adain_core.evaluation import meter
 from adain_core.evaluation.comparison import Comparison
-from adain_core.images import metrics
 
 
 class Params(MethodParams):
@@ -65,7 +65,7 @@ def ours(monkeypatch):
 def ticks(monkeypatch):
     """A clock by which every piece of work takes half a second."""
     count = itertools.count(step=0.5)
-    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=lambda: next(count)))
+    monkeypatch.setattr(meter, "time", SimpleNamespace(perf_counter=lambda: next(count)))
 
 
 def run(names, tiny, **options):

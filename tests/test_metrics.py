@@ -8,7 +8,6 @@ from torch import nn
 
 from adain_core.controls.color import color_shift
 from adain_core.evaluation.meter import Meter
-from adain_core.images import metrics
 from adain_core.images.metrics import difference, heat, ssim
 
 
@@ -90,7 +89,9 @@ def test_a_meter_adds_up_and_sees_the_peak(monkeypatch):
         held[:: 2**12] = bytes(len(held) // 2**12)
     assert 60 * 2**20 < meter.bytes < 100 * 2**20
     del held
-    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=iter([1.0, 3.0, 10.0, 10.5]).__next__))
+    monkeypatch.setattr(
+        "adain_core.evaluation.meter.time", SimpleNamespace(perf_counter=iter([1.0, 3.0, 10.0, 10.5]).__next__)
+    )
     meter = Meter()
     for _ in range(2):
         with meter():
@@ -99,7 +100,7 @@ def test_a_meter_adds_up_and_sees_the_peak(monkeypatch):
 
 
 def test_a_meter_counts_what_fails(monkeypatch):
-    monkeypatch.setattr(metrics, "time", SimpleNamespace(perf_counter=iter([1.0, 4.0]).__next__))
+    monkeypatch.setattr("adain_core.evaluation.meter.time", SimpleNamespace(perf_counter=iter([1.0, 4.0]).__next__))
     meter = Meter()
     with pytest.raises(ValueError), meter():
         raise ValueError
