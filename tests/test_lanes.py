@@ -225,6 +225,13 @@ class TestEnds:
         assert asyncio.run(main())
         assert lane.now is None and not lane.waiting
 
+    def test_one_whose_listener_hung_up_while_steps_come_without_a_pause(self, lane, monkeypatch):
+        seen = []
+        monkeypatch.setattr(lanes.Listener, "there", lambda _: len(seen) < 5)
+        work = Work("long", steps=10**9)
+        asyncio.run(asyncio.wait_for(gather(lane, work, into=seen), 30))
+        assert 5 <= len(seen) < 10 and work.closed.wait(30) and lane.now is None
+
 
 @pytest.fixture
 def event():

@@ -265,7 +265,7 @@ class Lane:
                     yield step
                 elif kind == "error":
                     raise value
-                elif kind == "end" or not listener.there():
+                if kind == "end" or not listener.there():  # steps may come without a pause
                     return
         finally:
             turn.closed = True
