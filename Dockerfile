@@ -11,6 +11,7 @@ COPY app.py README.md LICENSE ./
 COPY adain_core ./adain_core
 COPY ui ./ui
 COPY examples ./examples
+COPY docs ./docs
 
 USER adain
 ENV ADAIN_HOST=0.0.0.0 ADAIN_PORT=7860 GRADIO_ANALYTICS_ENABLED=False PYTHONUNBUFFERED=1

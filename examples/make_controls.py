@@ -1,4 +1,4 @@
-"""Make the README's pictures of the controls, with the compact model.
+"""Make the pictures of docs/controls.md with the compact model.
 
     python -m examples.make_controls
 

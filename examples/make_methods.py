@@ -1,4 +1,4 @@
-"""Make the README's pictures of the methods and losses, with the compact model, and print its tables.
+"""Make the images of the methods and losses with the compact model, and print the tables of README and docs/methods.md.
 
     python -m examples.make_methods
 
@@ -37,11 +37,11 @@ def make(**options: Any) -> tuple[Image.Image, float]:
     return last.image, best
 
 
-def row(name: str, paper: str, summary: str, **options: Any) -> str:
-    """Make a picture and return its row of the table."""
+def row(name: str, paper: str, summary: str, folder: str = "examples", **options: Any) -> str:
+    """Make a picture and return its row of the table; `folder` is examples/ as seen from the page."""
     picture, seconds = make(**options)
     picture.save(FOLDER / f"{name}.jpg", quality=88)
-    link = f'<img src="examples/methods/{name}.jpg" width="140" alt="The tiger by {name}">'
+    link = f'<img src="{folder}/methods/{name}.jpg" width="140" alt="The tiger by {name}">'
     return f"| `{name}` | {paper} | {summary} | {seconds:.2g} | {link} |"
 
 
@@ -55,7 +55,7 @@ def main() -> None:
             print(row(name, method.paper, method.summary, method=name), flush=True)
     print(f"\n{head}")
     for name, loss in losses.find().items():
-        print(row(f"loss-{name}", loss.paper, loss.summary, method="optimize", loss=name), flush=True)
+        print(row(f"loss-{name}", loss.paper, loss.summary, "../examples", method="optimize", loss=name), flush=True)
 
 
 if __name__ == "__main__":

@@ -266,15 +266,15 @@ class TestProgramsThatLeave:
         assert "Nobody listened to this run any more, so it was ended." in self.events(silent)
 
 
-class TestReadme:
-    """Its examples, as they are printed there, but for the address."""
+class TestDocs:
+    """The examples of docs/api.md, as they are printed there, but for the address."""
 
     @pytest.fixture
     def example(self, url, files, tmp_path, monkeypatch):
         (tmp_path / "photo.png").rename(tmp_path / "photo.jpg")
         (tmp_path / "painting.png").rename(tmp_path / "painting.jpg")
         monkeypatch.chdir(tmp_path)
-        text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**API.**")[2].partition("**MCP.**")[0]
+        text = (ROOT / "docs/api.md").read_text(encoding="utf-8").partition("## MCP")[0]
         assert files and text.count("http://127.0.0.1:7860") == 2
         return text.replace("http://127.0.0.1:7860", url.rstrip("/"))
 

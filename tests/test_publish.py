@@ -1,5 +1,6 @@
 """What goes to the Hub: a model with its card, and the page as a Space; and the commands for it."""
 
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -15,7 +16,6 @@ from huggingface_hub.utils import validate_repo_id
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from safetensors.torch import load_file, save_file
-from test_floors import imports
 
 from adain_core import __main__ as cli
 from adain_core import weights
@@ -180,14 +180,19 @@ def test_a_space_can_install_them():
 def test_they_name_whatever_is_imported():
     """In a fresh environment there is nothing else."""
     files = [ROOT / "app.py", *ROOT.glob("ui/**/*.py"), *ROOT.glob("adain_core/**/*.py")]
-    names = {
-        name.partition(".")[0] for path in files if "training" not in path.parts for _, name in imports(path, ROOT)
-    }
+    names = {name.partition(".")[0] for path in files if "training" not in path.parts for name in imported(path)}
     known = importlib.metadata.packages_distributions()
     needed = {canonicalize_name(known.get(name, [name])[0]) for name in names - sys.stdlib_module_names}
     named = {canonical(Requirement(line)) for line in lines(ROOT / "requirements.txt")}
     brought = {"gradio-client", "fastapi", "anyio", "starlette", "httpx2", "brotli"}  # by gradio and huggingface-hub
     assert needed - named - brought - {"app", "ui", "adain-core"} == {"spaces"}  # which a Space brings
+
+
+def imported(path: Path) -> list[str]:
+    """Return every module that a file imports, inside functions as well."""
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    named = [each.name for node in nodes if isinstance(node, ast.Import) for each in node.names]
+    return named + [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
 
 
 def canonical(requirement: Requirement) -> str:
@@ -198,7 +203,7 @@ def test_a_space_is_laid_out(tmp_path, monkeypatch, capsys):
     code, out, err = call(f"space deploy me/page --zero-gpu --dry-run {tmp_path}/space", monkeypatch, capsys)
     assert (code, err) == (0, "") and "for me/page; nothing was uploaded." in out
     names = {path.relative_to(tmp_path / "space").as_posix() for path in (tmp_path / "space").rglob("*")}
-    assert {"app.py", "README.md", "requirements.txt", "ui/tabs/stylize.py"} <= names
+    assert {"app.py", "README.md", "requirements.txt", "ui/tabs/stylize.py", "docs/usage.md"} <= names
     assert {"adain_core/pretrained/compact.safetensors", "examples/examples.json"} <= names
     assert not [name for name in names if re.search(r"__pycache__|\.pyi$|(^|/)\.|tests", name)]
     about = metadata_load(tmp_path / "space/README.md")

@@ -1,8 +1,8 @@
 """Training: the compact pair, from the full-size networks as teacher, and the full-size decoder by the paper's recipe.
 
 Needs two folders of pictures, contents and styles, the full-size weights (from the Hub, or a folder), and what
-requirements-dev.txt installs. The shipped compact model was made by the first two (the model card has their
-settings, logs and figures):
+requirements-dev.txt installs. The shipped compact model was made by the first two (docs/training-log.md has
+their settings, logs and figures):
 
     python -m adain_core.training distill --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/distill
     python -m adain_core.training pair    --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/pair \

@@ -16,7 +16,7 @@ from adain_core.system import files
 from adain_core.weights.layouts import fits, shapes_of
 
 ROOT = Path(__file__).parents[2]
-CONTENTS = ("app.py", "README.md", "LICENSE", "requirements.txt", "adain_core", "ui", "examples")
+CONTENTS = ("app.py", "README.md", "LICENSE", "requirements.txt", "adain_core", "ui", "examples", "docs")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyi", ".*")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # a CUDA build would take gigabytes, for nothing
 ZERO_GPU = {"torch": "torch==2.11.0", "torchvision": "torchvision==0.26.0"}  # the newest that ZeroGPU takes
