@@ -180,13 +180,15 @@ async def measure(port: int, process: psutil.Process, count: int, seconds: float
     await load(port, given, count, min(20, seconds))
     warm = mib()
     tell("after warm-up", f"{warm:.0f}")
-    start = time.monotonic()
+    start, before = time.monotonic(), process.cpu_times()
     clients = await load(port, given, count, seconds)
-    took = time.monotonic() - start
+    took, after = time.monotonic() - start, process.cpu_times()
+    used = after.user + after.system - before.user - before.system
     every = sorted(each for client in clients for each in client.seconds)
     got = [len(client.seconds) for client in clients]
     tell("clients, seconds, pixels", f"{count}, {took:.0f}, {size}")
     tell("completed a second", f"{len(every) / took:.1f}")
+    tell("processor time of a run, ms; processors in use", f"{1000 * used / len(every):.0f}, {used / took:.2f}")
     tell("refused", str(sum(client.refused for client in clients)))
     tell(
         "seconds of a run: median, 95%, worst",

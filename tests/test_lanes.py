@@ -7,6 +7,7 @@ import types
 from contextlib import aclosing
 
 import pytest
+import torch
 from gradio.context import LocalContext
 
 from ui.serving import lanes
@@ -310,6 +311,38 @@ class TestHandlers:
             return await lanes.aside(lambda given: f"{threading.current_thread().name} {given}")(value)
 
         assert asyncio.run(look(3)) == "looks 3"
+
+    def test_a_short_run_leaves_a_processor_to_others(self, monkeypatch, room):
+        monkeypatch.setattr(lanes, "PROCESSORS", 4)
+        long = lanes.Lane("long", room, low=True)
+        short = lanes.Lane("short", room, then=long)
+        one, other = Work("one", go=False), Work("other", go=False)
+
+        def work():
+            yield torch.get_num_threads()
+
+        def two_steps():
+            yield from one()
+            yield torch.get_num_threads()
+
+        async def main():
+            found = await gather(short, work)  # alone
+            run = begin(long, other)
+            await until(other.begun.is_set)
+            found += await gather(short, work)
+            other.go.set()
+            await run
+            run = begin(short, two_steps)
+            await until(one.begun.is_set)
+            waits = begin(short, work, "two")
+            await until(lambda: short.waiting)
+            one.go.set()
+            return found + (await run)[1:] + await waits + await gather(long, work)
+
+        try:
+            assert asyncio.run(main()) == [4, 3, 3, 4, 4 if lanes.sys.platform == "linux" else 2]
+        finally:
+            torch.set_num_threads(1)
 
     @pytest.mark.skipif(not lanes.sys.platform.startswith("linux"), reason="elsewhere threads have no priority")
     def test_long_runs_give_way(self):

@@ -36,6 +36,7 @@ SOON, TELL = 0.3, 1.0  # seconds until a visitor who waits is told so, and from 
 ABANDONED = 10.0  # seconds after which a run that nobody has listened to ends
 LOWER = 10  # added to the long lane's niceness: of a processor that both want, it leaves nine tenths to a short run
 LENT = "SPACES_ZERO_GPU" in os.environ  # a run there is a process of its own, and only it has a GPU to forecast by
+PROCESSORS = torch.get_num_threads()
 NOBODY = "Nobody listened to this run any more, so it was ended."
 
 Told = Callable[[str, bool], Any]  # makes a view of a sentence; the second says whether it refuses
@@ -231,6 +232,7 @@ class Lane:
             ends = time.monotonic() + self.limit
             try:
                 while not (turn.closed or turn.unfinished):
+                    self._take_processors()
                     with kept.collecting() as writing:
                         step = next(steps)
                     call(views.put_nowait, ("step", (step, writing)))
@@ -270,6 +272,21 @@ class Lane:
         finally:
             turn.closed = True
             self.leave(turn)
+
+    def _take_processors(self) -> None:
+        """Compute by every processor, but by one fewer in a short run while other runs wait or compute.
+
+        OpenMP's threads wait for one another after each layer. Where one shares its processor, with the server's event
+        loop or another run, the others do nothing meanwhile: a pass by two threads then took ten times as long as by
+        one.
+        """
+        if LENT:
+            return
+        others = self.waiting or any(lane.now for lane in self.room.lanes if lane is not self)
+        threads = PROCESSORS - 1 if others and not self.low else PROCESSORS
+        if self.low and sys.platform != "linux":  # only processes have a priority there
+            threads //= 2
+        torch.set_num_threads(max(1, threads))
 
     def _begin(self, turn: Turn) -> None:
         self.now, turn.began = turn, time.monotonic()
@@ -370,10 +387,8 @@ async def _within(seconds: float, result: Awaitable[Any]) -> Any:
 
 
 def _give_way() -> None:
-    """Lower this thread's priority and that of the threads it will start; where only processes have one, take half."""
+    """Lower this thread's priority and that of the threads it will start, where threads have one."""
     if sys.platform == "linux":
         with suppress(OSError):
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + LOWER)
-    else:
-        torch.set_num_threads(max(1, torch.get_num_threads() // 2))
