@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from adain_core.images import colors
+from adain_core.images import colors, kinds, pngs
 from adain_core.images.exact import EXACT as EXACT
 from adain_core.images.exact import keep as keep
 from adain_core.images.exact import to_levels as to_levels
@@ -23,11 +23,11 @@ from adain_core.images.labels import Labels as Labels
 from adain_core.images.labels import check_shape as check_shape
 from adain_core.images.labels import load_labels as load_labels
 from adain_core.images.labels import load_mask as load_mask
+from adain_core.images.opening import DAMAGED, LACKS, opened
 from adain_core.images.opening import MAX_PIXELS as MAX_PIXELS
 from adain_core.images.opening import MAX_SIDE as MAX_SIDE
 from adain_core.images.opening import MIN_SIDE as MIN_SIDE
 from adain_core.images.opening import Source as Source
-from adain_core.images.opening import opened
 from adain_core.images.saving import FLAT as FLAT
 from adain_core.images.saving import OUTPUTS as OUTPUTS
 from adain_core.images.saving import RECORD as RECORD
@@ -38,6 +38,7 @@ from adain_core.images.saving import is_result as is_result
 from adain_core.images.saving import output_format as output_format
 from adain_core.images.saving import save as save
 
+EXAMINED = 12_000_000  # pixels
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".avif", ".heic", ".heif",
@@ -93,6 +94,27 @@ def load(source: Source, longest: int | None = None) -> Picture:
         rgb = rgb.resize(size, Image.Resampling.LANCZOS)
         alpha = alpha and alpha.resize(size, Image.Resampling.LANCZOS)
     return Picture(rgb, alpha, tuple(notes))
+
+
+def examine(path: str, longest: int) -> tuple[str, ...]:
+    """Refuse a file as `load` would, or return its notes, within 200 MB of memory for most formats.
+
+    A JPEG is decoded at about `longest` pixels, and so is anything of up to 12 megapixels. Of larger pictures only the
+    head is read, and the data of a PNG are counted; `load` tells the rest.
+
+    Raises:
+        ValueError: as `load`, as far as was looked.
+    """
+    size = measure(path)
+    with open(path, "rb") as stream:
+        kind = kinds.kind(stream.read(1024))
+        if kind == "JPEG" or size[0] * size[1] <= EXAMINED:
+            enough = max(longest, least_side(size))
+            return load(path, None if max(size) <= enough else enough).notes
+        missing = pngs.missing(stream) if kind == "PNG" else 0.0
+    if missing > 0.999:
+        raise ValueError(DAMAGED)
+    return (LACKS.format(missing),) if missing else ()
 
 
 def measure(source: Source, longest: int | None = None) -> tuple[int, int]:

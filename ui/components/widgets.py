@@ -185,20 +185,15 @@ def check(path: str | None) -> tuple[str, str | None]:
     """
     if path is None:
         return "", None
-    whole = path.lower().endswith(UNSEEN)
     try:
-        size = images.measure(path)
-        size = images.measure(path)
-        enough = max(LOOKED, images.least_side(size))  # JPEG is decoded only about as large as that
-        picture = images.load(path, None if whole or max(size) <= enough else enough)
+        if not path.lower().endswith(UNSEEN):
+            return sentences(images.examine(path, LOOKED)), path
+        picture = images.load(path)
     except ValueError as error:
         return sentence(str(error), refused=True), None
-    if whole:
-        image = picture.rgb.copy()
-        if picture.alpha is not None:
-            image.putalpha(picture.alpha)
-        path = keep(image, named(path) + ".png")
-    return sentences(picture.notes), path
+    if picture.alpha is not None:
+        picture.rgb.putalpha(picture.alpha)
+    return sentences(picture.notes), keep(picture.rgb, named(path) + ".png")
 
 
 def show(result: Result, name: str) -> dict[str, Any]:
