@@ -220,7 +220,7 @@ def test_kept_memory_is_not_fetched_anew(keep):
     """In a process of its own, since it takes a heap some uses to find room, and a full one more than that."""
     program = f"""
 import resource
-from adain_core import machine
+from adain_core.system import machine
 
 def use():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
