@@ -50,8 +50,12 @@ class TestContract:
         one, other = (last(name, content, styles, seed=seed) for seed in (1, 2))
         assert torch.equal(one, other) != methods.get(name).random
 
-    def test_a_batch_equals_its_singles(self, name):
+    def test_a_batch_equals_its_singles_or_is_refused(self, name):
         singles, styles = [tensor(30, 22, seed) for seed in (1, 2)], [Style(tensor(31, 20, 3))]
+        if "steps" in methods.get(name).params.model_fields:
+            with pytest.raises(ValueError, match="one picture at a time, not 2"):
+                last(name, torch.cat(singles), styles)
+            return
         batch = last(name, torch.cat(singles), styles)
         expected = torch.cat([last(name, each, styles) for each in singles])
         assert_alike(name, batch, expected)

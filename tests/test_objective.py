@@ -58,6 +58,15 @@ def test_absolute_units_are_the_papers():
         torch.testing.assert_close(means["content"], (deep - own).square().mean())
 
 
+@pytest.mark.parametrize("loss", sorted(find()))
+def test_a_negative_weight_makes_no_negative_unit(loss):
+    """The second style is much farther away than the first, so that the weighted sum of the losses is negative."""
+    styles = [Style((CONTENT + 0.01).clamp(0, 1), 1.5), Style(STYLE, -0.5)]
+    total = objective(CONTENT, styles, {find()[loss]: 1.0}, Params(places=1), make_networks(), torch.Generator())
+    with torch.no_grad():
+        assert -1.01 <= float(total(CONTENT)[1]["style"]) <= 1.01
+
+
 @pytest.mark.parametrize("loss", ["gram", "mean_std", "coral", "histogram"])
 def test_a_photograph_that_has_the_style_already_does_not_blow_the_loss_up(loss):
     """Its own loss is 0, which is no unit: a hundredth of what an empty picture has is one."""

@@ -160,6 +160,16 @@ def test_it_stops_by_patience_and_by_time(monkeypatch):
     assert len(steps) < 20 and steps[-1].note.startswith("The time limit of 30 s was reached after ")
 
 
+def test_patience_begins_anew_at_each_scale():
+    """A loss that rises from call to call: at the coarse scale that ends the scale alone, at the last one the run."""
+    calls = itertools.count(1)
+    rising = StyleLoss("rising", "", "", "", lambda *_: lambda x: x.square().mean() + next(calls), ("relu1_1",))
+    content = images.to_tensor(picture(100, 96, 1))
+    steps = go(losses={rising: 1.0}, content=content, steps=40, scales=2, patience=3, units="absolute")
+    assert [step.iteration for step in steps] == [1, 2, 3, 4, 21, 22, 23, 24]
+    assert not any(step.note for step in steps[:-1]) and steps[-1].note == "No gain in 3 steps, so it stopped."
+
+
 def bad(after, spoil):
     """A loss that is spoiled after some calls, one of which finds its unit."""
     calls = []
@@ -204,20 +214,9 @@ def test_what_a_coarse_level_spoils_is_seen():
     assert not moving.finite()
 
 
-def test_of_several_pictures_one_may_end_before_the_others():
-    """The first has a loss that is spoiled at its third call; it stands still while the second goes on."""
-    made = []
-
-    def make(*_):
-        made.append(loss := bad(3 if not made else 99, SPOILED["nan"]).make())
-        return loss
-
-    pair = torch.cat([CONTENT, 1 - CONTENT])
-    steps = go(losses={StyleLoss("bad", "", "", "", make, ("relu1_1",)): 1.0}, content=pair, steps=6)
-    assert [step.iteration for step in steps] == [1, 2, 3, 4, 5, 6] and all(step.losses for step in steps)
-    assert all(step.image.shape == pair.shape for step in steps)
-    assert torch.equal(steps[-1].image[0], steps[1].image[0]) and not torch.equal(steps[-1].image[1], steps[1].image[1])
-    assert not steps[1].note and steps[-1].note.startswith("The optimization diverged; the last good picture is kept.")
+def test_several_pictures_at_once_are_refused():
+    with pytest.raises(ValueError, match=r"^An optimization takes one picture at a time, not 2\.$"):
+        go(content=torch.cat([CONTENT, 1 - CONTENT]))
 
 
 def test_closing_between_two_steps_frees_everything(monkeypatch):

@@ -80,7 +80,7 @@ class Params(objective.Params):
         ge=0,
         le=2000,
         title="Patience",
-        description="Stops after this many steps without improvement; 0 never stops early.",
+        description="Ends a scale after this many steps without improvement, and at the last one stops; 0 never does.",
     )
 
 
@@ -96,7 +96,7 @@ def optimize(
     """Optimize a picture and yield it with its losses at every step.
 
     Args:
-        content: [N,3,H,W], RGB in [0,1]; several are optimized side by side, each by itself.
+        content: [1,3,H,W], RGB in [0,1].
         styles: their weights sum to 1.
         losses: style losses with their shares.
         params: how.
@@ -108,19 +108,11 @@ def optimize(
         Steps; the losses by name, with `total`. Where it stops early the last one has a note.
 
     Raises:
-        ValueError: the networks lack the layers, a picture is too small for a loss, or memory is too small.
+        ValueError: there is more than one picture, the networks lack the layers, a picture is too small for a loss, or
+            memory is too small.
     """
-    if len(content) > 1:
-        starts = [None] * len(content) if start is None else start.split(1)  # type: ignore[no-untyped-call]
-        each = [
-            optimize(one[None], styles, losses, params, networks, anchor, first)
-            for one, first in zip(content, starts, strict=True)
-        ]
-        now: dict[int, Step] = {}  # those that ended stand still
-        while fresh := {n: step for n, one in enumerate(each) if (step := next(one, None)) is not None}:
-            now |= fresh
-            yield _join(list(now.values()))
-        return
+    if len(content) != 1:
+        raise ValueError(f"An optimization takes one picture at a time, not {len(content)}.")
     began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
@@ -134,7 +126,7 @@ def optimize(
             f" {free / 1e9:.2g} GB are free; choose a smaller size."
         )
     picture, moments, averaged = start, None, content
-    done, best, since = 0, float("inf"), 0
+    done = 0
     factors = _factors(size, params.scales)
     for number, factor in enumerate(factors):
         small = _resize(content, factor)
@@ -144,6 +136,7 @@ def optimize(
         moving, totals = Moving(picture, params, moments), list[float]()
         average, grain = Average(params.average), _grain([small, *(style.image for style in looks)])
         comparable = not any(each.learns for each in losses)
+        best, since = float("inf"), 0  # losses of two scales can't be compared
         for _ in range(_share(params.steps, len(factors), number)):
             values, done, note = moving.improve(loss), done + 1, ""
             if not (moving.finite() and all(map(_finite, values.values()))):
@@ -154,7 +147,8 @@ def optimize(
             totals.append(values["total"])
             since = 0 if values["total"] < best else since + 1
             best = min(best, values["total"])
-            if params.patience and since >= params.patience:
+            stuck = 0 < params.patience <= since
+            if stuck and factor == 1:
                 note = f"No gain in {count(since, 'step')}, so it stopped."
             elif time.perf_counter() - began > params.seconds:
                 note = f"The time limit of {params.seconds:g} s was reached after {count(done, 'step')}."
@@ -162,6 +156,9 @@ def optimize(
             yield Step(_fit(averaged, content), done, params.steps, values, _seconds(began), note, chosen.words, doubt)
             if note:
                 return
+            if stuck:
+                break
+        done = (number + 1) * params.steps // len(factors)
         picture, moments = moving.picture, moving.moments()
 
 
@@ -319,19 +316,6 @@ def _doubt(totals: Sequence[float], picture: Tensor, given: float) -> str:
             " another loss."
         )
     return ""
-
-
-def _join(steps: Sequence[Step]) -> Step:
-    """Lay steps of several pictures together: losses are averaged, seconds added, notes told one after the other."""
-    found = [step.losses for step in steps if step.losses]  # one that diverged has none
-    return Step(
-        torch.cat([step.image for step in steps if step.image is not None]),
-        max(step.iteration for step in steps), steps[0].iterations,
-        {name: sum(each[name] for each in found) / len(found) for name in (found[0] if found else ())},
-        {name: sum(step.seconds[name] for step in steps) for name in steps[0].seconds},
-        " ".join(dict.fromkeys(step.note for step in steps if step.note)), steps[0].used,
-        " ".join(dict.fromkeys(step.doubt for step in steps if step.doubt)),
-    )  # fmt: skip
 
 
 def _finite(value: float) -> bool:

@@ -192,10 +192,10 @@ def objective(
             made = [loss.make(target[layer], generator, params.reduction) for target in targets]
             each = list(zip((style.weight for style in styles), made, strict=True))
             with torch.no_grad():
-                unit = sum(weight * one(own[layer]) for weight, one in each) if relative else 1.0
+                unit = sum(abs(weight) * one(own[layer]) for weight, one in each) if relative else 1.0
                 if relative and unit < ALIKE:  # the photograph has the style; an empty picture has not
                     empty = torch.zeros_like(own[layer])
-                    unit = max(unit, NONE * sum(weight * one(empty) for weight, one in each))
+                    unit = max(unit, NONE * sum(abs(weight) * one(empty) for weight, one in each))
             scale = share * part / (whole * max(float(unit), TINY))
             terms += [(layer, scale * weight, one) for weight, one in each]
 
