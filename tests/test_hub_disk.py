@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from hub import DECODER, ENCODER, FIRST, ROOT, Hub
 from loading import again, kept, same
+from safetensors.torch import save_file
 
 from adain_core import weights
 from adain_core.weights import WeightsError, store
@@ -53,6 +55,23 @@ class TestTheDisk:
             assert same(again(), states)
         hub.close()
 
+    @pytest.mark.usefixtures("hub")
+    def test_what_cant_be_read_is_not_deleted(self, states, monkeypatch, caplog):
+        weights.load("vgg19")
+        before = kept()
+        with unreadable(monkeypatch, ".safetensors"), pytest.raises(WeightsError, match="have not been fetched yet"):
+            again()
+        assert "A file of weights in the cache can't be read and is not used." in caplog.text
+        assert "damaged" not in caplog.text and kept() == before and same(again(), states)
+
+    def test_what_cant_be_read_in_a_folder_is_said(self, hub, tmp_path, monkeypatch):
+        save_file({"some": torch.zeros(1)}, tmp_path / "mine.safetensors")
+        shutil.copy(hub.folder / DECODER, tmp_path)
+        for name in (DECODER, "mine.safetensors"):
+            with unreadable(monkeypatch, name), pytest.raises(WeightsError) as error:
+                weights.load("vgg19", folder=tmp_path)
+            assert str(error.value) == f"{name} can't be read (Permission denied)."
+
     def test_what_cant_be_kept_is_used_all_the_same(self, hub, states, monkeypatch, caplog):
         def full(*_given):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -60,6 +79,21 @@ class TestTheDisk:
         monkeypatch.setattr(store, "save_file", full)
         assert same(weights.load("vgg19"), states)
         assert "could not be kept in the cache" in caplog.text and kept() == [] and hub.got()
+
+
+@contextlib.contextmanager
+def unreadable(monkeypatch, ending: str):
+    """Take away the right to read the files whose names end so, from root too."""
+    opened = Path.open
+
+    def refused(path, *given, **named):
+        if path.name.endswith(ending):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        yield
 
 
 @contextlib.contextmanager

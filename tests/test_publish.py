@@ -242,6 +242,15 @@ class TestWeightsCommands:
         assert "vgg19: The weights of vgg19 are not on this machine" in err  # which is no fault
         code, _, err = call("weights verify vgg19", monkeypatch, capsys)
         assert code == 1 and "have not been fetched yet" in err
+        monkeypatch.setattr(weights, "_missing", lambda *_: "Other words.")
+        assert call("weights verify", monkeypatch, capsys)[0] == 0  # the code doesn't hang on them
+
+        def refused(*_):
+            raise weights.WeightsError("They are not on this machine as they should be.")
+
+        monkeypatch.setattr(weights, "verify", refused)
+        assert call("weights verify", monkeypatch, capsys)[0] == 1
+        monkeypatch.undo()
         assert call("weights remove vgg19", monkeypatch, capsys)[1] == "vgg19: there was nothing to remove\n"
         assert call("weights remove compact", monkeypatch, capsys)[0] == 0
         assert (weights.PRETRAINED / "compact.safetensors").is_file()

@@ -60,6 +60,20 @@ def test_the_shipped_weights_verify():
     assert weights.state(weights.get("compact")) == "here, verified"
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("fill", [torch.zeros_like, torch.randn_like])
+def test_verified_means_a_recorded_hash(tmp_path_factory, state, fill):
+    other = tmp_path_factory.mktemp("other")
+    for role, each in state.items():
+        save_file({name: fill(value) for name, value in each.items()}, other / f"{role}.safetensors")
+    words = f"here, unverified, from {other}"
+    assert weights.state(weights.get("vgg19"), other) == weights.verify("vgg19", other) == words
+
+
+def test_the_tables_files_in_a_folder_verify(folder):
+    assert weights.state(weights.get("vgg19"), folder) == weights.verify("vgg19", folder) == "here, verified"
+
+
 def test_a_flipped_bit_is_refused(tmp_path, monkeypatch):
     data = bytearray((weights.PRETRAINED / "compact.safetensors").read_bytes())
     data[-100] ^= 1

@@ -41,7 +41,7 @@ def get_weights(name: Name, weights_dir: WeightsDir = None) -> None:
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         hub.LOG.setLevel(logging.INFO)
     weights.load(name, folder=weights_dir)
-    print(f"{name}: here, verified")
+    print(f"{name}: {weights.state(weights.get(name), weights_dir)}")
 
 
 @app.command("verify")
@@ -49,15 +49,18 @@ def verify_weights(
     name: Annotated[str | None, typer.Argument(help="A model's name; every model that is here if left out.")] = None,
     weights_dir: WeightsDir = None,
 ) -> int:
-    """Hash and check weights anew; the exit code is 1 if any that were asked for are not what they should be."""
-    failed = 0
+    """Hash and check weights anew.
+
+    The exit code is 1 if any are not what they should be, or those that were named are not here.
+    """
+    failed = False
     for model in [weights.get(name)] if name else weights.MODELS.values():
         try:
             print(f"{model.name}: {weights.verify(model.name, weights_dir)}")
         except weights.WeightsError as error:
             print(f"{model.name}: {error}", file=sys.stderr)
-            failed += name is not None or "not on this machine" not in str(error)
-    return 1 if failed else 0
+            failed = failed or name is not None or not isinstance(error, weights.MissingError)
+    return int(failed)
 
 
 @app.command("remove")

@@ -12,13 +12,14 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from cachetools import LRUCache
 from safetensors import safe_open
-from safetensors.torch import load_file
 
 from adain_core.networks.model import Networks
+from adain_core.system import files
 from adain_core.weights import hub, sources, store
 from adain_core.weights.layouts import (
     Found,
@@ -30,6 +31,7 @@ from adain_core.weights.layouts import (
     name_tensors,
     names_in,
     read,
+    readable,
     shapes_of,
 )
 from adain_core.weights.layouts import WeightsError as WeightsError
@@ -40,7 +42,19 @@ from adain_core.weights.table import get as get
 FOLDER_VARIABLE = "ADAIN_WEIGHTS"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
-_loaded: LRUCache[tuple[Model, str, Path | None, bool], Networks] = LRUCache(4)
+
+class MissingError(WeightsError):
+    """The weights are not on this machine."""
+
+
+class Loaded(NamedTuple):
+    """Networks in memory, and what is known of their weights: `verified` only where a recorded hash has matched."""
+
+    networks: Networks
+    state: str
+
+
+_loaded: LRUCache[tuple[Model, str, Path | None, bool], Loaded] = LRUCache(4)
 _lock = threading.Lock()
 
 
@@ -65,6 +79,16 @@ def load(
         ValueError: no such model or device.
         WeightsError: the weights can't be had, or are not what they should be.
     """
+    return _get(name, device, folder, download, exact).networks
+
+
+def _get(
+    name: str,
+    device: str = "cpu",
+    folder: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    exact: bool = False,
+) -> Loaded:
     folder = folder or os.environ.get(FOLDER_VARIABLE)
     try:
         key = (get(name), pick_device(device), Path(folder).resolve() if folder else None, exact)
@@ -78,14 +102,14 @@ def load(
         return _loaded.setdefault(key, loaded)
 
 
-def _load(model: Model, device: str, folder: Path | None, exact: bool, download: bool) -> Networks:
+def _load(model: Model, device: str, folder: Path | None, exact: bool, download: bool) -> Loaded:
     encoder, decoder = model.build()
     modules = {"encoder": encoder} if decoder is None else {"encoder": encoder, "decoder": decoder}
-    files = {"encoder": model.encoder, "decoder": model.decoder, "inverse": model.inverse}
+    held_in = {"encoder": model.encoder, "decoder": model.decoder, "inverse": model.inverse}
     if model.build_inverse is not None:
         modules["inverse"] = model.build_inverse()
     wanted = {
-        file: {role: shapes_of(module) for role, module in modules.items() if files[role] == file}
+        file: {role: shapes_of(module) for role, module in modules.items() if held_in[role] == file}
         for file in model.files
     }
     found: dict[str, Found] = {}
@@ -100,7 +124,17 @@ def _load(model: Model, device: str, folder: Path | None, exact: bool, download:
         module.load_state_dict(found[role].tensors)
     half = model.half and not exact and device == "cpu" and has_bfloat16()
     dtype = torch.bfloat16 if half else torch.float32
-    return Networks(model.name, encoder, decoder, device, dtype, modules.get("inverse"))
+    networks = Networks(model.name, encoder, decoder, device, dtype, modules.get("inverse"))
+    return Loaded(networks, _state(model, found, folder))
+
+
+def _state(model: Model, found: Mapping[str, Found], folder: Path | None) -> str:
+    """Say in a few words what is known of weights that are here."""
+    if folder is not None and any(each.given for each in found.values()):
+        return f"here, unverified, from {files.shown(folder)}"
+    if all(file.sha256 or file.tensors for file in model.files):
+        return "here, verified"
+    return f"here, unverified, no hash recorded; the tensors' checksum is {given_checksum(found['encoder'].tensors)}"
 
 
 def has_bfloat16() -> bool:
@@ -129,10 +163,9 @@ def pick_device(name: str) -> str:
 def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
     """Say in a few words whether a model's weights are on this machine, without asking the network."""
     try:
-        load(model.name, folder=folder, download=False)
+        return _get(model.name, folder=folder, download=False).state
     except WeightsError as error:
         return str(error)
-    return "here, verified"
 
 
 def here(model: Model) -> bool:
@@ -148,14 +181,12 @@ def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:
     """Hash and check a model's weights anew; say what is known of them.
 
     Raises:
-        WeightsError: they are not here, or are not what they should be.
+        MissingError: they are not here.
+        WeightsError: they are not what they should be.
     """
     store.forget()
     release(name)
-    encoder, file = load(name, folder=folder, download=False).encoder, get(name).encoder
-    if file.sha256 is None and file.tensors is None:
-        return f"here; shapes fit, the tensors' checksum is {given_checksum(encoder.state_dict())}"
-    return "here, verified"
+    return _get(name, folder=folder, download=False).state
 
 
 def remove(name: str) -> int:
@@ -174,19 +205,19 @@ def release(name: str) -> None:
 def _find(model: Model, file: File, wanted: Mapping[str, Shapes], download: bool) -> dict[str, Found]:
     """Return the tensors of the modules that a file holds: from the package, the cache or a source."""
     if (shipped := PRETRAINED / file.name).is_file() and file.sha256:
-        with shipped.open("rb") as stream:  # 2 MB: quicker than to remember its hash
+        with readable(shipped), shipped.open("rb") as stream:  # 2 MB: quicker than to remember its hash
             _confirm(file, hashlib.file_digest(stream, "sha256").hexdigest())
-        return assign(model, file, load_file(shipped), wanted)
+        return assign(model, file, read(shipped, file.name), wanted)
     if (kept := _kept(model, file, wanted)) is not None:
         return kept
     if not download:
-        raise WeightsError(_missing(model, sources.progress(model)))
+        raise MissingError(_missing(model, sources.progress(model)))
     try:
         waiting = f"Another process is fetching {file.name}; this one waits for it."
         with hub.locked(store.part(file.key).with_suffix(".lock"), waiting):
             return _kept(model, file, wanted) or _keep(file, sources.fetch(model, file, wanted))
     except hub.Unavailable as error:
-        raise WeightsError(_missing(model, None, f" and could not be fetched: {error}")) from None
+        raise MissingError(_missing(model, None, f" and could not be fetched: {error}")) from None
     except hub.DiskError as error:
         raise WeightsError(
             f"The weights of {model.name} can't be put into the cache: {error}. Free some space, or name a folder with"
@@ -200,7 +231,8 @@ def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder:
         raise WeightsError("The folder named for weights does not exist.")
     named = folder / file.name if folder.is_dir() else folder
     if file.sha256 and named.is_file() and named.name == file.name:
-        _confirm(file, store.digest(named))
+        with readable(named):
+            _confirm(file, store.digest(named))
         return _kept(model, file, wanted) or _keep(file, assign(model, file, read(named, file.name), wanted))
     candidates = sorted(folder.glob("*.safetensors")) if folder.is_dir() else [folder]
     found = {}
@@ -210,7 +242,7 @@ def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder:
             names = " and ".join(each.name for each in fitting)
             raise WeightsError(f"Both {names} in the weights folder could be {model.name}'s {role}; leave one.")
         for path in fitting:
-            with safe_open(path, "pt") as stream:
+            with readable(path), safe_open(path, "pt") as stream:
                 tensors = {key: stream.get_tensor(key) for key in names_in(model, stream.keys(), role, shapes)}
                 trained = (stream.metadata() or {}).get("encoder")
             found[role] = Found(name_tensors(model, tensors, role, shapes), path.name, given=True, encoder=trained)
@@ -225,8 +257,8 @@ def _kept(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, F
         return assign(model, file, tensors, wanted)
     for source in file.sources:
         path = hub.cached(source)
-        if path is not None and (file.sha256 is None or store.digest(path) == file.sha256):
-            with contextlib.suppress(WeightsError):  # its sources may have better
+        with contextlib.suppress(WeightsError, OSError):  # its sources may have better
+            if path is not None and (file.sha256 is None or store.digest(path) == file.sha256):
                 return _keep(file, assign(model, file, read(path, file.name), wanted))
     return None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,16 +59,26 @@ def shapes_of(module: nn.Module) -> Shapes:
     return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say in a WeightsError that a file can't be read, as where its rights forbid it; nothing is known of it then."""
+    try:
+        yield
+    except OSError as error:
+        raise WeightsError(f"{path.name} can't be read ({error.strerror or 'the disk fails'}).") from None
+
+
 def read(path: Path, name: str) -> Mapping[str, Tensor]:
     """Read a file whose hash is known; of a pickle nothing but tensors.
 
     Raises:
-        WeightsError: it holds something else.
+        WeightsError: it holds something else, or can't be read.
     """
     try:
-        if name.endswith(".safetensors"):
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with readable(path), path.open("rb") as file:
+            if name.endswith(".safetensors"):
+                return load_file(path)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise WeightsError(f"{name} can't be read as weights ({type(error).__name__}).") from None
 
@@ -126,11 +137,15 @@ def complete(model: Model, names: Collection[str], shapes: Shapes) -> bool:
 
 
 def fits(model: Model, path: Path, role: str, shapes: Shapes) -> bool:
-    """Tell from a safetensors file's header alone whether it holds a module's tensors."""
+    """Tell from a safetensors file's header alone whether it holds a module's tensors.
+
+    Raises:
+        WeightsError: the file can't be read.
+    """
     try:
-        with safe_open(path, "pt") as file:
+        with readable(path), path.open("rb"), safe_open(path, "pt") as file:
             names = names_in(model, file.keys(), role, shapes)
             found = {name: torch.Size(file.get_slice(key).get_shape()) for key, name in names.items()}
-    except (SafetensorError, OSError):
+    except SafetensorError:
         return False
     return all(shapes[name] == shape for name, shape in found.items()) and complete(model, found, shapes)

@@ -47,12 +47,19 @@ def forget() -> None:
 
 
 def find(key: str) -> dict[str, Tensor] | None:
-    """Return the tensors that were kept under a key, or None; files that have changed since are removed."""
+    """Return the tensors that were kept under a key, or None.
+
+    A file whose bytes have changed is removed; one that can't be read, such as another user's, stays.
+    """
     for path in sorted(hub.assets().glob(f"{key}-*.safetensors")):
-        with contextlib.suppress(OSError):  # another user's file may not be readable
+        try:
             if digest(path) == path.stem.rpartition("-")[2]:
-                return load_file(path)
-        hub.LOG.warning("A file of weights in the cache was damaged and is not used.")
+                with path.open("rb"):  # safetensors calls what it may not open missing
+                    return load_file(path)
+        except (OSError, SafetensorError):
+            hub.LOG.warning("A file of weights in the cache can't be read and is not used.")
+            continue
+        hub.LOG.warning("A file of weights in the cache was damaged and is removed.")
         with contextlib.suppress(OSError):
             path.unlink()
     return None
