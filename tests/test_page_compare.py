@@ -18,6 +18,7 @@ from adain_core import methods
 from adain_core.evaluation import report
 from adain_core.evaluation.comparison import Output, Point
 from ui.components import curves, outputs, scores
+from ui.components.skip import Latest
 from ui.components.widgets import drawn
 from ui.tabs import compare
 
@@ -103,7 +104,8 @@ def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monke
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     for name, seed in (("content", 1), ("style", 2)):
         picture(80, 60, seed).save(tmp_path / f"{name}.png")
-    skip, _ = compare.begin(None)
+    latest = Latest()
+    skip = latest.begin()
     values = {name: str(tmp_path / f"{name}.png") for name in ("content", "style")}
     values |= {"methods": ["gatys", "adain", "mrf"], "mode": "each", "seconds": 15, "size": 64, "skip": skip}
     values |= {"model": "compact", "judge": "compact"}
@@ -115,7 +117,7 @@ def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monke
         if " steps" in view.get("gatys.caption", ""):
             skip.add("gatys")
         if " steps" in view.get("mrf.caption", ""):
-            compare.begin(skip)  # another run, which lets go of this one
+            latest.begin()  # another run, which lets go of this one
     for name in ("gatys", "mrf"):
         assert "Stopped after " in shown[f"{name}.caption"]
     assert Path(shown["adain.picture"]).is_file() and not skip.folder.exists()
@@ -252,6 +254,25 @@ class TestInABrowser:
         tab.goto("about:blank")  # leaves while Gatys has most of a minute left
         under_way(visitor)
         visitor.close()
+
+    def test_pressed_again_while_it_waits_the_last_press_counts(self, tab, url, browser):
+        other = opened(browser.new_page(), url)
+        for visitor in (other, tab):
+            small(visitor, "Gatys")
+            visitor.locator("#compare-mode").get_by_label("Equal time").check()
+            visitor.get_by_label("number input for Time limit").fill("60" if visitor is other else "2")
+        other.locator("#compare-run").click()
+        under_way(other)
+        tab.evaluate("document.querySelector('#compare-run').click()")
+        tab.evaluate("document.querySelector('#compare-run').click()")  # at once, and once more when it waits
+        tab.locator("#compare-status").get_by_text("Waiting at place 1 of 1").wait_for()
+        small(tab, "AdaIN", "Gatys")
+        tab.locator("#compare-run").click()
+        other.locator("#compare-stop").click()
+        ended(tab)
+        assert titles(tab) == ["The photograph itself", "AdaIN", "Gatys"]
+        assert "The bound of 2 s was reached" in tab.locator("#compare-gatys-caption").inner_text()
+        other.close()
 
     def test_by_keyboard_alone(self, tab):
         tab.locator("#compare-size").get_by_label("128 px").focus()

@@ -6,7 +6,7 @@ import comparisons
 import numpy as np
 import pytest
 import torch
-from comparisons import Plain, flat, last
+from comparisons import Plain, flat, last, run
 from conftest import make_networks, picture
 from PIL import Image
 
@@ -14,6 +14,8 @@ from adain_core import weights
 from adain_core.evaluation import report, sheet
 from adain_core.evaluation.comparison import Comparison, Output, Point
 from adain_core.evaluation.judge import Judge
+from adain_core.images import metrics
+from adain_core.images.metrics import ssim
 
 ours = comparisons.ours
 
@@ -115,6 +117,15 @@ class TestReport:
         assert all(isinstance(row[name], (int, float)) for row in rows[1:] for name in report.COLUMNS)
         told = "\n".join(report.conclude(found, rows))
         assert "Approach" in told and ("AdaIN = " in told or "did not come down to AdaIN's" in told)
+
+    def test_each_picture_is_measured_once(self, tiny, tmp_path, monkeypatch):
+        measured = []
+        monkeypatch.setattr(metrics, "ssim", lambda one, other: measured.append(1) or ssim(one, other))
+        for found in run(["adain", "approach"], tiny):
+            if found.changed and found.outputs[found.changed].state == "done":
+                report.score(found)  # as the page does
+        assert report.save(found, tmp_path)["rows"] == report.score(found)
+        assert len(measured) == 3  # with the photograph itself
 
     def test_the_mark_is_in_words(self):
         ran = Output("gatys", "done", iteration=50, seconds=5.0, curve=(Point(1, 0.1, 8.0), Point(50, 4.9, 0.5)))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ SUBJECT = "relu4_1"  # where content is compared
 MAPPED = {"relu3_1": 4, "relu4_1": 8}  # layers of the map of what is left, and pixels to one of their features
 NEAR = 40  # pixels of a window's side in that map, at most
 TINY = 1e-12
+KEPT = 32  # pictures whose measurements a judge remembers
 NONE = 0.01  # of the statistics: a distance between them below which two pictures are alike in style
 
 
@@ -40,6 +42,7 @@ class Judge:
     def __init__(self, networks: Networks, content: Image.Image, styles: Sequence[Image.Image]) -> None:
         self.name = networks.name
         self.content = content
+        self._measured: LRUCache[int, tuple[Image.Image, dict[str, float]]] = LRUCache(KEPT)  # by id, which it keeps
         self._networks = networks
         if networks.dtype != torch.float32:  # so that a table doesn't depend on what the machine multiplies
             self._networks = Networks(networks.name, copy.deepcopy(networks.encoder), nn.Identity(), networks.device)
@@ -55,7 +58,7 @@ class Judge:
         return self._mean_std(self._see(picture))
 
     def measure(self, picture: Image.Image) -> dict[str, float]:
-        """Measure a picture of the photograph's size.
+        """Measure a picture of the photograph's size; it is measured once.
 
         Returns:
             `content`: the mean squared difference from the photograph's features at relu4_1, over their variance,
@@ -63,6 +66,11 @@ class Judge:
             `mean_std` as above; `gram`: the mean squared difference of Gram matrices, summed over four layers; `ssim`
             to the photograph; `color_shift`: mean Delta E from it.
         """
+        if id(picture) not in self._measured:
+            self._measured[id(picture)] = picture, self._measure(picture)
+        return dict(self._measured[id(picture)][1])
+
+    def _measure(self, picture: Image.Image) -> dict[str, float]:
         features, goals = self._see(picture), self._goals
         matrices = {layer: gram_matrix(x) for layer, x in features.items()}
         squares = [gram(matrices[layer], goal[layer][1]) for goal in goals for layer in LAYERS]

@@ -15,9 +15,13 @@ class Skip:
     """The methods of a run that nobody wants any more.
 
     A method is wanted as long as its file is there, since on ZeroGPU the run has a process of its own.
+
+    Attributes:
+        replaced: whether the visitor has begun another run since.
     """
 
     def __init__(self) -> None:
+        self.replaced = False
         self.folder = new_folder()
         for name in methods.find():
             (self.folder / name).touch()
@@ -37,6 +41,21 @@ class Skip:
     def add_all(self) -> None:
         """Stop whatever is left."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Latest:
+    """The last run that a visitor began; those before it end, whether they compute or still wait."""
+
+    def __init__(self) -> None:
+        self.skip: Skip | None = None
+
+    def begin(self) -> Skip:
+        """Let go of the run before and return what stops the new one."""
+        if self.skip is not None:
+            self.skip.replaced = True
+            self.skip.add_all()
+        self.skip = Skip()
+        return self.skip
 
 
 def new_folder() -> Path:

@@ -18,7 +18,7 @@ from adain_core.evaluation.comparison import FIRST, Comparison, arrange, compare
 from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
-from ui.components.skip import Skip, new_folder
+from ui.components.skip import Latest, new_folder
 from ui.components.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
 from ui.components.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 from ui.server import on_gpu
@@ -43,13 +43,6 @@ MAPS = {
         "Bright areas have changed color; the brightest by a Delta E of 60 or more.",
     ),
 }
-
-
-def begin(skip: Skip | None) -> tuple[Skip, str]:
-    """Let go of a run that may still be under way and give the next one what stops it."""
-    if skip is not None:
-        skip.add_all()
-    return Skip(), sentence("The comparison is being prepared…")
 
 
 @on_gpu
@@ -174,7 +167,7 @@ def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict
 def build(pair: Pair) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
-    ui: fields.Components = {"skip": gr.State(), "paths": gr.State(**opening["paths"])}
+    ui: fields.Components = {"skip": gr.State(Latest()), "paths": gr.State(**opening["paths"])}
     with area("stage"):
         with area("inputs"):
             _draw_inputs(ui, pair)
@@ -351,33 +344,35 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
         return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
 
     def stop(name: str) -> Any:
-        def add(skip: Skip | None) -> Any:
-            if skip is not None:
-                skip.add(name)
+        def add(latest: Latest) -> Any:
+            if latest.skip is not None:
+                latest.skip.add(name)
             return gr.update(interactive=False)
 
         return add
 
-    def stop_all(skip: Skip | None) -> tuple[str, Any]:
-        if skip is not None:
-            skip.add_all()
+    def stop_all(latest: Latest) -> tuple[str, Any]:
+        if latest.skip is not None:
+            latest.skip.add_all()
         return sentence("Stopping; the pictures that are ready stay."), gr.update(interactive=False)
 
     wire_start(ui, [run_button.click])
-    begun = run_button.click(begin, state, [state, ui["status"]], trigger_mode="multiple", **QUIET)
     turn = lanes.in_turn(start, lambda data: _seconds(values(data)), lambda *said: shown(waiting(*said)))
 
     async def run(data: dict[gr.components.Component, Any]) -> AsyncIterator[dict[gr.components.Component, Any]]:
-        began = False
-        async with aclosing(turn(data)) as views:
+        skip, began = data[state].begin(), False
+        yield shown({"status": sentence("The comparison is being prepared…")})
+        async with aclosing(turn({**data, state: skip})) as views:
             async for view in views:
+                if skip.replaced:
+                    return  # what it says would be drawn over what its successor says
                 began = began or ui["status"] not in view  # it begins with Stop's button alone
-                if not began and data[state].all:
+                if not began and skip.all:
                     yield shown({"status": sentence("Stopped before it began."), "stop": gr.update(interactive=False)})
                     return  # and leaves the queue
                 yield view
 
-    wire_failure(ui, [begun.then(run, inputs, changed, **COMPUTE)])
+    wire_failure(ui, [run_button.click(run, inputs, changed, trigger_mode="multiple", **COMPUTE)])
     ui["stop"].click(stop_all, state, [ui["status"], ui["stop"]], **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
