@@ -1,6 +1,6 @@
 """Draw the style images: `python examples/draw_styles.py [NAME ...]` writes `examples/styles/<name>.jpg`.
 
-Every picture is ours, painted by the code in `drawing/styles`; the same name gives the same picture.
+The code in `drawing/styles` paints every picture; the same name always gives the same picture.
 """
 
 import argparse
@@ -27,10 +27,10 @@ def draw(name):
 def main():
     """Draw the styles named on the command line, or all of them."""
     parser = argparse.ArgumentParser(description="Draw the style images.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}; none: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}; all if omitted")
     names = parser.parse_args().names or NAMES
     if unknown := sorted(set(names) - set(NAMES)):
-        parser.error(f"no style is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        parser.error(f"there is no style {', '.join(unknown)}; available styles are {', '.join(NAMES)}")
     FOLDER.mkdir(exist_ok=True)
     for name in names:
         draw(name).save(FOLDER / f"{name}.jpg", quality=90, optimize=True)

@@ -1,8 +1,8 @@
-"""Make the comparison that the page's tab Compare opens with, with the compact model.
+"""Make the stored comparison that the Compare tab opens with, using the compact model.
 
     python -m examples.make_comparison
 
-It is the tab's first click: the first pair, AdaIN, style swap and Gatys at 256 px. Seconds are this machine's.
+It is what one click in the tab gives: the first pair with AdaIN, style swap, and Gatys at 256 px; times are local.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FOLDER = examples.FOLDER / "comparison"
 
 
 def main() -> None:
-    """Compare, and write everything into examples/comparison/."""
+    """Run the comparison and write it to examples/comparison/."""
     pair = examples.pairs()[0]
     *_, made = compare(pair.photo.path, pair.style.path, seconds=15)
     shutil.rmtree(FOLDER, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Make the pictures of docs/controls.md with the compact model.
+"""Make the images for docs/controls.md with the compact model.
 
     python -m examples.make_controls
 
-Each is a sheet in examples/controls/: the pictures that go in, then what comes out.
+Each is a sheet in examples/controls/: the inputs, then the results.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from adain_core.controls import proposals
 from ui import examples
 
 SIZE = 640  # pixels of the longer side
-SIDE = 300  # of a cell of a sheet
+SIDE = 300  # pixels of a cell in a sheet
 FOLDER = examples.FOLDER / "controls"
 
 
 def picture(name: str) -> Image.Image:
-    """Open an example by its folder and name."""
+    """Open an example, such as "photos/cat"."""
     return images.load(examples.FOLDER / f"{name}.jpg").rgb
 
 

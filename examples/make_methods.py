@@ -1,9 +1,9 @@
-"""Make the images of the methods and losses with the compact model, and print the tables of README and docs/methods.md.
+"""Make the images of the methods and losses with the compact model, and print the tables that list them.
 
     python -m examples.make_methods
 
-Every method works at its default settings on one pair at 256 pixels, one after the other, in one process; the seconds
-are those of a run with both pictures encoded anew, the best of two for what takes less than a second.
+Each method runs at its default settings on one pair at 256 pixels, one after another, in one process. The time is that
+of a run that encodes both pictures from scratch; for runs of less than a second, it is the best of two.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Make the stored results that the page opens with, and the README's sheet, with the compact model.
+"""Make the stored results that the page opens with and the README's sheet, using the compact model.
 
     python -m examples.make_results
 
-Every pair of examples.json at 640 px goes into examples/results/; some photographs in some styles go into
-examples/sheet.jpg; what other sites show of a link to the page is examples/preview.jpg.
+Each pair of examples.json is written to examples/results/ at 640 px, a selection of photographs and styles to
+examples/sheet.jpg, and the image that other sites show for a link to the page to examples/preview.jpg.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from adain_core import images, stylize
 from ui import examples
 
 SIZE = 640  # pixels of the longer side
-PREVIEW = (1200, 630)  # pixels, as sites that show links ask for
+PREVIEW = (1200, 630)  # pixels, the size recommended for link previews
 SHEET_PHOTOS = ("tiger", "bridge", "cat", "moose", "citrus", "meadow")
 SHEET_STYLES = ("night_river", "great_wave", "impasto_sunset", "woodcut", "mosaic", "birches")
 
 
 def main() -> None:
-    """Make every pair's result, then the sheet."""
+    """Make each pair's result, the preview, and the sheet."""
     for pair in examples.pairs():
         path = Path(pair.result.path)
         path.parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _preview(pair: examples.Pair) -> None:
-    """Make what other sites show of a link: the photograph on the left, on the right its result."""
+    """Make the link preview: the photograph on the left and its result on the right."""
     halves = [Image.open(pair.photo.path), stylize(pair.photo.path, pair.style.path, size=1200)]
     photo, result = (ImageOps.fit(half.convert("RGB"), PREVIEW) for half in halves)
     photo.paste(result.crop((PREVIEW[0] // 2, 0, *PREVIEW)), (PREVIEW[0] // 2, 0))

@@ -124,9 +124,9 @@ def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
         stylize(photo, painting, bits=12)
     with pytest.raises(ValueError, match=r"^JPEG has 8 bits a channel; for 16 save the picture as .png or .tiff\.$"):
         images.save(gradient(), tmp_path / "a.jpg", bits=16)
-    with pytest.raises(ValueError, match=r"^This picture has 8 bits a channel; stylize with bits=16 to save 16\.$"):
+    with pytest.raises(ValueError, match=r"^This picture has 8 bits per channel; stylize with bits=16 to save 16\.$"):
         images.save(photo, tmp_path / "a.png", bits=16)
-    with pytest.raises(ValueError, match=r"^This picture was changed after it was stylized and has 8 bits"):
+    with pytest.raises(ValueError, match=r"^This picture was changed after stylizing and now has 8 bits"):
         images.save(gradient().resize((20, 20)), tmp_path / "a.png", bits=16)
     assert not list(tmp_path.iterdir())
 

@@ -267,7 +267,7 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
             f"{ONE} -o out.png --method gatsy",
             f"There is no method gatsy; there are {', '.join(methods.find())}.",
         ),
-        (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
+        (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight per style."),
         (f"{ONE} -o out.png --weights 0", "The weights 0 sum to 0; they must sum to more than 0."),
         (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give numbers with commas between, as in 0.7,0.3."),
         (f"{ONE} -o out.gif", "Pictures are saved as .png, .jpg, .jpeg, .webp, .tif, .tiff, not as .gif."),

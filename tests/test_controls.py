@@ -12,7 +12,7 @@ from adain_core.normalization import adain, restyle, statistics
         ([1, -1], 2, "The weights 1, -1 sum to 0; they must sum to more than 0."),
         ([0, 0], 2, "The weights 0, 0 sum to 0; they must sum to more than 0."),
         ([-2, 1], 2, "The weights -2, 1 sum to -1; they must sum to more than 0."),
-        ([1], 2, "Styles: 2, but weights: 1 (1); give one weight a style."),
+        ([1], 2, "Styles: 2, but weights: 1 (1); give one weight per style."),
         ([1, float("nan")], 2, "The weights are 1, nan; each must be a finite number."),
         ([1, float("inf")], 2, "The weights are 1, inf; each must be a finite number."),
         ([1, -0.99], 2, "The weights 1, -0.99 nearly cancel: divided by their sum, one would exceed 10."),

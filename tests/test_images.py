@@ -157,7 +157,7 @@ def test_sixteen_bits_become_eight_with_a_note(tmp_path):
     values[0, 0], values[0, 1] = 0, 65535
     found = images.load(save(Image.fromarray(values), tmp_path / "a.png"))
     assert [found.rgb.getpixel(xy) for xy in ((5, 5), (0, 0), (1, 0))] == [(39,) * 3, (0,) * 3, (255,) * 3]
-    assert found.notes == ("This picture has 16 bits a channel; 8 are used.",)
+    assert found.notes == ("This picture has 16 bits per channel; 8 are used.",)
 
 
 def test_sixteen_bit_colors(tmp_path):
@@ -256,7 +256,7 @@ CANT = f"which can't be read here; {EXPORT}"
 OTHERS = {  # what programs write, by its first bytes
     "a.svg": (
         b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>",
-        "an SVG drawing, not a picture of pix",
+        "an SVG drawing, not a bitmap picture",
     ),
     "a.jxl": (b"\xff\x0a\xfa\x1f\x10\x90", f"a JPEG XL picture, {CANT}."),
     "b.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", f"a JPEG XL picture, {CANT}."),
@@ -266,8 +266,8 @@ OTHERS = {  # what programs write, by its first bytes
     "a.xcf": (b"gimp xcf v011", f"a GIMP document, not a single picture; {EXPORT}."),
     "a.pdf": (b"%PDF-1.7", f"a PDF document, not a picture; {EXPORT}."),
     "a.mp4": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2", "a video, not a picture; save one frame of it as PNG or JPEG."),
-    "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1", "a camera's raw file, which must be developed first; export it as"),
-    "a.html": (b"\n<!DOCTYPE html><html>", "a web page, not a picture; save the picture that is in it."),
+    "a.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1", "a camera raw file, which must be developed first; export it as"),
+    "a.html": (b"\n<!DOCTYPE html><html>", "a web page, not a picture; save the picture on it instead."),
     "a.zip": (b"PK\3\4", "an archive, not a picture; unpack it, or export the picture in it as PNG or JPEG."),
 }
 
@@ -343,7 +343,7 @@ def test_other_refusals(tmp_path):
         images.load(tmp_path)
     with pytest.raises(ValueError, match=r"^There is no such file\.$"):
         images.load(tmp_path / "none.png")
-    with pytest.raises(ValueError, match=r"^This picture is wholly transparent\.$"):
+    with pytest.raises(ValueError, match=r"^This picture is fully transparent\.$"):
         images.load(Image.new("RGBA", (20, 20), (1, 2, 3, 0)))
 
 

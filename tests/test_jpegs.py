@@ -40,7 +40,7 @@ def test_a_few_more_are_read(tmp_path, make):
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(repeated(101), "drawn in more than 100 passes"), (segments(260), "more than 16 MB of metadata")],
+    [(repeated(101), "has more than 100 scans"), (segments(260), "more than 16 MB of metadata")],
 )
 def test_too_many_are_refused(tmp_path, data, words):
     with pytest.raises(ValueError, match=f"^This JPEG .*{words}"):

@@ -95,13 +95,13 @@ def test_another_shape_is_refused_with_both_sizes(photo, painting, tiny, name, r
     with pytest.raises(PictureError) as error:
         list(run(photo, [painting], networks=tiny, **options))
     assert str(error.value) == (
-        f"{role}: It has 64x96 pixels, but the picture is seen at 96x64, another shape; give one of the picture's"
-        " size, or of its shape."
+        f"{role}: It has 64x96 pixels, but the picture is processed at 96x64, a different shape; use one with the"
+        " picture's size or aspect ratio."
     )
 
 
 def test_a_style_mask_of_another_shape_is_refused(photo, painting, tiny):
-    with pytest.raises(PictureError, match="^Style mask: It has 64x96 pixels, but .* seen at 512x512, an"):
+    with pytest.raises(PictureError, match="^Style mask: It has 64x96 pixels, but .* at 512x512, a different"):
         list(run(photo, [painting], networks=tiny, style_masks=[Image.new("L", (64, 96), 255)]))
 
 
@@ -160,7 +160,7 @@ def test_soft_edges_go_to_the_nearest_region(tmp_path):
     expected = np.where(hard[..., 0] > 127, 2, np.where(hard[..., 1] > 127, 1, 0))
     assert (found.values == expected).mean() > 0.99
     assert found.notes[0] == "Regions by color: 1 is #00ff00, 2 is #ff0000."
-    assert found.notes[1].endswith("each was taken for the nearest region's.")
+    assert found.notes[1].endswith("each was assigned to the nearest region.")
 
 
 def test_a_map_saved_as_jpeg_keeps_its_regions(tmp_path):
@@ -171,10 +171,10 @@ def test_a_map_saved_as_jpeg_keeps_its_regions(tmp_path):
 
 
 def test_a_photograph_is_no_label_map(photo):
-    with pytest.raises(ValueError, match=r"^This label map has \d+ colors, too many for regions, as a photograph or a"):
+    with pytest.raises(ValueError, match=r"^This label map has \d+ colors, too many for regions, like a photograph"):
         images.load_labels(photo)
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
-    with pytest.raises(ValueError, match="save it as PNG with hard edges and one color a region"):
+    with pytest.raises(ValueError, match="save it as PNG with hard edges and one color per region"):
         images.load_labels(noise)
 
 
@@ -254,4 +254,4 @@ def test_colors_in_between_are_never_none_at_all():
     given.paste((0, 0, 255), (200, 0, 400, 300))
     given.putpixel((200, 150), (128, 0, 128))
     (_, note) = images.load_labels(given).notes
-    assert note.startswith("Less than 0.1% of this label map's pixels have colors in between")
+    assert note.startswith("Less than 0.1% of this label map's pixels have in-between colors")

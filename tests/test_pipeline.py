@@ -32,7 +32,7 @@ from adain_core.runs import pipeline
             "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
             " preset, model, size, interval, weights, bits, device, seed, alpha.",
         ),
-        ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight a style."),
+        ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight per style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),
         ({"weights": (0,)}, "The weights 0 sum to 0; they must sum to more than 0."),
     ],

@@ -178,7 +178,7 @@ def test_a_transparent_color_is_that_color_alone(tmp_path, depth):
     found = images.load(tmp_path / "a.png")
     assert np.asarray(found.alpha)[:, 0].tolist() == [255] * 10 + [0] * 5 + [255] * 5
     assert found.rgb.getpixel((0, 0))[1:] == (hidden[1] >> depth - 8, hidden[2] >> depth - 8)
-    assert found.notes == (("This picture has 16 bits a channel; 8 are used.",) if depth == 16 else ())
+    assert found.notes == (("This picture has 16 bits per channel; 8 are used.",) if depth == 16 else ())
 
 
 def test_a_palette_with_partial_transparency(tmp_path):

@@ -16,7 +16,7 @@ from adain_core import images
 RGB = np.asarray(picture(37, 29, 0))  # odd on both sides
 GRAY = np.asarray(picture(37, 29, 0).convert("L"))
 WIDE = RGB.astype(np.uint16) * 257
-NOTE = "This picture has 16 bits a channel; 8 are used."
+NOTE = "This picture has 16 bits per channel; 8 are used."
 
 
 def read(path):
@@ -152,7 +152,7 @@ def test_floats_from_0_to_1_and_of_levels(tmp_path, kind, options):
         tifffile.imwrite(tmp_path / "a.tif", data.astype(kind), photometric="rgb", **options)
         found, given = read(tmp_path / "a.tif")
         assert np.abs(found.astype(int) - RGB).max() <= (1 if kind == "float16" else 0)
-        assert "-bit numbers from" in given.notes[0] and "is taken for black and" in given.notes[0]
+        assert "-bit numbers from" in given.notes[0] and "is taken as black and" in given.notes[0]
 
 
 def test_floats_beyond(tmp_path):
@@ -306,11 +306,11 @@ def test_a_strip_that_would_unpack_to_gigabytes_does_not(tmp_path, monkeypatch):
         ),
         ({256: 9, 257: 9}, "This picture has 9x9 pixels; each side must have at least 16."),
         ({259: 34712}, "This TIFF's compression, JPEG 2000, can't be read; save it with LZW or without compression."),
-        ({258: 24}, "This TIFF's 24-bit numbers can't be read; save it with 8 or 16 bits a channel."),
-        ({262: 32845}, "This TIFF has colors of an unusual kind, which can't be read; save it as RGB."),
-        ({262: 32803}, "This file is a camera's raw file, which must be developed first; export it as PNG or JPEG"),
-        ({50706: 1}, "This file is a camera's raw file, which must be developed first; export it as PNG or JPEG"),
-        ({277: 200_000, 258: 64}, "This TIFF would take too much memory; save it with 8 bits a channel."),
+        ({258: 24}, "This TIFF's 24-bit numbers can't be read; save it with 8 or 16 bits per channel."),
+        ({262: 32845}, "This TIFF has an unusual color space that can't be read; save it as RGB."),
+        ({262: 32803}, "This file is a camera raw file, which must be developed first; export it as PNG or JPEG"),
+        ({50706: 1}, "This file is a camera raw file, which must be developed first; export it as PNG or JPEG"),
+        ({277: 200_000, 258: 64}, "This TIFF would take too much memory; save it with 8 bits per channel."),
         ({339: 6, 258: 64}, "This TIFF's 64-bit numbers can't be read"),
         ({262: 2}, "This picture is damaged or cut short; try"),
         ({322: 1, 323: 1, 324: 8, 325: 9}, "This picture is damaged or cut short; try"),

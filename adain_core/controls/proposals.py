@@ -1,7 +1,7 @@
-"""Regions proposed from the picture itself, without a network, to be corrected by hand.
+"""Region proposals from the picture itself, without a network, as a starting point for painting.
 
 - foreground: GrabCut (Rother, Kolmogorov & Blake 2004) from a frame that leaves a tenth of the picture on each side.
-- colors: k-means of CIELAB colors and, more weakly, of places, smoothed by a median.
+- colors: k-means of CIELAB colors and, with less weight, of positions, smoothed by a median filter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 384  # pixels of the longer side to which the picture is reduced: proposals are coarse
-PLACE = 30.0  # how far apart in CIELAB the picture's opposite edges count
+PLACE = 30.0  # distance between opposite edges of the picture, in CIELAB units
 
 
 def propose(image: Image.Image, kind: Literal["foreground", "colors"] = "foreground", count: int = 3) -> Image.Image:
@@ -26,7 +26,7 @@ def propose(image: Image.Image, kind: Literal["foreground", "colors"] = "foregro
         count: how many regions for colors, 2 to 8.
 
     Returns:
-        A label map of the picture's size, mode L. The same picture always gives the same.
+        A label map of the picture's size, mode L; the same picture always gives the same map.
     """
     small = image.copy()
     small.thumbnail((SIDE, SIDE))

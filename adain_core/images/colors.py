@@ -1,4 +1,4 @@
-"""Pillow's modes and color profiles to 8-bit sRGB and transparency."""
+"""Conversion of Pillow's modes and color profiles to 8-bit sRGB plus transparency."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from PIL import Image, ImageCms, ImageStat
 
 from adain_core.images import levels
 
-SCALES = {"1": 1, "L;2": 85, "L;4": 17}  # what a level of a gray PNG of few bits stands for
+SCALES = {"1": 1, "L;2": 85, "L;4": 17}  # factor from the levels of a gray PNG with few bits to 8 bits
 
 
 def split(
     image: Image.Image, raw: str, notes: list[str], low_bytes: Callable[[], Image.Image] | None = None
 ) -> tuple[Image.Image, Image.Image | None]:
-    """Return a decoded picture of any mode as mode L, RGB, CMYK or LAB, and its transparency as L, or None.
+    """Return a decoded picture of any mode as mode L, RGB, CMYK, or LAB, and its alpha channel as L, or None.
 
     Args:
         image: decoded.
-        raw: how the file holds its numbers, in Pillow's words; empty where that isn't known.
-        notes: gets a sentence where something is lost.
-        low_bytes: decodes the lower halves of colors of 16 bits.
+        raw: Pillow's raw mode, the layout of the numbers in the file; empty if unknown.
+        notes: receives a sentence if something is lost.
+        low_bytes: decodes the low bytes of 16-bit colors.
 
     Raises:
-        ValueError: the mode can't be read.
+        ValueError: the mode is not supported.
     """
     if raw.endswith(";16B") and raw != "I;16B":
-        notes.append("This picture has 16 bits a channel; 8 are used.")
+        notes.append("This picture has 16 bits per channel; 8 are used.")
     if image.mode.startswith(("I", "F")):
         return _from_numbers(image, notes)
     if image.mode == "RGB" and raw == "RGB;16B" and "transparency" in image.info:
@@ -53,7 +53,7 @@ def split(
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    """Turn a picture of mode L, RGB, CMYK or LAB into RGB by its color profile; sRGB without one."""
+    """Convert a picture of mode L, RGB, CMYK, or LAB to RGB by its color profile; without one it is taken as sRGB."""
     srgb = ImageCms.createProfile("sRGB")
     if profile:
         try:
@@ -65,24 +65,24 @@ def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Imag
             notes.append("This picture's color profile can't be used; its colors are taken as sRGB.")
     if image.mode == "LAB":
         found = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), srgb, outputMode="RGB")
-        assert found is not None  # only in place is there nothing to return
+        assert found is not None  # it returns None only when converting in place
         return found
     return image.convert("RGB")
 
 
 def hide(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image | None:
-    """Give what is fully transparent the mean color of what is seen, so that nothing hidden leaks into the statistics.
+    """Fill fully transparent pixels with the mean visible color, so that hidden colors do not leak into the statistics.
 
     Returns:
-        The transparency; None if everything is opaque.
+        The alpha channel; None if the picture is opaque.
 
     Raises:
-        ValueError: nothing is seen.
+        ValueError: the picture is fully transparent.
     """
     if alpha is None or alpha.getextrema() == (255, 255):
         return None
     if alpha.getextrema() == (0, 0):
-        raise ValueError("This picture is wholly transparent.")
+        raise ValueError("This picture is fully transparent.")
     mean = tuple(round(value) for value in ImageStat.Stat(rgb, alpha).mean)
     rgb.paste(mean, mask=alpha.point([255] + [0] * 255))
     return alpha
@@ -92,7 +92,7 @@ def _from_numbers(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Im
     values: NDArray[np.generic] = np.asarray(image)
     bits = 16 if image.mode.startswith("I;16") else 32
     if image.mode == "I" and image.format in ("PNG", "PPM") and 0 <= values.min() <= values.max() < 2**16:
-        values, bits = values.astype(np.uint16), 16  # Pillow's only way to say 16 bits there
+        values, bits = values.astype(np.uint16), 16  # how Pillow represents 16 bits in these formats
     values = values.astype(values.dtype.newbyteorder("="))
     low, high, note = levels.span(values, bits)
     if image.mode != "I" or (low, high) != (0.0, 255.0):
@@ -104,7 +104,7 @@ def _from_numbers(image: Image.Image, notes: list[str]) -> tuple[Image.Image, Im
 
 
 def _hidden_color(image: Image.Image, low_bytes: Callable[[], Image.Image] | None) -> Image.Image:
-    """Return the transparency of a picture of 16 bits in which one color is transparent."""
+    """Return the alpha channel of a 16-bit picture in which one color is transparent."""
     hidden = np.array(image.info["transparency"])
     same = (np.asarray(image) == hidden >> 8).all(-1)
     if low_bytes is not None:

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a channel, which Pillow has no mode for: arrays beside the picture of 8 bits, and their files."""
+"""Pictures with 16 bits per channel, for which Pillow has no mode: arrays kept beside the 8-bit picture, and files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from torch import Tensor
 
-Levels = NDArray[np.uint16]  # [H,W,3], or [H,W,4] with transparency; 65535 is white and opaque
+Levels = NDArray[np.uint16]  # [H,W,3], or [H,W,4] with alpha; 65535 is white and opaque
 
-EXACT = "exact"  # the entry of a picture's info that holds its Levels
-ROWS = 128  # converted at a time, which bounds memory
-CAMERA = 0x8769  # EXIF tag of the directory of the camera's own tags
-MARK = b"Exif\0\0"  # what EXIF begins with in a JPEG
+EXACT = "exact"  # key of the Levels in a picture's info
+ROWS = 128  # converted at a time, to bound memory
+CAMERA = 0x8769  # EXIF tag that points to the Exif IFD
+MARK = b"Exif\0\0"  # prefix of EXIF data in a JPEG
 
 
 def to_levels(image: Tensor) -> Levels:
-    """Turn [1,3,H,W], floats in [0,1], clipped if they lie outside, into [H,W,3]."""
+    """Convert floats [1,3,H,W] to [H,W,3]; values outside [0,1] are clipped."""
     pixels = image[0].detach().cpu().permute(1, 2, 0)  # [H,W,3]
     found = np.empty(tuple(pixels.shape), np.uint16)
     for top in range(0, len(found), ROWS):
@@ -31,7 +31,7 @@ def to_levels(image: Tensor) -> Levels:
 
 
 def keep(levels: Levels, photograph: Image.Image, mask: Image.Image) -> None:
-    """Put a photograph's pixels, mode RGB, back into [H,W,3] by a mask of mode L, 255 for wholly."""
+    """Restore a photograph's pixels (mode RGB) in [H,W,3] through a mask (mode L; 255 restores them completely)."""
     own, shares = np.asarray(photograph), np.asarray(mask)
     for rows in (slice(top, top + ROWS) for top in range(0, len(levels), ROWS)):
         share = shares[rows, :, None] / 255.0
@@ -39,7 +39,7 @@ def keep(levels: Levels, photograph: Image.Image, mask: Image.Image) -> None:
 
 
 def to_picture(levels: Levels, alpha: Image.Image | None = None) -> Image.Image:
-    """Return the picture of 8 bits, RGB or, with a transparency of mode L, RGBA; its info holds all 16."""
+    """Return the 8-bit picture, RGB or, with an alpha channel (mode L), RGBA; its info holds all 16 bits."""
     if alpha is not None:
         levels = np.dstack([levels, np.asarray(alpha, np.uint16) * 257])
     eight = np.empty(levels.shape, np.uint8)
@@ -51,21 +51,21 @@ def to_picture(levels: Levels, alpha: Image.Image | None = None) -> Image.Image:
 
 
 def levels_of(image: Image.Image) -> Levels:
-    """Return what `to_picture` kept.
+    """Return the levels that `to_picture` stored.
 
     Raises:
-        ValueError: the picture has no 16 bits, or was resized or converted since.
+        ValueError: the picture has no 16-bit levels, or has been resized or converted since.
     """
     levels = image.info.get(EXACT)
     if levels is None:
-        raise ValueError("This picture has 8 bits a channel; stylize with bits=16 to save 16.")
+        raise ValueError("This picture has 8 bits per channel; stylize with bits=16 to save 16.")
     if levels.shape != (image.height, image.width, len(image.getbands())):
-        raise ValueError("This picture was changed after it was stylized and has 8 bits a channel now; save it so.")
+        raise ValueError("This picture was changed after stylizing and now has 8 bits per channel; save it with 8.")
     return levels
 
 
 def to_png(levels: Levels, texts: dict[str, str], exif: bytes = b"") -> bytes:
-    """Return a PNG of 16 bits a channel, with texts by keyword in UTF-8, and EXIF."""
+    """Return a PNG with 16 bits per channel, UTF-8 texts by keyword, and EXIF."""
     order = cv2.COLOR_RGB2BGR if levels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     done, data = cv2.imencode(".png", cv2.cvtColor(levels, order), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     assert done
@@ -73,12 +73,12 @@ def to_png(levels: Levels, texts: dict[str, str], exif: bytes = b"") -> bytes:
     chunks = [_chunk(b"iTXt", word.encode() + bytes(5) + text.encode()) for word, text in texts.items()]
     if exif:
         chunks.append(_chunk(b"eXIf", exif.removeprefix(MARK)))
-    head = 8 + 25  # the signature, and the chunk IHDR
+    head = 8 + 25  # the signature and the IHDR chunk
     return b"".join([png[:head], *chunks, png[head:]])
 
 
 def to_tiff(levels: Levels, exif: bytes = b"") -> bytes:
-    """Return an uncompressed TIFF of 16 bits a channel, with EXIF."""
+    """Return an uncompressed TIFF with 16 bits per channel and EXIF."""
     height, width, channels = levels.shape
     head = ImageFileDirectory_v2()
     if exif:
@@ -90,10 +90,10 @@ def to_tiff(levels: Levels, exif: bytes = b"") -> bytes:
             head[CAMERA] = camera
     head[256], head[257] = width, height
     head[258] = (16,) * channels
-    head[259], head[262], head[277], head[284] = 1, 2, channels, 1  # uncompressed, RGB, pixel by pixel
-    head[273], head[278], head[279] = 0, height, levels.nbytes  # one strip, right behind
+    head[259], head[262], head[277], head[284] = 1, 2, channels, 1  # uncompressed, RGB, chunky
+    head[273], head[278], head[279] = 0, height, levels.nbytes  # one strip, right after the header
     if channels == 4:
-        head[338] = 2  # transparency, by which colors are not multiplied
+        head[338] = 2  # unassociated alpha
     stream = io.BytesIO()
     head.save(stream)
     stream.write(levels.astype("<u2", copy=False).tobytes())

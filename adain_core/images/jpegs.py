@@ -1,20 +1,20 @@
-"""JPEG files that are small but would take minutes to decode, told before they are decoded."""
+"""Detection of small JPEG files that would take minutes to decode, before they are decoded."""
 
 from __future__ import annotations
 
 import re
 from typing import BinaryIO
 
-SCANS = 100  # cameras and programs write up to about 15; each goes over the whole picture, 60 ms at 36 megapixels
-METADATA = 16 * 2**20  # bytes before the pixels; Pillow copies all of it for each further segment
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside a scan \xff is followed by \0, or by a restart's number
+SCANS = 100  # cameras and programs write up to about 15; each covers the whole picture, 60 ms at 36 megapixels
+METADATA = 16 * 2**20  # bytes before the pixels; Pillow copies all of it for each additional segment
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside a scan, \xff is followed by \0 or by a restart number
 
 
 def check(stream: BinaryIO) -> None:
-    """Look at the segments of a JPEG, and go back to its beginning.
+    """Check the segments of a JPEG, then rewind it.
 
     Raises:
-        ValueError: it has too many scans, or too much metadata.
+        ValueError: it has too many scans or too much metadata.
     """
     data = stream.read()
     stream.seek(0)
@@ -23,6 +23,6 @@ def check(stream: BinaryIO) -> None:
         place = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
         scans += found[0] == b"\xff\xda"
         if scans > SCANS:
-            raise ValueError(f"This JPEG is drawn in more than {SCANS} passes; save it anew, or as PNG.")
+            raise ValueError(f"This JPEG has more than {SCANS} scans; save it again, or as PNG.")
         if not scans and place > METADATA:
-            raise ValueError(f"This JPEG has more than {METADATA // 2**20} MB of metadata; save it without them.")
+            raise ValueError(f"This JPEG has more than {METADATA // 2**20} MB of metadata; save it without metadata.")

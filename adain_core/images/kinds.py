@@ -1,13 +1,13 @@
-"""What a file is by its first bytes: one of the formats that are read, or another, named with what to do."""
+"""File types by their first bytes: the supported formats, and others with advice on what to do."""
 
 from __future__ import annotations
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "HEIF")
 EXPORT = "export it as PNG or JPEG"
-RAW = f"a camera's raw file, which must be developed first; {EXPORT} with the camera's or a raw converter's program"
+RAW = f"a camera raw file, which must be developed first; {EXPORT} with the camera's software or a raw converter"
 VIDEO = "a video, not a picture; save one frame of it as PNG or JPEG"
 HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-READ = {  # the first bytes of what is read
+READ = {  # first bytes of the supported formats
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"GIF87a": "GIF",
@@ -18,7 +18,7 @@ READ = {  # the first bytes of what is read
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
-NOT_READ = {  # the first bytes of what isn't, and what to do about it
+NOT_READ = {  # first bytes of others, with a description and advice
     b"\xff\x0a": f"a JPEG XL picture, which can't be read here; {EXPORT}",
     b"\0\0\0\x0cJXL ": f"a JPEG XL picture, which can't be read here; {EXPORT}",
     b"\0\0\0\x0cjP  ": f"a JPEG 2000 picture, which can't be read here; {EXPORT}",
@@ -26,9 +26,9 @@ NOT_READ = {  # the first bytes of what isn't, and what to do about it
     b"8BPS": f"a Photoshop document, not a single picture; {EXPORT}",
     b"gimp xcf": f"a GIMP document, not a single picture; {EXPORT}",
     b"%PDF": f"a PDF document, not a picture; {EXPORT}",
-    b"%!PS": f"a PostScript drawing, not a picture of pixels; {EXPORT}",
-    b"\xc5\xd0\xd3\xc6": f"a PostScript drawing, not a picture of pixels; {EXPORT}",
-    b"\xd7\xcd\xc6\x9a": f"a Windows metafile, not a picture of pixels; {EXPORT}",
+    b"%!PS": f"a PostScript drawing, not a bitmap picture; {EXPORT}",
+    b"\xc5\xd0\xd3\xc6": f"a PostScript drawing, not a bitmap picture; {EXPORT}",
+    b"\xd7\xcd\xc6\x9a": f"a Windows metafile, not a bitmap picture; {EXPORT}",
     b"\x76\x2f\x31\x01": f"an OpenEXR picture, which can't be read here; {EXPORT}, or as TIFF",
     b"#?RADIANCE": f"a Radiance HDR picture, which can't be read here; {EXPORT}, or as TIFF",
     b"#?RGBE": f"a Radiance HDR picture, which can't be read here; {EXPORT}, or as TIFF",
@@ -50,12 +50,12 @@ NOT_READ = {  # the first bytes of what isn't, and what to do about it
     b"Rar!": "an archive, not a picture; unpack it first",
     b"7z\xbc\xaf": "an archive, not a picture; unpack it first",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"version https://git-lfs": "a pointer that Git LFS left in the picture's place; run git lfs pull",
+    b"version https://git-lfs": "a Git LFS pointer instead of the picture; run git lfs pull",
 }
 
 
 def kind(head: bytes) -> str | None:
-    """Return which of FORMATS a file's first bytes are of; None if of none."""
+    """Return the format in FORMATS that a file's first bytes belong to, or None."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":
@@ -69,7 +69,7 @@ def kind(head: bytes) -> str | None:
 
 
 def describe(head: bytes) -> str:
-    """Say in a sentence what a file that isn't read is, and what to do."""
+    """Describe an unsupported file in a sentence, with advice."""
     found = next((what for magic, what in NOT_READ.items() if head.startswith(magic)), None)
     text = head[:1024].lower().lstrip(b"\xef\xbb\xbf \t\r\n")
     if _targa(head):
@@ -81,16 +81,16 @@ def describe(head: bytes) -> str:
     elif head[128:132] == b"DICM":
         found = f"a DICOM file, which can't be read here; {EXPORT}"
     elif b"<svg" in text:
-        found = "an SVG drawing, not a picture of pixels; export it as PNG"
+        found = "an SVG drawing, not a bitmap picture; export it as PNG"
     elif text.startswith((b"<!doctype html", b"<html")):
-        found = "a web page, not a picture; save the picture that is in it"
+        found = "a web page, not a picture; save the picture on it instead"
     if found is not None:
         return f"This file is {found}."
     return f"This file is not a picture; {', '.join(FORMATS).replace('HEIF', 'HEIC')} can be read."
 
 
 def _targa(head: bytes) -> bool:
-    """Tell whether a file begins as a TGA, which has no mark: cursors and icons begin alike, but then have a count."""
+    """Whether a file begins like a TGA, which has no signature; cursors and icons begin alike but then have a count."""
     if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or head[16] not in (8, 15, 16, 24, 32):
         return False
     return head[1] == head[2] % 8 == 1 or (head[1] == 0 and head[3:8] == bytes(5))

@@ -1,4 +1,4 @@
-"""Label maps and masks: pictures whose numbers or colors say where, not how it looks."""
+"""Label maps and masks: pictures whose numbers or colors mark areas."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from adain_core.images import colors
 from adain_core.images.opening import Source, opened
 
 MOST = 65_535  # the highest label
-EXACT = 64  # colors up to which a map is taken as it is, if each is somewhere 3x3 pixels large
-REGIONS = 256  # colors that regions may have
-NEAR = 32.0  # levels, the distance of colors below which the smaller area belongs to the larger
-STRAY = 0.2  # the share of pixels between regions' colors beyond which a picture is no label map
-MANY = 20_000  # colors beyond which half of the pixels must have a region's own
-SHOWN = 12  # colors that a note lists
+EXACT = 64  # colors up to which a map is used as is, if each fills 3x3 pixels somewhere
+REGIONS = 256  # most colors of regions
+NEAR = 32.0  # levels; of two colors closer than this, the smaller area joins the larger
+STRAY = 0.2  # largest share of pixels with in-between colors in a label map
+MANY = 20_000  # with more colors than this, half of the pixels must have exactly a region's color
+SHOWN = 12  # colors listed in a note
 Numbers = NDArray[np.int32]
 
 
 class Labels(NamedTuple):
-    """A label map: for each pixel the number of its region, [H,W] in uint8 or uint16, and what to tell about it."""
+    """A label map, the number of each pixel's region as [H,W] in uint8 or uint16, and notes about it."""
 
     values: NDArray[Any]
     notes: tuple[str, ...] = ()
 
 
 def load_labels(source: Source) -> Labels:
-    """Decode a label map upright.
+    """Decode a label map and turn it upright.
 
-    Of a gray picture, or one with a palette, each number is a region's label, at 1 to 16 bits. Of another each color is
-    a region: black and what is transparent is 0, the rest, and the other colors are numbered from 1 in the order of
-    their red, then green, then blue, as their hexadecimal names sort; a note says which is which. Colors in between, as
-    soft edges have, go to the nearest region's. If every color is gray, the gray levels are the labels.
+    In a grayscale or palette picture of 1 to 16 bits, each number is a region's label. In a color picture, each color
+    is a region: black and transparent pixels are 0, and the other colors are numbered from 1, sorted by red, then
+    green, then blue, as their hexadecimal names are; a note lists them. In-between colors, as along soft edges, go to
+    the nearest region. If every color is gray, the gray levels are the labels.
 
     Raises:
-        ValueError: as `load`, but there may be fewer than 16 pixels on a side; there are too many colors, fractions, or
-            numbers below 0 or above 65,535.
+        ValueError: as for `load`, except that sides may be shorter than 16 pixels; or there are too many colors,
+            fractions, or numbers below 0 or above 65,535.
     """
     with opened(source, least=1) as found:
         given = found.labels()
@@ -61,10 +61,10 @@ def load_labels(source: Source) -> Labels:
 
 
 def load_mask(source: Source) -> tuple[Image.Image, tuple[str, ...]]:
-    """Decode a mask as mode L, upright: white is inside, black and transparent outside; with notes.
+    """Decode a mask as mode L, upright, with notes: white is inside, black and transparent are outside.
 
     Raises:
-        ValueError: as `load`, but there may be fewer than 16 pixels on a side.
+        ValueError: as for `load`, except that sides may be shorter than 16 pixels.
     """
     with opened(source, least=1) as found:
         image, alpha, profile, notes = found.decode()
@@ -76,7 +76,7 @@ def load_mask(source: Source) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def check_shape(own: tuple[int, int], size: tuple[int, int]) -> None:
-    """Refuse a mask or map whose width and height aren't in a picture's proportion, but for rounding.
+    """Reject a mask or map whose aspect ratio differs from the picture's by more than rounding.
 
     Raises:
         ValueError: it would be stretched.
@@ -84,8 +84,8 @@ def check_shape(own: tuple[int, int], size: tuple[int, int]) -> None:
     (width, height), (wide, tall) = own, size
     if 2 * abs(height * wide - width * tall) > width + height + wide + tall:
         raise ValueError(
-            f"It has {width}x{height} pixels, but the picture is seen at {wide}x{tall}, another shape; give one of the"
-            " picture's size, or of its shape."
+            f"It has {width}x{height} pixels, but the picture is processed at {wide}x{tall}, a different shape; use one"
+            " with the picture's size or aspect ratio."
         )
 
 
@@ -102,7 +102,7 @@ def _whole(values: NDArray[np.generic]) -> Numbers:
 
 
 def _turn(values: Numbers, turn: int) -> Numbers:
-    """Put an array upright by its EXIF orientation."""
+    """Turn an array upright by its EXIF orientation."""
     if turn in (5, 6, 7, 8):
         values = values.T
     across, down = turn in (2, 3, 6, 7), turn in (3, 4, 7, 8)
@@ -110,7 +110,7 @@ def _turn(values: Numbers, turn: int) -> Numbers:
 
 
 def _by_color(codes: Numbers) -> Labels:
-    """Number the colors of a map of 24-bit codes."""
+    """Number the colors of a map of 24-bit color codes."""
     found, index, counts = np.unique(codes, return_inverse=True, return_counts=True)
     index = index.reshape(codes.shape)
     solid = np.unique(found[index][_solid(codes)]) if min(codes.shape) >= 3 else found
@@ -129,8 +129,8 @@ def _by_color(codes: Numbers) -> Labels:
             raise ValueError(_refusal(len(found)))
         share = f"{stray:.1%}" if stray >= 0.001 else "Less than 0.1%"
         notes.append(
-            f"{share} of this label map's pixels have colors in between, as of soft edges or JPEG; each was taken"
-            " for the nearest region's."
+            f"{share} of this label map's pixels have in-between colors, as along soft edges or in a JPEG; each was"
+            " assigned to the nearest region."
         )
     numbers = np.arange(len(kept)) + (0 if kept[0] == 0 else 1)
     listed = [f"{n} is #{code:06x}" for n, code in zip(numbers, kept, strict=True) if n][:SHOWN]
@@ -140,13 +140,13 @@ def _by_color(codes: Numbers) -> Labels:
 
 
 def _solid(codes: Numbers) -> NDArray[np.bool_]:
-    """Tell which pixels have eight neighbors of their own color."""
+    """Return which pixels have eight neighbors of the same color."""
     values, window = codes.astype(np.float32), np.ones((3, 3), np.uint8)
     return (cv2.erode(values, window) == values) & (cv2.dilate(values, window) == values)
 
 
 def _merge(codes: Numbers, counts: NDArray[np.generic]) -> Numbers:
-    """Leave out each color that is near one of a larger area."""
+    """Drop each color that is close to one with a larger area."""
     kept: list[int] = []
     for code in codes[np.argsort(-counts.astype(np.int64), kind="stable")]:
         if len(kept) > REGIONS:
@@ -157,7 +157,7 @@ def _merge(codes: Numbers, counts: NDArray[np.generic]) -> Numbers:
 
 
 def _nearest(codes: Numbers, kept: Numbers) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return which of some colors is the nearest to each code, and how far it is."""
+    """Return the index of the kept color nearest to each code, and its distance."""
     parts = [
         np.linalg.norm(_rgb(codes[top : top + 4096])[:, None] - _rgb(kept), axis=-1)
         for top in range(0, len(codes), 4096)
@@ -172,6 +172,6 @@ def _rgb(codes: Numbers | int) -> NDArray[np.float64]:
 
 def _refusal(count: int) -> str:
     return (
-        f"This label map has {count} colors, too many for regions, as a photograph or a JPEG has; save it as PNG with"
-        " hard edges and one color a region."
+        f"This label map has {count} colors, too many for regions, like a photograph or a JPEG; save it as PNG with"
+        " hard edges and one color per region."
     )

@@ -1,4 +1,4 @@
-"""Numbers of any type to 8 bits: which of them is black and which is white."""
+"""Conversion of numbers of any type to 8 bits: which number is black and which is white."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS = 256  # converted at a time, which bounds memory
+ROWS = 256  # converted at a time, to bound memory
 Numbers = NDArray[Any]
 
 
 def span(values: Numbers, bits: int) -> tuple[float, float, str]:
-    """Return the numbers that are black and white, and a note where that isn't plain.
+    """Return the numbers for black and white, and a note if the choice is not obvious.
 
-    Unsigned numbers of up to 16 bits have the whole range. Floats have 0 to 1, and a few highlights above are cut off;
-    others of up to 255 or 65,535 are taken for levels of 8 or 16 bits, and so are larger integers. What is left, as
-    numbers below 0, goes from the least to the most.
+    Unsigned numbers of up to 16 bits use their full range. Floats use 0 to 1, and a few highlights above that are
+    clipped; floats up to 255 or 65,535 are taken as 8-bit or 16-bit levels, and so are wider integers. Everything
+    else, such as negative numbers, uses the range from its minimum to its maximum.
 
     Args:
         values: of any shape.
-        bits: that each has.
+        bits: per number.
     """
     if values.dtype.kind == "u" and bits <= 16:
-        note = f"This picture has {bits} bits a channel; 8 are used." if bits > 8 else ""
+        note = f"This picture has {bits} bits per channel; 8 are used." if bits > 8 else ""
         return 0.0, float(2**bits - 1), note
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
     least, most = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
@@ -42,11 +42,11 @@ def span(values: Numbers, bits: int) -> tuple[float, float, str]:
     if high <= low:
         high = low + 1
     told = f"This picture holds {bits}-bit numbers from {least:.4g} to {most:.4g}"
-    return low, high, f"{told}; {low:.4g} is taken for black and {high:.4g} for white."
+    return low, high, f"{told}; {low:.4g} is taken as black and {high:.4g} as white."
 
 
 def to_bytes(values: Numbers, low: float, high: float) -> NDArray[np.uint8]:
-    """Bring numbers to [0,255], `low` and below to 0, `high` and above to 255; what is no number is 0."""
+    """Map numbers linearly from [low,high] to [0,255], clipping; NaN becomes 0."""
     if values.dtype == np.uint8 and (low, high) == (0.0, 255.0):
         return np.ascontiguousarray(values, np.uint8)
     found = np.empty(values.shape, np.uint8)

@@ -1,4 +1,4 @@
-"""How far pictures are from one another, by their pixels."""
+"""Pixel-based distances between pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
         other: of the same shape.
 
     Returns:
-        [N]; 1 for equal pictures. Windows that would reach over the border are left out, as in the authors' code.
+        [N]; 1 for equal pictures. Windows that cross the border are left out, as in the authors' code.
     """
     places = torch.arange(WINDOW, dtype=one.dtype, device=one.device) - WINDOW // 2
     weights = torch.exp(-places.square() / (2 * SIGMA**2))
@@ -41,13 +41,13 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
 
 
 def difference(one: Image.Image, other: Image.Image) -> NDArray[np.float32]:
-    """Return the color difference of two pictures at every pixel, CIE 1976 Delta E, [H,W]."""
+    """Return the color difference of two pictures at every pixel, as CIE 1976 Delta E, [H,W]."""
     pixels = (np.asarray(each.convert("RGB"), np.float32) / np.float32(255) for each in (one, other))
     lab, goal = (cv2.cvtColor(each, cv2.COLOR_RGB2Lab) for each in pixels)
     return np.asarray(np.linalg.norm(lab - goal, axis=-1), np.float32)
 
 
 def heat(values: NDArray[np.float32], top: float) -> Image.Image:
-    """Paint values of [H,W] from 0 (black) by violet and orange to `top` and above (pale yellow)."""
+    """Render values [H,W] as a heat map, from 0 (black) through violet and orange to `top` and above (pale yellow)."""
     levels = np.rint((values / top).clip(0, 1) * 255).astype(np.uint8)
     return Image.fromarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].copy())

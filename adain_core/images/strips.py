@@ -1,4 +1,4 @@
-"""The strips and tiles of a TIFF: decompressed, and taken apart into numbers."""
+"""Decompressing and unpacking the strips and tiles of a TIFF."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBTIFF = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "ZSTD"}
 
 
 def inflate(data: bytes, compression: int, size: int) -> bytes:
-    """Decompress a strip or tile to at most `size` bytes; what is damaged comes short."""
+    """Decompress a strip or tile to at most `size` bytes; damaged data gives fewer."""
     if compression == 1:
         return data[:size]
     if compression in DEFLATE:
@@ -26,7 +26,7 @@ def inflate(data: bytes, compression: int, size: int) -> bytes:
             return zlib.decompressobj().decompress(data, size)
         except zlib.error:
             return b""
-    # libtiff knows the others; it is shown the strip as a picture of its own, of plain bytes.
+    # libtiff handles the others: the strip is wrapped as a TIFF of its own, of plain bytes.
     samples = next(each for each in (4, 3, 1) if size % each == 0)
     entries = [(256, 4, size // samples), (257, 4, 1), (259, 3, compression), (262, 3, 2 if samples > 1 else 1)]
     entries += [(273, 4, 0), (277, 3, samples), (278, 4, 1), (279, 4, len(data))]
@@ -44,13 +44,13 @@ def inflate(data: bytes, compression: int, size: int) -> bytes:
 
 
 def join(planes: NDArray[np.uint8], kind: np.dtype[Any]) -> Numbers:
-    """Floats whose bytes lie in planes, the highest first, [h,bytes,n] -> [h,n]."""
+    """Return floats whose bytes are stored in planes, most significant first, [h,bytes,n] -> [h,n]."""
     whole = np.ascontiguousarray(planes.transpose(0, 2, 1))
     return whole.view(kind.newbyteorder(">"))[..., 0].astype(kind)
 
 
 def unpack(raw: NDArray[np.uint8], number: int, bits: int, kind: np.dtype[Any]) -> Numbers:
-    """Take numbers of any few bits out of rows of bytes, [h,bytes] -> [h,n]."""
+    """Unpack numbers of fewer than 16 bits from rows of bytes, [h,bytes] -> [h,n]."""
     found = np.empty((len(raw), number), kind)
     powers = (1 << np.arange(bits)[::-1]).astype(np.uint16)
     step = max(1, 2**22 // (raw.shape[1] * 8))
@@ -61,7 +61,7 @@ def unpack(raw: NDArray[np.uint8], number: int, bits: int, kind: np.dtype[Any]) 
 
 
 def spread(raw: NDArray[np.uint8], wide: int, rows: int, across: int, down: int) -> Numbers:
-    """Lay out blocks of brightness that share their color, as [h,w,3]."""
+    """Expand blocks of subsampled YCbCr to [h,w,3]."""
     blocks = raw.reshape(-(-rows // down), -(-wide // across), across * down + 2)
     apart = blocks[..., :-2].reshape(*blocks.shape[:2], down, across).swapaxes(1, 2)
     luma = apart.reshape(blocks.shape[0] * down, blocks.shape[1] * across, 1)

@@ -1,7 +1,7 @@
-"""TIFF as it is found: any depth, strips or tiles, chunky or planar, either byte order, BigTIFF, every usual color.
+"""TIFF in the wild: any depth, strips or tiles, chunky or planar, either byte order, BigTIFF, all common color spaces.
 
-Pillow knows a list of combinations and reads some of them wrong. Here strips and tiles are decompressed, each to no
-more bytes than it must have, and laid together. What is compressed as JPEG or as a fax is left to Pillow.
+Pillow supports a fixed list of combinations and reads some of them incorrectly. Here strips and tiles are decompressed,
+each to no more bytes than it should have, and assembled. JPEG and fax compression are left to Pillow.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from adain_core.images.levels import Numbers
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8"}
-TYPES |= {5: "u4", 10: "i4", 17: "i8", 18: "u8"}  # two numbers a fraction
+TYPES |= {5: "u4", 10: "i4", 17: "i8", 18: "u8"}  # two numbers per fraction
 KIND, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL = 254, 256, 257, 258, 259, 262, 266
 STRIPS, ORIENTATION, SAMPLES, ROWS, STRIP_BYTES, PLANAR, PREDICTOR, COLORS = 273, 274, 277, 278, 279, 284, 317, 320
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, INSIDE, INKS, EXTRA, FORMAT = 322, 323, 324, 325, 330, 332, 338, 339
 LUMA, SUBSAMPLING, RANGES, PROFILE, DNG = 529, 530, 532, 34675, 50706
-LARGEST = 64 * 2**20  # bytes of a tag
-MOST = 640_000_000  # bytes of an unpacked picture: 80 megapixels of 16-bit RGBA
+LARGEST = 64 * 2**20  # bytes in a tag
+MOST = 640_000_000  # bytes in an unpacked picture: 80 megapixels of 16-bit RGBA
 PARTS = 500_000  # strips or tiles
-PAGES = 1000  # that are counted
-LEFT = (2, 3, 4, 6, 7)  # to Pillow: fax and JPEG
+PAGES = 1000  # counted at most
+LEFT = (2, 3, 4, 6, 7)  # fax and JPEG, left to Pillow
 NAMES = {34712: "JPEG 2000", 33003: "JPEG 2000", 33005: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL", 34887: "LERC"}
 CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3, 9: 3}
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -37,26 +37,26 @@ Order = Literal["<", ">"]
 
 
 class Damaged(Exception):
-    """The file isn't whole."""
+    """The file is incomplete."""
 
 
 class Refused(ValueError):
-    """What the file holds can't be read; a sentence says so."""
+    """The content of the file is not supported; the message is a sentence for the user."""
 
 
 class Tiff:
     """The first picture of a TIFF file.
 
     Attributes:
-        stored: its width and height as they lie in the file, before its orientation is applied.
+        stored: its width and height in the file, before the orientation is applied.
         turn: its EXIF orientation.
-        pages: how many pictures there are beside previews.
+        pages: how many pictures the file has, not counting previews.
         profile: its ICC profile.
         pillow: whether Pillow must decode it.
 
     Raises:
-        Damaged: the file's head can't be read.
-        Refused: it is a camera's raw file, or holds what can't be read.
+        Damaged: the file's header can't be read.
+        Refused: it is a camera raw file or is not supported.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -77,13 +77,13 @@ class Tiff:
             raise Damaged
         whole = all(len(each) for each in self._tags.values())
         if self.pillow and not (whole and self._within(stream.seek(0, 2))):
-            raise Damaged  # libtiff would print so
+            raise Damaged  # libtiff would print warnings
 
     def samples(self) -> tuple[Numbers, float]:
-        """Return the numbers as they are stored, [H,W,S], and the share of them that the file lacks, which are 0.
+        """Return the numbers as stored, [H,W,S], and the share that is missing from the file, which is filled with 0.
 
         Raises:
-            Refused: they can't be read.
+            Refused: they are not supported.
         """
         width, height = self.stored
         kind = self._check()
@@ -116,10 +116,10 @@ class Tiff:
         return found, missing / found.size
 
     def decode(self) -> tuple[Image.Image, Image.Image | None, list[str], float]:
-        """Return the picture in mode L, RGB, CMYK or LAB, its transparency, notes, and the share that is missing.
+        """Return the picture in mode L, RGB, CMYK, or LAB, its alpha channel, notes, and the share that is missing.
 
         Raises:
-            Refused: it can't be read.
+            Refused: it is not supported.
         """
         values, missing = self.samples()
         colors = CHANNELS[self._photometric]
@@ -131,7 +131,7 @@ class Tiff:
             shift = 0 if self._bits == 8 else 8
             pixels, note = (values >> shift).astype(np.uint8), ""
             if self._photometric == 9:
-                pixels[..., 1:] ^= 128  # PIL takes the numbers of a and b with a sign
+                pixels[..., 1:] ^= 128  # Pillow stores a and b as signed numbers
         else:
             low, high, note = levels.span(values, self._bits)
             pixels = levels.to_bytes(values, low, high)
@@ -146,7 +146,7 @@ class Tiff:
         return image, None if alpha is None else Image.fromarray(alpha), [note] if note else [], missing
 
     def labels(self) -> NDArray[np.int64] | None:
-        """Return the numbers of a picture of one channel, [H,W]; None of one with more."""
+        """Return the numbers of a single-channel picture, [H,W]; None if it has more channels."""
         if CHANNELS.get(self._photometric) != 1:
             return None
         values, _ = self.samples()
@@ -159,7 +159,7 @@ class Tiff:
         return labels if alpha is None else np.where(alpha < 128, 0, labels)
 
     def _within(self, size: int) -> bool:
-        """Tell whether every strip or tile lies in a file of some size."""
+        """Whether every strip or tile lies within a file of this size."""
         names = (TILES, TILE_BYTES) if TILES in self._tags else (STRIPS, STRIP_BYTES)
         offsets, counts = (self._tags.get(name, np.zeros(0)).astype(np.float64) for name in names)
         return len(offsets) == len(counts) and bool((offsets + counts <= size).all())
@@ -169,15 +169,15 @@ class Tiff:
         return default if value is None or not len(value) else int(value[0])
 
     def _check(self) -> np.dtype[Any]:
-        """Return the type of the numbers, or say what can't be read."""
+        """Return the type of the numbers, or raise what is not supported."""
         bits, form = self._tags.get(BITS, [1]), self._tags.get(FORMAT, [1])
         colors = CHANNELS.get(self._photometric)
         if colors is None or (self._photometric == 5 and self._one(INKS, 1) != 1):
-            raise Refused("This TIFF has colors of an unusual kind, which can't be read; save it as RGB.")
+            raise Refused("This TIFF has an unusual color space that can't be read; save it as RGB.")
         if self._samples < colors:
             raise Damaged
         if len({int(each) for each in bits}) > 1 or len({int(each) for each in form}) > 1:
-            raise Refused("This TIFF has channels of several depths, which can't be read; save it with 8 or 16 bits.")
+            raise Refused("This TIFF has channels of different depths, which can't be read; save it with 8 or 16 bits.")
         if self._compression not in (1, *strips.DEFLATE, *strips.LIBTIFF, *LEFT):
             name = NAMES.get(self._compression, f"number {self._compression}")
             raise Refused(f"This TIFF's compression, {name}, can't be read; save it with LZW or without compression.")
@@ -190,12 +190,12 @@ class Tiff:
         if self._photometric == 6 and self._bits != 8 or self._photometric == 3 and form_ != 1:
             whole = floats = False
         if not whole and not floats:
-            raise Refused(f"This TIFF's {self._bits}-bit numbers can't be read; save it with 8 or 16 bits a channel.")
+            raise Refused(f"This TIFF's {self._bits}-bit numbers can't be read; save it with 8 or 16 bits per channel.")
         letter = "f" if floats else "i" if signed and not lab else "u"
         size = next(each for each in (8, 16, 32, 64) if each >= self._bits) // 8
         width, height = self.stored
         if self._samples * size * width * height > MOST:
-            raise Refused("This TIFF would take too much memory; save it with 8 bits a channel.")
+            raise Refused("This TIFF would take too much memory; save it with 8 bits per channel.")
         return np.dtype(f"{letter}{size}")
 
     def _read(self, offset: int, count: int, shape: tuple[int, int, int], kind: np.dtype[Any]) -> tuple[Numbers, float]:
@@ -228,7 +228,7 @@ class Tiff:
         return values, lack
 
     def _alpha(self, values: Numbers, colors: int) -> tuple[NDArray[np.uint8] | None, bool]:
-        """Return the transparency as [H,W], and whether colors were multiplied by it."""
+        """Return the alpha channel as [H,W], and whether colors were premultiplied by it."""
         extra = [int(each) for each in self._tags.get(EXTRA, [2] if self._photometric in (0, 1, 2) else [])]
         found = [n for n, each in enumerate(extra) if each in (1, 2, 999) and colors + n < values.shape[-1]]
         if not found:
@@ -242,7 +242,7 @@ class Tiff:
         if table is None or len(table) < 3 * 2**self._bits:
             raise Damaged
         table = table[: 3 * 2**self._bits].reshape(3, -1).T
-        shades = table if table.max() < 256 else table >> 8  # some writers have 8 bits
+        shades = table if table.max() < 256 else table >> 8  # some writers use 8 bits
         return shades.astype(np.uint8)[values]
 
     def _subsampling(self) -> tuple[int, int]:
@@ -253,7 +253,7 @@ class Tiff:
         return across, down
 
     def _from_luma(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn YCbCr into RGB by the file's own weights and ranges."""
+        """Convert YCbCr to RGB with the weights and ranges of the file."""
         red, green, blue = self._fractions(LUMA, (0.299, 0.587, 0.114))
         black, white, zero, most, zero_red, most_red = self._fractions(RANGES, (0, 255, 128, 255, 128, 255))
         for top in range(0, len(pixels), levels.ROWS):
@@ -274,7 +274,7 @@ class Tiff:
 
 
 def _directories(stream: BinaryIO) -> tuple[dict[int, NDArray[Any]], Order, int, bool]:
-    """Return the first directory's tags, the byte order, the number of pages, and if it is a CR2."""
+    """Return the first directory's tags, the byte order, the number of pages, and whether it is a CR2 file."""
     stream.seek(0)
     head = stream.read(16)
     order: Order = ">" if head[:2] == b"MM" else "<"
@@ -321,7 +321,7 @@ def _directory(
 
 
 def _divide(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
-    """Undo the multiplication of colors by their transparency."""
+    """Undo the premultiplication of colors by alpha."""
     for top in range(0, len(pixels), levels.ROWS):
         part = slice(top, top + levels.ROWS)
         share = np.maximum(alpha[part], 1)[..., None].astype(np.float32) / 255

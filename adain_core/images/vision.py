@@ -1,7 +1,7 @@
-"""torchvision where its compiled operators don't fit the installed torch.
+"""torchvision, even if its compiled operators do not match the installed torch.
 
-A CPU build of torch beside a CUDA build of torchvision fails on import, for want of two operators that nothing here
-calls. With their names registered, torchvision's Python part works.
+A CUDA build of torchvision fails to import next to a CPU build of torch, because two operators are missing that nothing
+here calls. Once their names are registered, the Python part of torchvision works.
 """
 
 from __future__ import annotations

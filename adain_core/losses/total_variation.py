@@ -1,4 +1,4 @@
-"""Total variation of a picture, as a regularizer against noise (Rudin, Osher & Fatemi 1992, anisotropic)."""
+"""Anisotropic total variation, a regularizer against noise (Rudin, Osher & Fatemi 1992)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean absolute difference of horizontal neighbors, plus that of vertical ones.
+    """Return the mean absolute difference of horizontal neighbors plus that of vertical neighbors.
 
     Args:
         image: [N,C,H,W], at least 2 pixels on a side.

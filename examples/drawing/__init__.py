@@ -1,1 +1,1 @@
-"""Pictures that our own code paints, to serve as styles: brushes here, one file per style in `styles`."""
+"""Style pictures painted by code: brushes here, one file per style in `styles`."""

@@ -6,7 +6,7 @@ from ..brush import WIDE, Canvas, colors, grid, mix, noise, ramp, step
 
 
 def draw(rng):
-    """Birches: white trunks in a yellow autumn wood, in short broken strokes of oil."""
+    """Birches: white trunks in yellow autumn woods, in short broken strokes of oil."""
     x, y = grid(WIDE)
     lumps, fine = noise(rng, WIDE, 240), noise(rng, WIDE, 70)
     leaves = ramp(0.55 * lumps + 0.45 * fine, colors("7a3b12", "c9761a", "f2a900", "ffd21f", "fff09a"))

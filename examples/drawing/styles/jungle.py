@@ -16,7 +16,7 @@ def blade(length, width, bend):
 
 
 def draw(rng):
-    """Jungle: night leaves in dozens of flat greens, hard-edged and veined, round an orange moon."""
+    """Jungle: night leaves in dozens of flat greens, hard-edged and veined, around an orange moon."""
     x, y = grid(TALL)
     rgb = ramp(
         y / TALL[0] + 0.2 * (noise(rng, TALL, 300) - 0.5),

@@ -7,7 +7,7 @@ from ..brush import WIDE, blur, colors, emboss, grain, grid, noise, ramp, sample
 
 
 def draw(rng):
-    """Mosaic: a turquoise fish on a golden ground, its stones laid in rows that follow every contour."""
+    """Mosaic: a turquoise fish on a golden ground, with rows of stones that follow every contour."""
     x, y = grid(WIDE)
     cx, cy = 700, 570
     spine = cy + 40 * np.sin((x - cx) / 230)

@@ -6,7 +6,7 @@ from ..brush import TALL, blur, colors, grid, mix, noise, step
 
 
 def draw(rng):
-    """Psychedelic: a poster of warped bands round an eye, in hot inks with black lines."""
+    """Psychedelic: a poster of warped bands around an eye, in hot inks with black lines."""
     x, y = grid(TALL)
     x = x + 70 * np.sin(y / 170) + 90 * (noise(rng, TALL, 420, 2) - 0.5)
     y = y + 60 * np.sin(x / 150 + 1) + 90 * (noise(rng, TALL, 420, 2) - 0.5)

@@ -6,7 +6,7 @@ from ..brush import WIDE, colors, grain, grid, mix, noise, step
 
 
 def draw(rng):
-    """Woodcut: sun, mountains and a ploughed valley in carved black lines on warm paper."""
+    """Woodcut: sun, mountains and a plowed valley in carved black lines on warm paper."""
     x, y = grid(WIDE)
     wobble = noise(rng, WIDE, 130, 5) - 0.5
     tremble = noise(rng, WIDE, 24, 3) - 0.5
