@@ -18,14 +18,35 @@ from adain_core.networks.model import Networks
 from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights import hub as client
 
+pytest_plugins = ["browser"]
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("repeatable")
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and lose much where other programs run
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright leaves an event loop running in this thread, where asyncio.run would fail."""
-    items.sort(key=lambda item: "browser" in item.fixturenames)
+# Costly fixtures, and the group of tests that goes to one worker for it
+SHARED = {"tools": "tools", "built": "built", "client": "server", "url": "server"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """Mark browser tests and put them last; keep those together that share a costly fixture.
+
+    Playwright leaves an event loop running in its thread, where asyncio.run would fail. Every worker has a browser and
+    a server for it, so browser tests are split freely, but for those that share a page.
+    """
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
+            groups = [f"window-{item.callspec.params['window']}"] if "window" in item.fixturenames else []
+        else:
+            groups = [group for fixture, group in SHARED.items() if fixture in item.fixturenames]
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
+    done = yield
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    return done
 
 
 WIDTHS = (4, 6, 8, 10)

@@ -5,13 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-import test_page
 from conftest import picture
 
 from benchmarks.page import presses
 from ui.theme import SHEETS
 
-url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, test_page.tab
 TABS = ("Stylize", "Compare", "Controls", "Regions")
 STAND = {  # what axe-core finds and stays, by rule and place, with the reason
     ("scrollable-region-focusable", ".strip .grid-wrap"): "arrow keys scroll it: its thumbnails are one stop, with the"

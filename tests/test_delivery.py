@@ -8,7 +8,6 @@ import urllib.request
 
 import brotli
 import pytest
-import test_page
 from starlette.applications import Starlette
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -17,7 +16,6 @@ from starlette.testclient import TestClient
 from benchmarks.page import measure
 from ui.serving import delivery
 
-url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 LONG = {"words": ["painting"] * 1000}
 HTML = '<html><head><base href="./"></head><body><gradio-app></gradio-app></body></html>'
 

@@ -14,18 +14,16 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-import test_page
+from browser import ROOT
 from conftest import picture
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import Status
 from PIL import Image
-from test_page import ROOT, serving
 
 from ui.serving.uploads import REFUSED
 from ui.tabs import compare
 
-url, client, files = test_page.url, test_page.client, test_page.files
 ENDPOINTS = {  # by name its description's first words and its first parameters
     "/stylize": ("Show a photograph in the style of one to four paintings", ["content", "style", "style_2"]),
     "/compare": ("Run several methods on one pair", ["content", "style", "methods"]),
@@ -180,12 +178,6 @@ class TestCompare:
     def test_what_is_too_much_is_refused(self, client, files, change, message):
         with pytest.raises((AppError, ValueError), match=re.escape(message)):
             client.predict(files[0], files[1], size=64, **change, api_name="/compare")
-
-
-@pytest.fixture(scope="module")
-def tools(tmp_path_factory):
-    with serving(tmp_path_factory, "--mcp", "--queue-size", "1") as address:
-        yield address
 
 
 def test_the_queue_is_bounded_and_says_how_long(tools, files):

@@ -7,7 +7,6 @@ import types
 
 import httpx
 import pytest
-import test_page
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,7 +18,6 @@ from starlette.testclient import TestClient
 from ui import server
 from ui.serving import guard
 
-url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 TABS = ("Compare", "Controls", "Regions", "Stylize")
 FAULTS = {"missing": KeyError(9999), "full": OSError(errno.ENOSPC, "full"), "gone": ClientDisconnect()}
 FAULTS["none"] = HTTPException(404, "Not Found")

@@ -1,108 +1,14 @@
-"""The page as it is served: through its API, and in a real Chromium."""
+"""The page in a real Chromium."""
 
 import io
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
+from browser import finished, upload
 from conftest import picture
-from gradio_client import Client, handle_file
 from PIL import Image
-
-ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SHARED = pytest.StashKey[str]()
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-FLAGS += " --disable-component-update"
-
-
-@contextmanager
-def serving(tmp_path_factory, *options: str):
-    """Serve the page from a foreign folder, as a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cache = tmp_path_factory.mktemp("cache")
-    folder = tmp_path_factory.mktemp("elsewhere")
-    settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(cache), "HF_HUB_OFFLINE": "1"}
-    log = (cache / "log").open("w+")
-    command = [sys.executable, str(ROOT / "app.py"), *options]
-    server = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(address).close()
-                break
-            except OSError:
-                assert server.poll() is None, (cache / "log").read_text()
-                time.sleep(0.25)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
-        log.close()
-
-
-@pytest.fixture(scope="session")
-def url(tmp_path_factory, request):
-    """One server for all modules that take this fixture over, each of which would have one of its own otherwise."""
-    if SHARED not in request.config.stash:
-        server = ExitStack()
-        request.config.stash[SHARED] = server.enter_context(serving(tmp_path_factory))
-        request.config.add_cleanup(server.close)
-    return request.config.stash[SHARED]
-
-
-@pytest.fixture(scope="session")
-def client(url):
-    return Client(url, verbose=False)
-
-
-@pytest.fixture
-def files(tmp_path):
-    paths = []
-    for name, seed in (("photo.png", 1), ("painting.png", 2), ("second.png", 3)):
-        picture(90, 67, seed).save(tmp_path / name)
-        paths.append(handle_file(str(tmp_path / name)))
-    return paths
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args():
-    if CHROMIUM is None:
-        if os.environ.get("ADAIN_REQUIRE_BROWSER"):
-            pytest.fail("ADAIN_REQUIRE_BROWSER is set, but there is no Chromium")
-        pytest.skip("there is no Chromium on this machine")
-    return {"executable_path": CHROMIUM, "args": FLAGS.split()}
-
-
-@pytest.fixture
-def tab(page, url):
-    page.set_default_timeout(60_000)
-    page.goto(url)
-    page.locator("#content img").wait_for()
-    page.locator("#compare img").first.wait_for()
-    return page
-
-
-def upload(tab, field: str, path: Path) -> None:
-    tab.locator(f"#{field} button[aria-label='Remove Image']").click()
-    tab.locator(f"#{field} input[type=file]").set_input_files(str(path))
-
-
-def finished(tab, words: str) -> None:
-    tab.locator("#status").get_by_text("Done in").wait_for()
-    tab.locator("#details").get_by_text(words).first.wait_for()
 
 
 class TestInABrowser:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import test_page
+from browser import upload
 from conftest import picture
 from PIL import Image
 
@@ -22,7 +22,6 @@ from ui.components.skip import Latest
 from ui.components.widgets import drawn
 from ui.tabs import compare
 
-url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 FALLING = [Point(number, 0.1 * number, 8 / 2 ** (number - 1)) for number in range(1, 6)]  # 8, 4, 2, 1, 0.5
 
 
@@ -222,7 +221,7 @@ class TestInABrowser:
 
     def test_a_bad_picture_is_refused_beside_its_field(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
-        test_page.upload(tab, "compare-style", tmp_path / "bad.png")
+        upload(tab, "compare-style", tmp_path / "bad.png")
         tab.locator("#compare-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
         tab.locator("#compare-run").click()
         tab.locator("#compare-style-note").get_by_text("Choose a painting first.").wait_for()

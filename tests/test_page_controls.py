@@ -4,11 +4,9 @@ import json
 import re
 import typing
 
-import browser
 import numpy as np
 import pytest
-import test_page
-from browser import choose, saved, stroke
+from browser import choose, saved, stroke, upload
 from conftest import picture
 from gradio_client import handle_file
 from PIL import Image
@@ -17,11 +15,6 @@ from adain_core import PictureError
 from adain_core.runs.pipeline import Settings
 from ui.components import widgets
 from ui.tabs import stylize
-
-tab = browser.tab
-
-
-url, client, browser_type_launch_args = test_page.url, test_page.client, test_page.browser_type_launch_args
 
 
 def test_every_color_mode_has_words():
@@ -119,7 +112,7 @@ class TestControls:
     def test_a_bad_picture_is_refused_beside_its_field(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
         tab.get_by_role("tab", name="Controls").click()
-        test_page.upload(tab, "controls-style", tmp_path / "bad.png")
+        upload(tab, "controls-style", tmp_path / "bad.png")
         tab.locator("#controls-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
         tab.locator("#controls-run").click()
         tab.locator("#controls-style-note").get_by_text("Choose a painting first.").wait_for()

@@ -6,13 +6,12 @@ import re
 
 import numpy as np
 import pytest
-import test_page
+from browser import ROOT
 from conftest import picture
 from PIL import Image
 
 from ui.components import stage
 
-url, browser_type_launch_args = test_page.url, test_page.browser_type_launch_args
 WINDOWS = {320: 568, 390: 844, 820: 1180, 1366: 768, 1920: 1080}
 TABS = {"Stylize": "", "Compare": "compare-", "Controls": "controls-", "Regions": "regions-"}
 RESULTS = {
@@ -181,7 +180,7 @@ def test_only_short_runs_run_by_themselves(tab):
     tab.locator("#method").get_by_label("Gatys", exact=True).check()
     for change in (
         lambda: tab.locator("#photos button.thumbnail-item").nth(1).click(),
-        lambda: tab.locator("#content input[type=file]").set_input_files(test_page.ROOT / "examples/photos/tiger.jpg"),
+        lambda: tab.locator("#content input[type=file]").set_input_files(ROOT / "examples/photos/tiger.jpg"),
     ):
         tab.locator("#pairs button.thumbnail-item").first.click()
         tab.locator("#status").get_by_text("A stored result.").wait_for()

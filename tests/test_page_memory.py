@@ -2,14 +2,12 @@
 
 import json
 
-import browser
 import gradio as gr
 import pytest
-import test_page
+from browser import finished
 
 from ui.components import memory
 
-url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
 OLD = {"size": 8192, "adain-alpha": "strong", "color": ["off"], "compare-methods": ["none"], "gone": {}, "method": True}
 
 
@@ -73,7 +71,7 @@ class TestInABrowser:
         said.wait_for()
         tab.locator("#run").click()
         said.wait_for(state="hidden")
-        test_page.finished(tab, "256x190 pixels")
+        finished(tab, "256x190 pixels")
         tab.wait_for_timeout(2500)  # a mark that came late would have come
         assert mark.text_content() == ""
         tab.locator("#photos button.thumbnail-item").nth(2).click()  # a new picture runs by itself

@@ -2,16 +2,12 @@
 
 import functools
 
-import browser
-import test_page
-from browser import saved
+from browser import saved, upload
 from conftest import picture
 from PIL import Image
 
 from ui.components import fields
 from ui.tabs import regions
-
-url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
 
 
 def go(tab, name: str) -> None:
@@ -76,7 +72,7 @@ class TestOnePair:
         go(tab, "Stylize")
         uploads: list[str] = []
         tab.on("request", lambda request: uploads.append(request.url) if "/upload?" in request.url else None)
-        test_page.upload(tab, "content", tmp_path / "mine.png")
+        upload(tab, "content", tmp_path / "mine.png")
         shows(tab, "content", "mine.png")
         go(tab, "Regions")
         shows(tab, "regions-content", "mine.png")
@@ -88,7 +84,7 @@ class TestOnePair:
 
     def test_a_rejected_file_is_not_taken_and_the_reason_stands_in_every_tab_once(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
-        test_page.upload(tab, "content", tmp_path / "bad.png")
+        upload(tab, "content", tmp_path / "bad.png")
         for name, prefix in (("Stylize", ""), ("Compare", "compare-"), ("Controls", "controls-")):
             go(tab, name)
             tab.locator(f"#{prefix}content-note").get_by_text("This file is not a picture").wait_for()

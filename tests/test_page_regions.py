@@ -2,17 +2,13 @@
 
 import json
 
-import browser
 import numpy as np
 import pytest
-import test_page
-from browser import choose, gradient, labels_of, load, saved, stroke, tool
+from browser import choose, gradient, labels_of, load, saved, stroke, tool, upload
 from conftest import picture
 from PIL import Image, ImageFilter
 
 from adain_core import images
-
-url, browser_type_launch_args, tab = test_page.url, test_page.browser_type_launch_args, browser.tab
 
 
 def holds(tab, wanted) -> Image.Image:
@@ -73,7 +69,7 @@ class TestRegions:
 
     def test_only_what_is_painted_changes(self, easel, tmp_path):
         picture(256, 192, 5).save(tmp_path / "photo.png")
-        test_page.upload(easel, "regions-content", tmp_path / "photo.png")
+        upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.size == (512, 384) and labels.getextrema() == (0, 0))
         choose(easel, "regions-rest", "Leave as it is")
         easel.locator("#regions-run").click()
@@ -157,7 +153,7 @@ class TestRegions:
 
     def test_which_color_is_which_region_is_told_and_stays(self, easel, tmp_path):
         picture(256, 192, 5).save(tmp_path / "photo.png")
-        test_page.upload(easel, "regions-content", tmp_path / "photo.png")
+        upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.getextrema() == (0, 0))
         colored = Image.new("RGB", (256, 192), "#ff0000")
         colored.paste("#0000ff", (0, 0, 100, 192))
@@ -170,7 +166,7 @@ class TestRegions:
 
     def test_soft_masks_one_a_region(self, easel, tmp_path):
         picture(512, 384, 5).save(tmp_path / "photo.png")
-        test_page.upload(easel, "regions-content", tmp_path / "photo.png")
+        upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.size == (512, 384) and labels.getextrema() == (0, 0))
         upper, lower = np.array(gradient(1024, 768)), np.array(gradient(1024, 768))
         upper[384:], lower[:384] = 0, 0

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import gradio as gr
 import httpx
 import pytest
-import test_page
+from browser import ROOT
 from conftest import picture
 from gradio.state_holder import SessionState
 
@@ -16,7 +16,6 @@ import app
 from ui.serving.page import checked
 from ui.serving.uploads import REFUSED
 
-url = test_page.url
 META = {"meta": {"_type": "gradio.FileData"}}
 SHAPES = {  # how a request may name a file
     "dictionary": lambda path: {"path": path},
@@ -152,7 +151,7 @@ def test_what_the_page_opens_with_is_taken(built):
 
 def test_a_server_shows_none_of_its_files(url):
     """The requests by which everything in the working folder could be read."""
-    paths = [str(test_page.ROOT / "app.py"), ".git/config", "app.py", "/etc/hostname", "/etc/there-is-none"]
+    paths = [str(ROOT / "app.py"), ".git/config", "app.py", "/etc/hostname", "/etc/there-is-none"]
     with httpx.Client(base_url=f"{url}gradio_api/") as client:
         config = client.get(f"{url}config").json()
         saves = [each["id"] for each in config["dependencies"] if each["api_name"].startswith("saved")]
