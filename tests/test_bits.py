@@ -78,7 +78,7 @@ def half(photo):
         {"method": "optimize", "steps": 2},
         {"mask": half},
     ],
-    ids=str,
+    ids=lambda options: ", ".join(options) or "plain",
 )
 def test_a_run_makes_the_same_picture_with_more_levels(photo, painting, tiny, options):
     given = {name: value(photo) if callable(value) else value for name, value in options.items()}
