@@ -1,1 +1,1 @@
-"""Speed and memory, side by side, one command each."""
+"""Measurements of speed, memory, and quality, one command per file."""

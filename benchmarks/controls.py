@@ -1,12 +1,12 @@
-"""What the controls add: colors and regions at 1024 px, tiles at 4096, and the memory of 8192x8192 pixels.
+"""The cost of controls: colors and regions at 1024 px, tiles at 4096, and memory at 8192x8192 pixels.
 
     python -m benchmarks.controls [--size 1024] [--repeats 7] [--larger 4096,8192] [--threads 1]
 
-Every picture goes the product's whole way, from one PIL image to another, style included, on the compact model. Plain
-runs and runs with a control take turns, and the best of each counts, by the clock and by processor time; the latter is
-fairer where other programs run, and with `--threads 1` counts no waiting. Regions in two styles stand beside a plain
-mix of the two as well, since a second painting is encoded in either. Each large picture runs in a process of its own,
-and its memory is the most that the process held, above what it held at rest after a small run.
+Every run goes the full way from one PIL image to another with the compact model, including the style. Plain runs and
+runs with a control alternate, and the best of each counts, in wall-clock time and in CPU time; CPU time is fairer
+when other programs are running, and with `--threads 1` it includes no waiting. Regions in two styles are also compared
+with a plain mix of the two, since both encode a second painting. Each large picture runs in its own process, and its
+memory is the process's peak above its resting level after a small run.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ PHOTO, STYLE, OTHER = (
 
 
 def square(size: int) -> Image.Image:
-    """Return the photograph at a size, decoded."""
+    """Return the photograph at a size."""
     return Image.open(PHOTO).convert("RGB").resize((size, size))
 
 
 def stripes(size: int, count: int) -> Image.Image:
-    """Return a label map of upright stripes, labels from 1."""
+    """Return a label map of vertical stripes, with labels from 1."""
     row = Image.frombytes("L", (count, 1), bytes(range(1, count + 1)))
     return row.resize((size, size), Image.Resampling.NEAREST)
 
 
 def clocks() -> tuple[float, float]:
-    """Return seconds by the clock and of the processors."""
+    """Return the wall-clock time and the CPU time in seconds."""
     return time.perf_counter(), time.process_time()
 
 
 def compare(size: int, repeats: int) -> dict[str, tuple[float, float]]:
-    """Time plain runs and controls in turns; return seconds by name, by the clock and of the processors."""
+    """Time plain runs and controls alternately; return wall-clock and CPU seconds by name."""
     networks = load("compact")
     content, style, other = square(size), Image.open(STYLE).convert("RGB"), Image.open(OTHER).convert("RGB")
     labels = stripes(size, 3)
@@ -80,7 +80,7 @@ def compare(size: int, repeats: int) -> dict[str, tuple[float, float]]:
 
 
 def large(size: int) -> dict[str, Any]:
-    """Stylize one square picture in this process and watch its memory."""
+    """Stylize one square picture in this process and track its memory."""
     networks, style = load("compact"), Image.open(STYLE).convert("RGB")
     content = square(size)
     for _ in range(3):
@@ -114,18 +114,18 @@ def large(size: int) -> dict[str, Any]:
         "seconds": seconds,
         "MiB": (most[0] - rest) / 2**20,
         "per pixel, over 1024 px": seconds * share / min(wall for wall, _ in whole),
-        "the same in processor time": work * share / min(work for _, work in whole),
+        "the same in CPU time": work * share / min(work for _, work in whole),
     }
 
 
 def main(
-    size: Annotated[int, typer.Option(help="Pixels of a side for colors and regions.")] = 1024,
+    size: Annotated[int, typer.Option(help="Side in pixels for colors and regions.")] = 1024,
     repeats: Annotated[int, typer.Option(help="Runs of each; the best counts.")] = 7,
-    larger: Annotated[str, typer.Option(help="Sizes to tile, with commas between.")] = "4096,8192",
-    threads: Annotated[int, typer.Option(help="How many threads compute; 0 for one a core.")] = 0,
+    larger: Annotated[str, typer.Option(help="Sizes to tile, separated by commas.")] = "4096,8192",
+    threads: Annotated[int, typer.Option(help="Number of threads; 0 for one per core.")] = 0,
     one: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """Print what each control adds."""
+    """Print the cost of each control."""
     if threads:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
@@ -137,7 +137,7 @@ def main(
         print(f"{size} px, {name}: {1000 * wall:.0f} ms", end="")
         for base in ("plain", "plain, 2 styles")[: 2 if "2 styles" in name else 1]:
             ratios = wall / best[base][0], work / best[base][1]
-            print(f"; {ratios[0]:.2f} times {base}, {ratios[1]:.2f} in processor time", end="")
+            print(f"; {ratios[0]:.2f} times {base}, {ratios[1]:.2f} in CPU time", end="")
         print(flush=True)
     for each in filter(None, larger.split(",")):
         command = [sys.executable, "-m", "benchmarks.controls", "--one", each, "--threads", str(threads)]

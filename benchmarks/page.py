@@ -1,11 +1,11 @@
-"""What the page weighs, how soon it is seen, how far it moves, and how many presses of Tab its parts are away.
+"""The page's weight, paint times, layout shift, and the number of Tab presses to reach its parts.
 
     python -m benchmarks.page [--widths 320,1366] [--repeats 3] [--no-slow]
 
 Serves the page and opens it in Chromium with an empty cache, at each width, over slow 4G as Chromium emulates it: 1.6
-Mbit/s down, 750 kbit/s up, 150 ms for each request. Seconds are from the request to the first paint, to the largest,
-and until the opening result's pictures are there; the middle of the repeats counts. Shift is the sum of all layout
-shifts (1 is the whole window). Presses are from the page's top, without skip links.
+Mbit/s down, 750 kbit/s up, 150 ms per request. Seconds are from the request to the first contentful paint, to the
+largest, and until the images of the opening result have loaded; the median of the repeats counts. Shift is the sum of
+all layout shifts (1 is the whole window). Presses are counted from the top of the page, without skip links.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ READY = """() => {
 
 
 def measure(page: Any, url: str, width: int, slow: bool) -> dict[str, float]:
-    """Open a page of Playwright's for the first time and return what was seen: kB, requests, seconds, shift."""
+    """Load the address in a Playwright page and return kB, requests, seconds, and layout shift."""
     page.set_viewport_size({"width": width, "height": 800})
     page.add_init_script(WATCH)
     network = page.context.new_cdp_session(page)
@@ -64,7 +64,7 @@ def measure(page: Any, url: str, width: int, slow: bool) -> dict[str, float]:
     page.wait_for_function(READY, timeout=60_000)
     ready = page.evaluate("performance.now()")
     before = -1
-    while len(came) > before:  # streams stay open, so that the network is never idle
+    while len(came) > before:  # streams stay open, so the network is never idle
         before = len(came)
         page.wait_for_timeout(1500)
     seen = page.evaluate("seen")
@@ -81,7 +81,7 @@ def measure(page: Any, url: str, width: int, slow: bool) -> dict[str, float]:
 
 
 def presses(page: Any, most: int = 120) -> dict[str, int]:
-    """Press Tab from the top of an opened page; return at which press each part is first reached."""
+    """Press Tab from the top of an open page; return the press at which each part is first reached."""
     page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
     found: dict[str, int] = {}
     for number in range(1, most + 1):
@@ -96,7 +96,7 @@ def presses(page: Any, most: int = 120) -> dict[str, int]:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve the page as a process of its own; yield its address."""
+    """Serve the page in its own process; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -120,12 +120,12 @@ def serving() -> Iterator[str]:
 
 
 def main(
-    widths: Annotated[str, typer.Option(help="Of the window, in pixels, with commas between.")] = "320,1366",
-    repeats: Annotated[int, typer.Option(help="Visits at each width; the middle counts.", min=1)] = 3,
+    widths: Annotated[str, typer.Option(help="Window widths in pixels, separated by commas.")] = "320,1366",
+    repeats: Annotated[int, typer.Option(help="Visits at each width; the median counts.", min=1)] = 3,
     slow: Annotated[bool, typer.Option(help="Emulate slow 4G.")] = True,
 ) -> None:
     """Measure the page and print two tables."""
-    from playwright.sync_api import sync_playwright  # of requirements-dev.txt
+    from playwright.sync_api import sync_playwright  # from requirements-dev.txt
 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with serving() as url, sync_playwright() as play:
