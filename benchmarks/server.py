@@ -1,10 +1,11 @@
-"""What the page's server bears: runs a second, waiting and fairness of many clients at once, and its memory.
+"""The server under load: runs per second, waiting times, and fairness with many clients at once, and its memory.
 
     python -m benchmarks.server [--clients 50] [--seconds 120] [--size 512] [--sessions 600]
 
-It starts `app.py` on a free port of the loopback interface and ends it. Each client is a visitor with an address of its
-own, as a proxy in front would name it; it stylizes the same pair by AdaIN again and again, one run after the other, and
-a second after a refusal. The clients share the machine with the server. Pictures are uploaded once and not fetched.
+It starts `app.py` on a free port of the loopback interface and stops it at the end. Each client is a visitor with its
+own address, as reported by a proxy; it stylizes the same pair with AdaIN over and over, one run after another, and
+waits a second after a refusal. The clients share the machine with the server. Pictures are uploaded once, and results
+are not downloaded.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from adain_core.system import console
 ROOT = Path(__file__).parents[1]
 PAIR = {"content": "examples/photos/tiger.jpg", "style": "examples/styles/night_river.jpg"}
 CALL = "/gradio_api/call/v2/stylize"
-BESIDE = 5  # runs of AdaIN, alone and beside Gatys
+BESIDE = 5  # runs of AdaIN, alone and alongside Gatys
 
 
 @dataclass
 class Client:
-    """A visitor: the seconds of each run that was completed, and how many were refused."""
+    """A visitor: the seconds of each completed run, and the number of refused runs."""
 
     address: str
     seconds: list[float] = field(default_factory=list)
@@ -46,7 +47,7 @@ class Client:
 
 @contextmanager
 def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
-    """Serve the page by a process of its own; yield its port and the process."""
+    """Serve the page in its own process; yield the port and the process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -56,7 +57,7 @@ def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
         command = [sys.executable, str(ROOT / "app.py"), *map(str, options)]
         process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
         try:
-            while "public link" not in (said := (Path(folder) / "log").read_text()):  # Gradio has tried its address
+            while "public link" not in (said := (Path(folder) / "log").read_text()):  # Gradio has checked its address
                 if process.poll() is not None:
                     raise RuntimeError(said)
                 time.sleep(0.2)
@@ -67,7 +68,7 @@ def serving(queue: int) -> Iterator[tuple[int, psutil.Process]]:
 
 
 async def lines(port: int, path: str, body: bytes | None = None, *headers: str) -> AsyncIterator[str]:
-    """Ask the server, by POST where there is a body, and yield the lines of its answer as they come."""
+    """Send a request, a POST if there is a body, and yield the lines of the response as they arrive."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     head = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.0", f"Host: 127.0.0.1:{port}", *headers]
     if body is not None:
@@ -83,7 +84,7 @@ async def lines(port: int, path: str, body: bytes | None = None, *headers: str) 
 
 
 async def ask(port: int, path: str, body: Any = None, *headers: str) -> Any:
-    """Return the JSON that the server answers; what is posted is JSON too."""
+    """Return the server's JSON response; the body is sent as JSON."""
     kind = ["Content-Type: application/json"] if body is not None else []
     content = None if body is None else json.dumps(body).encode()
     async with aclosing(lines(port, path, content, *kind, *headers)) as answer:
@@ -91,7 +92,7 @@ async def ask(port: int, path: str, body: Any = None, *headers: str) -> Any:
 
 
 async def upload(port: int) -> dict[str, Any]:
-    """Upload the pair; return it as endpoints take it."""
+    """Upload the pair; return it in the form that endpoints take."""
     given = {}
     for name, file in PAIR.items():
         head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{Path(file).name}"\r\n\r\n'
@@ -104,7 +105,7 @@ async def upload(port: int) -> dict[str, Any]:
 
 
 async def stylize(port: int, given: dict[str, Any], address: str = "192.0.2.1") -> bool:
-    """Run once and say whether a picture came."""
+    """Run once and return whether it made a picture."""
     visitor = f"X-Forwarded-For: {address}"
     event = (await ask(port, CALL, given, visitor)).get("event_id")
     if event is None:
@@ -117,7 +118,7 @@ async def stylize(port: int, given: dict[str, Any], address: str = "192.0.2.1") 
 
 
 async def load(port: int, given: dict[str, Any], count: int, seconds: float) -> list[Client]:
-    """Let clients run for some seconds; return what each got."""
+    """Let clients run for some seconds; return them with their results."""
     ends = time.monotonic() + seconds
 
     async def keep_running(client: Client) -> None:
@@ -134,7 +135,7 @@ async def load(port: int, given: dict[str, Any], count: int, seconds: float) -> 
 
 
 async def beside(port: int, given: dict[str, Any]) -> tuple[float, float]:
-    """Return the median seconds of a run by AdaIN, alone and while another visitor's Gatys runs."""
+    """Return the median seconds of an AdaIN run, alone and while another visitor runs Gatys."""
 
     async def typical() -> float:
         found = []
@@ -146,7 +147,7 @@ async def beside(port: int, given: dict[str, Any]) -> tuple[float, float]:
 
     alone = await typical()
     long = asyncio.create_task(stylize(port, {**given, "method": "gatys", "options": {"steps": 2000}}, "192.0.2.2"))
-    await asyncio.sleep(3)  # until it is under way
+    await asyncio.sleep(3)  # until it is running
     both = await typical()
     assert not long.done()
     long.cancel()
@@ -156,7 +157,7 @@ async def beside(port: int, given: dict[str, Any]) -> tuple[float, float]:
 
 
 async def visit(port: int, count: int) -> None:
-    """Open sessions, each of which lets one function of the page answer: which parameters a method has."""
+    """Open sessions, each of which calls one function of the page: which parameters a method has."""
     config = await ask(port, "/config")
     (method,) = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "method"]
     (function,) = [each["id"] for each in config["dependencies"] if each["inputs"] == [method] and not each["queue"]]
@@ -166,7 +167,7 @@ async def visit(port: int, count: int) -> None:
 
 
 async def measure(port: int, process: psutil.Process, count: int, seconds: float, size: int, sessions: int) -> None:
-    """Print what was measured, a line for each fact."""
+    """Print the measurements, one per line."""
 
     def mib() -> float:
         return process.memory_info().rss / 2**20
@@ -187,26 +188,26 @@ async def measure(port: int, process: psutil.Process, count: int, seconds: float
     every = sorted(each for client in clients for each in client.seconds)
     got = [len(client.seconds) for client in clients]
     tell("clients, seconds, pixels", f"{count}, {took:.0f}, {size}")
-    tell("completed a second", f"{len(every) / took:.1f}")
-    tell("processor time of a run, ms; processors in use", f"{1000 * used / len(every):.0f}, {used / took:.2f}")
+    tell("completed per second", f"{len(every) / took:.1f}")
+    tell("CPU time per run, ms; CPUs in use", f"{1000 * used / len(every):.0f}, {used / took:.2f}")
     tell("refused", str(sum(client.refused for client in clients)))
     tell(
         "seconds of a run: median, 95%, worst",
         f"{median(every):.2f}, {quantiles(every, n=20)[-1]:.2f}, {every[-1]:.2f}",
     )
     tell("runs of a client: fewest, most", f"{min(got)}, {max(got)}")
-    tell("memory after it, MiB, over warm-up", f"{mib():.0f}, {mib() / warm:.2f}")
+    tell("memory after the load, MiB, over warm-up", f"{mib():.0f}, {mib() / warm:.2f}")
     await visit(port, sessions)
     tell(f"after {sessions} sessions", f"{mib():.0f}, {mib() / warm:.2f}")
     alone, both = await beside(port, given)
-    tell("AdaIN alone, beside Gatys, s", f"{alone:.2f}, {both:.2f} ({both / alone:.1f} times)")
+    tell("AdaIN alone, alongside Gatys, s", f"{alone:.2f}, {both:.2f} ({both / alone:.1f} times)")
 
 
 def main(
-    clients: Annotated[int, typer.Option(help="At once.", min=1, max=500)] = 50,
-    seconds: Annotated[float, typer.Option(help="Of load, after the warm-up.", min=1, max=600)] = 120,
+    clients: Annotated[int, typer.Option(help="Clients at once.", min=1, max=500)] = 50,
+    seconds: Annotated[float, typer.Option(help="Seconds of load after the warm-up.", min=1, max=600)] = 120,
     size: Annotated[int, typer.Option(help="Pixels of the longer side.", min=64, max=2048)] = 512,
-    sessions: Annotated[int, typer.Option(help="New ones, after the load.", min=0, max=5000)] = 600,
+    sessions: Annotated[int, typer.Option(help="New sessions after the load.", min=0, max=5000)] = 600,
     queue: Annotated[int, typer.Option(help="Runs that may wait.", min=1, max=500)] = 64,
 ) -> None:
     """Measure."""

@@ -16,12 +16,13 @@ def test_of_the_server(monkeypatch):
         "memory at the start, MiB",
         "after warm-up",
         "clients, seconds, pixels",
-        "completed a second",
+        "completed per second",
+        "CPU time per run, ms; CPUs in use",
         "refused",
         "seconds of a run: median, 95%, worst",
         "runs of a client: fewest, most",
-        "memory after it, MiB, over warm-up",
+        "memory after the load, MiB, over warm-up",
         "after 3 sessions",
-        "AdaIN alone, beside Gatys, s",
+        "AdaIN alone, alongside Gatys, s",
     ]
-    assert rows["refused"] == "0" and float(rows["completed a second"]) > 0
+    assert rows["refused"] == "0" and float(rows["completed per second"]) > 0

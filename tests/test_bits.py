@@ -122,7 +122,7 @@ def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
         stylize(photo, painting, bits=16, color="palette")
     with pytest.raises(ValueError, match=r"^bits is 12, but it should be 8 or 16\.$"):
         stylize(photo, painting, bits=12)
-    with pytest.raises(ValueError, match=r"^JPEG has 8 bits a channel; for 16 save the picture as .png or .tiff\.$"):
+    with pytest.raises(ValueError, match=r"^JPEG has 8 bits per channel; for 16 save the picture as .png or .tiff\.$"):
         images.save(gradient(), tmp_path / "a.jpg", bits=16)
     with pytest.raises(ValueError, match=r"^This picture has 8 bits per channel; stylize with bits=16 to save 16\.$"):
         images.save(photo, tmp_path / "a.png", bits=16)
@@ -142,7 +142,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
         picture(48, 40, seed).save(tmp_path / name)
     to = [str(tmp_path / "in"), str(tmp_path / "art.png"), "-o", str(tmp_path / "out"), "--bits", "16", "--size", "64"]
     for kind, name in (("jpg", "JPEG"), ("webp", "WEBP")):
-        sentence = f"adain: {name} has 8 bits a channel; for 16 save the picture as .png or .tiff."
+        sentence = f"adain: {name} has 8 bits per channel; for 16 save the picture as .png or .tiff."
         assert call_with(["stylize", *to, "--format", kind], monkeypatch, capsys) == (2, "", [sentence])
     assert not (tmp_path / "out").exists()
     assert call_with(["stylize", *to, "--format", "tiff", "--plain-names"], monkeypatch, capsys)[0] == 0

@@ -73,7 +73,7 @@ def test_of_damaged_exif_nothing_is_kept(tmp_path, monkeypatch):
 
 
 def test_what_a_format_can_not_hold(tmp_path):
-    with pytest.raises(ValueError, match=r"^WebP takes at most 16383 pixels on a side; save it as .png or .tiff\.$"):
+    with pytest.raises(ValueError, match=r"^WebP allows at most 16383 pixels on a side; save it as .png or .tiff\.$"):
         images.save(Image.new("RGB", (16_384, 16)), tmp_path / "a.webp")
     assert not list(tmp_path.iterdir())
 
@@ -90,7 +90,7 @@ def test_every_mode_of_8_bits_is_saved(tmp_path, mode, suffix):
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_other_numbers_are_not_cut_off(tmp_path, mode):
-    with pytest.raises(ValueError, match=f"^Pictures in mode {mode} aren't saved; bring it to 8 bits,"):
+    with pytest.raises(ValueError, match=f"^Pictures in mode {mode} can't be saved; convert it to 8 bits,"):
         images.save(Image.new(mode, (20, 18), 70_000), tmp_path / "a.png")
 
 

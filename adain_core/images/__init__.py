@@ -1,6 +1,6 @@
-"""Picture files to tensors and back: every mode, oriented, in sRGB, checked before they are decoded.
+"""Picture files to tensors and back: any mode, upright, in sRGB, checked before they are decoded.
 
-Refusals are ValueErrors of one sentence that names no path.
+Unsupported files raise a ValueError with one sentence that names no path.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Picture:
 
     Attributes:
         rgb: mode RGB, 8 bits, sRGB, upright.
-        alpha: mode L, of the same size, or None where the picture is opaque.
-        notes: sentences on what the picture lost on the way, for the user.
+        alpha: mode L, of the same size, or None if the picture is opaque.
+        notes: sentences for the user about what was lost.
     """
 
     rgb: Image.Image
@@ -68,17 +68,18 @@ class Picture:
 def load(source: Source, longest: int | None = None) -> Picture:
     """Decode a picture.
 
-    Takes any mode of PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF and HEIC. EXIF orientation is applied, an embedded ICC
-    profile is converted to sRGB, transparency is kept apart, more bits become 8, and of an animation the first frame
-    is taken. Of a cut PNG, JPEG, GIF, BMP, TIFF or PPM what is there is taken; a note says how much is missing.
+    Supports any mode of PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, AVIF, and HEIC. EXIF orientation is applied, an embedded
+    ICC profile is converted to sRGB, transparency is returned separately, deeper channels become 8 bits, and an
+    animation gives its first frame. A truncated PNG, JPEG, GIF, BMP, TIFF, or PPM gives what can be read, and a note
+    says how much is missing.
 
     Args:
-        source: a file's path or a PIL image.
-        longest: pixels of the longer side to resize to; None keeps the size.
+        source: a path or a PIL image.
+        longest: size of the longer side in pixels to resize to; None keeps the size.
 
     Raises:
-        ValueError: the file is missing, empty, damaged, of another kind, below 16 pixels on a side or above 80
-            megapixels or 16,384 pixels on a side.
+        ValueError: the file is missing, empty, damaged, not supported, smaller than 16 pixels on a side, or larger
+            than 80 megapixels or 16,384 pixels on a side.
     """
     with opened(source) as found:
         size = fit(found.size, longest)
@@ -97,13 +98,13 @@ def load(source: Source, longest: int | None = None) -> Picture:
 
 
 def examine(path: str, longest: int) -> tuple[str, ...]:
-    """Refuse a file as `load` would, or return its notes, within 200 MB of memory for most formats.
+    """Check a file as `load` would and return its notes, within 200 MB of memory for most formats.
 
-    A JPEG is decoded at about `longest` pixels, and so is anything of up to 12 megapixels. Of larger pictures only the
-    head is read, and the data of a PNG are counted; `load` tells the rest.
+    JPEGs are decoded at about `longest` pixels, and so is anything up to 12 megapixels. Of larger pictures, only the
+    header is read, and the data of a PNG is counted; `load` finds the rest.
 
     Raises:
-        ValueError: as `load`, as far as was looked.
+        ValueError: as for `load`, for what was checked.
     """
     size = measure(path)
     with open(path, "rb") as stream:
@@ -121,14 +122,14 @@ def measure(source: Source, longest: int | None = None) -> tuple[int, int]:
     """Return the width and height that `load` would give, without decoding.
 
     Raises:
-        ValueError: as `load`, of what a file's head tells.
+        ValueError: as for `load`, for what the file's header tells.
     """
     with opened(source) as found:
         return fit(found.size, longest)
 
 
 def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
-    """Return width and height with the longer side at `longest` pixels and the shape kept.
+    """Return width and height with the longer side at `longest` pixels, keeping the aspect ratio.
 
     Raises:
         ValueError: the shorter side would have fewer than 16 pixels.
@@ -145,21 +146,21 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
 
 
 def least_side(size: tuple[int, int]) -> int:
-    """Return the fewest pixels that the longer side of a picture may have for the shorter to have 16."""
+    """Return the smallest longer side, in pixels, at which the shorter side still has 16."""
     return -(-MIN_SIDE * max(size) // min(size))
 
 
 def to_tensor(image: Image.Image, exact: bool = False) -> Tensor:
-    """Turn an RGB or L image into [1,3,H,W] or [1,1,H,W] floats in [0,1], channels last in memory.
+    """Convert an RGB or L image to [1,3,H,W] or [1,1,H,W] floats in [0,1], channels last in memory.
 
-    `exact` leaves the bytes as they are, uint8 in [0,255]: a quarter of the memory.
+    With `exact` the bytes stay uint8 in [0,255], which takes a quarter of the memory.
     """
     pixels = np.array(image) if exact else np.array(image, dtype=np.float32) / 255
     return torch.from_numpy(pixels.reshape(1, image.height, image.width, -1)).permute(0, 3, 1, 2)  # [1,C,H,W]
 
 
 def to_image(image: Tensor) -> Image.Image:
-    """Turn [1,3,H,W] into an RGB image: floats in [0,1], clipped if they lie outside, or uint8 in [0,255]."""
+    """Convert [1,3,H,W] to an RGB image, from floats in [0,1], clipping, or from uint8 in [0,255]."""
     pixels = image[0].detach()
     if pixels.is_floating_point():
         pixels = pixels.clamp(0, 1).mul(255).round().to(torch.uint8)
@@ -167,7 +168,7 @@ def to_image(image: Tensor) -> Image.Image:
 
 
 def sheet(pictures: Sequence[Image.Image], columns: int, side: int = 256, gap: int = 4) -> Image.Image:
-    """Lay pictures out in a grid of squares of `side` pixels, each cropped about its middle; the ground is white."""
+    """Arrange pictures in a grid of squares of `side` pixels, each center-cropped, on white."""
     from adain_core.images.vision import make_grid  # torchvision takes over a second to import, and only sheets need it
 
     squares = [to_tensor(ImageOps.fit(picture.convert("RGB"), (side, side))) for picture in pictures]

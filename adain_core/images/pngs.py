@@ -1,4 +1,4 @@
-"""PNG files counted rather than decoded: how much of the pixels is there, a megabyte at a time."""
+"""How much of a PNG's pixel data is present, counted a megabyte at a time without decoding the picture."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import struct
 import zlib
 from typing import BinaryIO
 
-PIECE = 2**20  # bytes that are inflated at a time
+PIECE = 2**20  # bytes decompressed at a time
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 
 
 def missing(stream: BinaryIO) -> float:
-    """Return the share of a PNG's pixels, 0 to 1, that its data doesn't reach; the head must be whole.
+    """Return the share of a PNG's pixels, 0 to 1, that is missing from its data; the header must be complete.
 
-    Of an interlaced one that is cut nothing can be read, so all of it is missing.
+    A truncated interlaced PNG can't be read at all, so all of it is missing.
     """
     stream.seek(16)
     width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", stream.read(13))
@@ -28,7 +28,7 @@ def missing(stream: BinaryIO) -> float:
 
 
 def _inflated(stream: BinaryIO, most: int) -> int:
-    """Return how many bytes come out of the chunks IDAT, without going on beyond `most`."""
+    """Return how many bytes the IDAT chunks decompress to, stopping at `most`."""
     inflater, count = zlib.decompressobj(), 0
     while len(head := stream.read(8)) == 8 and head[4:] != b"IEND":
         left = int.from_bytes(head[:4], "big")

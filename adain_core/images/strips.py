@@ -39,7 +39,7 @@ def inflate(data: bytes, compression: int, size: int) -> bytes:
     try:
         with Image.open(io.BytesIO(file + data), formats=("TIFF",)) as image:
             return image.tobytes()
-    except Exception:  # as in opening.py: Pillow's decoders raise whatever damaged bytes lead them to
+    except Exception:  # as in opening.py: Pillow's decoders can raise anything on damaged data
         return b""
 
 
