@@ -1,6 +1,8 @@
 """The training loop: resuming, Muon, schedules."""
 
+import itertools
 import json
+import signal
 
 import pytest
 import torch
@@ -65,6 +67,29 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(tmp_path):
         assert (tmp_path / "parts" / name).stat().st_size > 0
     with pytest.raises(ValueError, match="parts holds a run with other settings"):
         fit(tmp_path / "parts", rate=0.2)
+
+
+@pytest.mark.parametrize("within", ["losses", "step", "average"])
+def test_ctrl_c_within_a_step_does_it_wholly_or_not_at_all(tmp_path, monkeypatch, within):
+    whole = fit(tmp_path / "whole", steps=30)
+    place = {
+        "losses": (Line, "losses"),
+        "step": (torch.optim.Adam, "step"),
+        "average": (torch.optim.swa_utils.AveragedModel, "update_parameters"),
+    }[within]
+    before, calls = getattr(*place), itertools.count(1)
+
+    def pressed(*given, **named):
+        if next(calls) == 17:
+            signal.raise_signal(signal.SIGINT)
+        return before(*given, **named)
+
+    monkeypatch.setattr(*place, pressed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "parts", steps=30)
+    saved = torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["step"]
+    assert saved == (16 if within == "losses" else 17)
+    assert fit(tmp_path / "parts", steps=30) == whole
 
 
 def test_muon_steps_kernels_orthogonally_and_resumes():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 FAILED, MISTAKEN = 1, 2  # a run that fails, and a mistake in the call
@@ -61,6 +63,27 @@ def script(function: Callable[..., Any], name: str) -> NoReturn:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
     run(app, name)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until the end of a block that is done wholly or not at all."""
+    if threading.current_thread() is not threading.main_thread():  # others never get it
+        yield
+        return
+    pressed = False
+
+    def note(*_given: Any) -> None:
+        nonlocal pressed
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def tell(sentence: str) -> None:

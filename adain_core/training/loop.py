@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from adain_core import images
 from adain_core.contracts import Params
-from adain_core.system import files
+from adain_core.system import console, files
 
 CHECKPOINT = "checkpoint.pt"
 WRITTEN = ("weights.safetensors", "log.jsonl", "losses.png", "samples.jpg")
@@ -216,13 +216,15 @@ def train(
     step = first
     try:
         progress = tqdm(batches(range(first, settings.steps)), initial=first, total=settings.steps, mininterval=5)
-        for step, batch in enumerate(progress, start=first + 1):
+        for number, batch in enumerate(progress, start=first + 1):
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                losses = stage.losses(move(batch, device), step)
+                losses = stage.losses(move(batch, device), number)
             losses["total"].backward()  # type: ignore[no-untyped-call]
-            optimizers.step()
-            average.update_parameters(stage.student)
-            recent.append({name: value.detach() for name, value in losses.items()})
+            with console.uninterrupted():
+                optimizers.step()
+                average.update_parameters(stage.student)
+                recent.append({name: value.detach() for name, value in losses.items()})
+                step = number
             if step % 25 == 0 or step == settings.steps:
                 means = {name: float(torch.stack([each[name] for each in recent]).mean()) for name in recent[0]}
                 recent.clear()
