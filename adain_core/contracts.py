@@ -220,18 +220,23 @@ class StyleLoss:
     learns: bool = False
 
 
+def synchronize(device: torch.device | str) -> None:
+    """Wait until a device has finished its work; CUDA and MPS only queue it."""
+    if torch.device(device).type != "cpu":
+        torch.accelerator.synchronize()
+
+
 class Stopwatch:
-    """Adds up seconds by stage; waits for a CUDA device to finish before it reads the clock."""
+    """Adds up seconds by stage; waits for a device to finish before it reads the clock."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.seconds: dict[str, float] = {}
-        self._cuda = torch.device(device).type == "cuda"
+        self._device = device
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Time what happens inside under the name `stage`."""
         start = time.perf_counter()
         yield
-        if self._cuda:
-            torch.cuda.synchronize()
+        synchronize(self._device)
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -26,7 +26,8 @@ from adain_core.controls import scale
 from adain_core.evaluation.judge import Judge
 from adain_core.evaluation.meter import Meter
 from adain_core.networks.model import Networks
-from adain_core.runs import inputs, pipeline
+from adain_core.runs import inputs, memory, pipeline
+from adain_core.system.machine import shortage
 
 Mode = Literal["each", "equal-time", "equal-loss"]
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -107,6 +108,7 @@ class Limits(NamedTuple):
     skip: Container[str]
 
 
+@memory.checked
 def compare(
     content: images.Source,
     styles: images.Source | Sequence[images.Source],
@@ -150,7 +152,8 @@ def compare(
 
     Raises:
         PictureError: a picture is refused.
-        ValueError: there is no such method, model or mode, a parameter is out of bounds, or weights can't be had.
+        ValueError: there is no such method, model or mode, a parameter is out of bounds, weights can't be had, or
+            memory runs out.
     """
     names = arrange([methods] if isinstance(methods, str) else methods, mode)
     chosen = {name: prepare(name, (options or {}).get(name, {}), mode, model, device) for name in names}
@@ -252,9 +255,11 @@ def _run(
                 yield output
     except ValueError as error:
         yield replace(output, state="failed", sentence=str(error))
-    except Exception as error:  # a method's own fault, such as too little memory, must not take the others along
-        logging.getLogger(__name__).exception("%s failed", name)
-        yield replace(output, state="failed", sentence=f"It failed unexpectedly ({type(error).__name__}).")
+    except Exception as error:  # a method's own fault must not take the others along
+        words = shortage(error)
+        if words is None:
+            logging.getLogger(__name__).exception("%s failed", name)
+        yield replace(output, state="failed", sentence=words or f"It failed unexpectedly ({type(error).__name__}).")
 
 
 def _steps(

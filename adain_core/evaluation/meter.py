@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 import psutil
 import torch
 
+from adain_core.contracts import synchronize
+
 INTERVAL = 0.005  # seconds between two looks at the memory
 
 
@@ -28,6 +30,7 @@ class Meter:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.seconds, self.bytes = 0.0, 0
+        self._device = device
         self._cuda = torch.device(device).type == "cuda"
         gc.collect()
         with suppress(OSError, AttributeError):
@@ -47,8 +50,7 @@ class Meter:
         try:
             yield
         finally:
-            if self._cuda:
-                torch.cuda.synchronize()
+            synchronize(self._device)
             self.seconds += time.perf_counter() - start
             if not self._cuda:
                 done.set()

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from adain_core.system import machine
+
 FAILED, MISTAKEN = 1, 2  # a run that fails, and a mistake in the call
 STOPPED = 130  # the shells' exit code for Ctrl-C
 
@@ -19,7 +21,8 @@ STOPPED = 130  # the shells' exit code for Ctrl-C
 def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
     """Run a typer application and exit.
 
-    A mistake in the call ends with one sentence and code 2, a failing disk with one and code 1, Ctrl-C with 130.
+    A mistake in the call ends with one sentence and code 2, a failing disk or too little memory with one and code 1,
+    Ctrl-C with 130.
     """
     import typer
 
@@ -46,11 +49,13 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
         about = f": {error.filename}" if error.filename else ""
         tell(f"{name}: {error.strerror or error or 'The disk or the network failed'}{about}")
         code = FAILED
-    except MemoryError:
-        tell(f"{name}: There is too little memory; choose a smaller size.")
-        code = FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
+    except Exception as error:
+        if (words := machine.shortage(error)) is None:
+            raise
+        tell(f"{name}: {words}")
+        code = FAILED
     if code == STOPPED:  # typer turns Ctrl-C into its exit code
         tell(f"{name}: stopped; what was written is whole.")
     sys.exit(code)

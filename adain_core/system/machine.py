@@ -7,7 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import torch
 
+SHORT = (
+    "out of memory",
+    "defaultcpuallocator",
+    "alloc_failed",
+    "insufficient memory",
+)  # torch's, CUDA's, OpenCV's words
 CGROUP = Path("/sys/fs/cgroup")  # where a container's limits stand
 
 
@@ -19,6 +26,24 @@ def free_memory(cgroup: Path = CGROUP) -> int:
     except OSError:  # no container, or another system
         return free
     return free if limit == "max" else max(0, min(free, int(limit) - int(used) + _cached(cgroup)))
+
+
+def free_on(device: torch.device | str) -> int:
+    """Return the bytes that can still be used where a device computes: a CUDA device's own, else the machine's."""
+    if torch.device(device).type != "cuda":  # MPS shares the machine's
+        return free_memory()
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, and not in use
+    return torch.cuda.mem_get_info(device)[0] + held
+
+
+def shortage(error: BaseException) -> str | None:
+    """Say in a sentence that memory ran out and what to do, if that is what an error means."""
+    words = str(error).lower()
+    if not isinstance(error, MemoryError) and not any(each in words for each in SHORT):
+        return None
+    if any(each in words for each in ("cuda", "cudnn", "cublas", "mps")):
+        return "The GPU ran out of memory; choose a smaller size, or compute on the CPU."
+    return "The memory ran out; choose a smaller size, or close other programs."
 
 
 def keep_freed(keep: bool) -> None:
