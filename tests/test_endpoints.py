@@ -244,6 +244,23 @@ class TestProgramsThatLeave:
     def events(address: str) -> str:
         return httpx.get(address, timeout=100).text
 
+    @pytest.mark.parametrize("meta", [{}, {"progressToken": 1}])
+    def test_the_client_of_a_tool_hangs_up(self, tools, files, meta):
+        content = base64.b64encode(Path(files[0]["path"]).read_bytes()).decode()
+        data = f"data:image/png;base64,{content}"
+        given = {"content": data, "style": data, "method": "gatys", "size": 256, "options": {"steps": 2000}}
+        call = {"name": "stylize", "arguments": given, "_meta": meta}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+        accept = {"Accept": "application/json, text/event-stream"}
+        address = f"{tools}gradio_api/mcp/"
+        start = time.monotonic()
+        with httpx.stream("POST", address, json=request, headers=accept, timeout=60) as answer:
+            assert answer.status_code == 200
+            time.sleep(5)  # until it computes
+        given["options"] = {"steps": 60}
+        done = httpx.post(address, json=request, headers=accept, timeout=100).text
+        assert time.monotonic() - start < 80 and "'iteration': 60" in done and '"isError":false' in done
+
     def test_one_hangs_up(self, begin):
         with httpx.stream("GET", begin(2000), timeout=60):
             other = begin(60)

@@ -305,6 +305,17 @@ class TestFetching:
         assert "it is not there any more" in caplog.text and "it is not there any more" not in fetching.words()
         assert weights.load("compact").name == "compact"
 
+    def test_an_error_that_nobody_foresaw_ends_it(self, monkeypatch, caplog):
+        def load(name):
+            raise RuntimeError("no room")
+
+        monkeypatch.setattr(server, "load", load)
+        fetching = server.Fetching(["vgg19"])
+        fetching.thread.join(60)
+        assert fetching.done and not fetching.ready
+        assert "can&#x27;t be had; Compact serves in its place." in fetching.words()
+        assert "RuntimeError: no room" in caplog.text
+
 
 def serve(folder: Path, command: list[str], cache: Path) -> tuple[subprocess.Popen, str]:
     """Start the page from a folder and wait until it answers; nothing outside may be needed."""

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import importlib.util
 import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import anyio
 import gradio as gr
 import torch
 import typer
 from gradio import networking
+from gradio.server_messages import ProcessCompletedMessage
 from gradio.utils import get_upload_folder
 from gradio_client.client import Job
-from starlette.concurrency import run_in_threadpool
 
 from adain_core import contracts, load, methods
 from adain_core.evaluation.comparison import improves
 from adain_core.weights import MODELS, WeightsError, get, here, sources
 from ui.components.widgets import QUIET, SERVER, sentence
-from ui.serving import guard, storage, uploads
+from ui.serving import guard, lanes, storage, uploads
 
 TRIES = 10  # of 3 seconds
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs
@@ -176,10 +178,9 @@ class Fetching:
             try:
                 load(name)  # for the CPU: ZeroGPU lends its GPU to runs alone
                 self.states[name] = "ready"
-            except WeightsError as error:
-                logging.getLogger("adain_core").warning(
-                    "%s", error
-                )  # its files and sources are for who runs the server
+            except Exception as error:  # of any kind: else the page would wait for ever
+                said = str(error) if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
+                logging.getLogger("adain_core").warning("%s", said)  # its files and sources are for who runs the server
                 self.states[name] = "failed"
 
 
@@ -208,6 +209,7 @@ def prepare_tools() -> None:
 
     mcp.DEFAULT_TEMP_DIR = get_upload_folder()  # read when it is imported, which may be before the folder is chosen
     prepare_call = GradioMCPServer._prepare_tool_call_args
+    tell_progress = GradioMCPServer._execute_tool_with_progress
 
     def checked(self: GradioMCPServer, name: str, arguments: dict[str, Any]) -> Any:
         try:
@@ -217,11 +219,37 @@ def prepare_tools() -> None:
         caller = self.mcp_server.request_context.request.client  # else all runs of tools would be this machine's
         return endpoint, values, {**headers, **({} if caller is None else {guard.CALLER: caller.host})}, function
 
-    async def values(_: GradioMCPServer, job: Job) -> list[Any]:
-        return [*await run_in_threadpool(job.result)]
+    async def values(self: GradioMCPServer, job: Job) -> list[Any]:
+        async with _ended_with_client(self, job):
+            return [*await asyncio.wrap_future(job.future)]
+
+    async def told(self: GradioMCPServer, job: Job, token: str | int) -> Any:
+        async with _ended_with_client(self, job):
+            return await tell_progress(self, job, token)
 
     GradioMCPServer._prepare_tool_call_args = checked
     GradioMCPServer._execute_tool_without_progress = values
+    GradioMCPServer._execute_tool_with_progress = told
+
+
+@asynccontextmanager
+async def _ended_with_client(server: Any, job: Job) -> AsyncIterator[None]:
+    """End a tool's run once its client hangs up, which cancels the task that waits for the run.
+
+    Gradio 6.31 cancels by session and function, and all tools have the session of the client in this process. So the
+    run is marked like one whose program hung up, and its lane ends it; the client here is told, or would wait for ever.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            while not (job.done() or job.communicator.event_id):  # it is joining the queue
+                await anyio.sleep(0.05)
+        events = server.blocks._queue
+        if event := events.event_ids_to_events.get(job.communicator.event_id):
+            events.send_message(event, ProcessCompletedMessage(output={"error": lanes.NOBODY}, success=False))
+            event.alive = False
+        raise
 
 
 def on_gpu(handler: Handler) -> Handler:
