@@ -1,6 +1,7 @@
 import pytest
 import torch
 from conftest import LEVELS, WIDTHS, make_networks
+from safetensors.torch import load_file
 from torch import nn
 
 from adain_core import images, weights
@@ -224,7 +225,7 @@ def test_nothing_reaches_farther_than_reach(paper):
 
 
 def test_bfloat16_gives_the_same_picture(shipped_pair):
-    state, found = weights.load_file(weights.PRETRAINED / "compact.safetensors"), []
+    state, found = load_file(weights.PRETRAINED / "compact.safetensors"), []
     content, style = (images.to_tensor(images.load(path, 320).rgb) for path in shipped_pair)
     for dtype in (torch.float32, torch.bfloat16):
         encoder, decoder = weights.get("compact").build()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import WIDTHS, make_networks, picture
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from adain_core import weights
@@ -49,7 +49,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         assert "weights.safetensors: 36 tensors begin anew, 0 were not needed" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
-    names = {name.partition(".")[0] for name in weights.load_file(folders / stage / "weights.safetensors")}
+    names = {name.partition(".")[0] for name in load_file(folders / stage / "weights.safetensors")}
     assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
     assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
     with safe_open(folders / stage / "weights.safetensors", "pt") as stream:
@@ -63,7 +63,7 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     result = CliRunner().invoke(app, ["ship", str(tmp_path / "run.safetensors"), str(tmp_path / "out.safetensors")])
     written = (tmp_path / "out.safetensors").read_bytes()
     assert result.output.strip() == hashlib.sha256(written).hexdigest()
-    found = weights.load_file(tmp_path / "out.safetensors")
+    found = load_file(tmp_path / "out.safetensors")
     assert set(found) == {"conv1_1.weight", "conv1_1.bias"}
     for name, each in found.items():
         assert each.dtype == torch.bfloat16
@@ -71,7 +71,7 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     save_file({name: each + 2 for name, each in tensors.items()}, tmp_path / "other.safetensors")
     names = [str(tmp_path / f"{name}.safetensors") for name in ("run", "mean", "other")]
     assert not CliRunner().invoke(app, ["ship", *names[:2], "--mean-with", names[2]]).exit_code
-    for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
+    for name, each in load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), tensors[f"inverse.{name}"] + 1, rtol=2**-8, atol=1e-6)
     pair = {f"decoder.gains.{name}": torch.rand(3) for name in ("first.weight", "second.weight", "second.bias")}
     save_file(pair, tmp_path / "pair.safetensors")
@@ -79,7 +79,7 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     refused = CliRunner().invoke(app, given)
     assert isinstance(refused.exception, ValueError) and "mean.safetensors is there already" in str(refused.exception)
     assert not CliRunner().invoke(app, [*given, "--overwrite"]).exit_code
-    for name, each in weights.load_file(tmp_path / "mean.safetensors").items():
+    for name, each in load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), pair[name] * (0.5 if "second" in name else 1), rtol=2**-8, atol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
     for command in (["distill", "-o", str(folders / "a")], ["pair", "-o", str(folders / "b"), "--encoder", "0"]):
         start = ["--start", str(folders / "a" / "weights.safetensors")] if command[0] == "pair" else []
         CliRunner().invoke(app, [*command, *common, *start], catch_exceptions=False)
-    one, two = (weights.load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
+    one, two = (load_file(folders / run / "weights.safetensors") for run in ("a", "b"))
     kept = [name for name in one if name.startswith("encoder.")]
     assert len(kept) == 22 and all(torch.equal(one[name], two[name]) for name in kept)
     last = json.loads((folders / "b" / "log.jsonl").read_text().splitlines()[-1])
@@ -166,7 +166,7 @@ def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):
     first = str(folders / "one" / "weights.safetensors")
     for name, more in (("one", ["--gains", "0"]), ("two", ["--start", first, "--seed", "9"])):
         CliRunner().invoke(app, ["pair", *common, *more, "-o", str(folders / name)], catch_exceptions=False)
-    one, two = (weights.load_file(folders / name / "weights.safetensors") for name in ("one", "two"))
+    one, two = (load_file(folders / name / "weights.safetensors") for name in ("one", "two"))
     last, spread = "decoder.gains.second.weight", "decoder.gains.spread"
     assert (one[spread] > 0).float().mean() > 0.5 and torch.equal(one[spread], two[spread])
     assert not one[last].any() and two[last].any()
@@ -185,7 +185,7 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
     given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
     result = CliRunner().invoke(app, given, catch_exceptions=False)
     assert result.exit_code == 0 and "inverse.safetensors: 18 tensors begin anew, 0 were not needed" in result.output
-    found = weights.load_file(folders / "pair" / "weights.safetensors")
+    found = load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)
 
@@ -206,7 +206,7 @@ def test_an_inverse_network_goes_on_for_another_encoder(folders, monkeypatch):
     for name, more in (("own", []), ("other", ["--pair", str(folders / "pair.safetensors")])):
         result = CliRunner().invoke(app, ["inverse", *common, "-o", str(folders / name), *more], catch_exceptions=False)
         assert "start.safetensors: 0 tensors begin anew, 0 were not needed" in result.output
-        found = weights.load_file(folders / name / "weights.safetensors")
+        found = load_file(folders / name / "weights.safetensors")
         for key, each in start.state_dict().items():
             torch.testing.assert_close(found[f"inverse.{key}"], each, atol=1e-6, rtol=1e-4)
         losses.append(json.loads((folders / name / "log.jsonl").read_text().splitlines()[-1])["features"])
