@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -248,6 +249,25 @@ def test_weights_are_fetched_when_asked(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, "load", lambda *given, **named: asked.append((given, named)))
     assert call(f"models --get vgg19 --weights-dir {tmp_path}", monkeypatch, capsys)[0] == 0
     assert asked[0] == (("vgg19",), {"folder": tmp_path})
+
+
+def test_the_help_says_which_methods_take_an_option(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = call("stylize --help", monkeypatch, capsys)
+    panels, words = {}, {}
+    for line in out.splitlines():
+        if title := re.match(r"╭─ (.+?) ─", line):
+            panel = title[1]
+        if option := re.match(r"│ \*? *--([a-z-]+) +(.*?) *│$", line):
+            panels[option[1].replace("-", "_")], words[option[1]] = panel, option[2]
+    known = methods.find()
+    for field in {field for method in known.values() for field in method.params.model_fields}:
+        takers = [name for name, method in known.items() if field in method.params.model_fields]
+        everyone = len(takers) == len(known)
+        assert panels[field] == ("Any method" if everyone else f"Parameters of {', '.join(takers)}")
+    assert code == 0 and panels["model"] == "Any method" and panels["overwrite"] == "Options"
+    assert words["scales"].endswith("[1 to 6; default 1] For mrf, the default is 2.")
+    assert words["pooling"].endswith("[default own]")
 
 
 def test_without_a_command_the_help_is_shown(monkeypatch, capsys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 from adain_core import methods, weights
 from adain_core.contracts import describe
 from adain_core.runs import pipeline
+from adain_core.system import console
 
+EVERY = "Any method"
 LONGEST = 4096  # bytes of a path, with the one at its end; what Linux takes, and more than others do
 
 
@@ -39,30 +41,37 @@ WeightsDir = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 
 
-def declared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for every field of Settings and of each method's parameters, in place of `options`."""
-    fields: dict[str, tuple[FieldInfo, str]] = {}
-    for name, info in pipeline.Settings.model_fields.items():
-        fields[name] = (info, "")
-    for method in methods.find().values():
+def with_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for every field of Settings and of each method's parameters, in place of `options`.
+
+    `--help` groups them by the methods that take them.
+    """
+    found = methods.find().values()
+    fields = {name: {"": info} for name, info in pipeline.Settings.model_fields.items()}
+    for method in found:
         for name, info in method.params.model_fields.items():
-            only = "" if name == "seed" else f" ({method.name})"
-            fields.setdefault(name, (info, only))
-    signature = inspect.signature(command, eval_str=True)
-    given = [each for each in signature.parameters.values() if each.name != "options"]
-    for name, (info, only) in fields.items():
-        option = typer.Option(f"--{name.replace('_', '-')}", help=describe(info) + only)
+            fields.setdefault(name, {})[method.name] = info
+    drawn = []
+    for name, infos in fields.items():
+        panel = EVERY if "" in infos or len(infos) == len(found) else f"Parameters of {', '.join(infos)}"
+        option = typer.Option(f"--{name.replace('_', '-')}", help=_help(infos), rich_help_panel=panel)
         kind = Annotated[str | None, option]
-        given.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+        drawn.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
+    return console.with_options(command, sorted(drawn, key=_panel))
 
-    def wrapper(**values: Any) -> Any:
-        options = {name: values.pop(name) for name in fields}
-        return command(**values, options={name: value for name, value in options.items() if value is not None})
 
-    wrapper.__doc__, wrapper.__name__ = command.__doc__, command.__name__
-    wrapper.__signature__ = signature.replace(parameters=given)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {each.name: each.annotation for each in given}
-    return wrapper
+def _panel(option: inspect.Parameter) -> tuple[bool, str]:
+    panel = option.annotation.__metadata__[0].rich_help_panel
+    return panel != EVERY, panel
+
+
+def _help(infos: Mapping[str, FieldInfo]) -> str:
+    """Return a parameter's help, as the first method has it, and the defaults of those that have another."""
+    first, *others = infos.items()
+    differ = [
+        f" For {name}, the default is {info.default}." for name, info in others if info.default != first[1].default
+    ]
+    return describe(first[1]).replace("[", r"\[") + "".join(differ)  # rich takes [default own] for markup
 
 
 def by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) -> dict[int, list[Any]]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from adain_core import images, weights
-from adain_core.cli.options import Overwrite, WeightsDir, by_region, declared, numbers, path
+from adain_core.cli.options import Overwrite, WeightsDir, by_region, numbers, path, with_parameters
 from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
 from adain_core.contracts import SizeError
 from adain_core.controls import mixing
@@ -43,7 +43,7 @@ class Places:
         yield from filter(None, [self.mask, *(self.style_masks or ()), self.strength_map])
 
 
-@declared
+@with_parameters
 def stylize(
     pictures: Annotated[
         list[Path],
@@ -62,7 +62,7 @@ def stylize(
             metavar="FILE|FOLDER|-",
         ),
     ],
-    options: dict[str, str],
+    options: dict[str, str | None],
     style: Annotated[
         list[Path] | None,
         typer.Option(
@@ -112,7 +112,7 @@ def stylize(
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a picture.")] = False,
 ) -> int:
     """Stylize a photograph, several, or folders of them."""
-    values: dict[str, Any] = dict(options)
+    values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "weights" in values:
         values["weights"] = numbers(values["weights"])
     settings, _ = pipeline.parse_options(values)

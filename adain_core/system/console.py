@@ -1,15 +1,19 @@
-"""How a command line ends: its exit code, and one sentence on the standard error stream if anything went wrong."""
+"""Command lines: options made from parameters, and how a command ends.
+
+It ends with an exit code, and one sentence on the standard error stream if anything went wrong.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import re
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from adain_core.system import machine
@@ -68,6 +72,20 @@ def script(function: Callable[..., Any], name: str) -> NoReturn:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
     run(app, name)
+
+
+def with_options(command: Callable[..., Any], drawn: Sequence[inspect.Parameter]) -> Callable[..., Any]:
+    """Give a command more options; it gets them in a dictionary, in place of its argument `options`."""
+    signature, names = inspect.signature(command, eval_str=True), [each.name for each in drawn]
+    own = [each for each in signature.parameters.values() if each.name != "options"]
+
+    def run(**values: Any) -> Any:
+        options = {name: values.pop(name) for name in names}
+        return command(**values, options=options)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = signature.replace(parameters=[*own, *drawn])  # type: ignore[attr-defined]
+    return run
 
 
 @contextlib.contextmanager

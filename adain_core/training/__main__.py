@@ -45,28 +45,17 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=N
 def declared(*models: type[Params]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command an option for every field of the parameter classes, handed over in a dictionary `options`."""
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(command, eval_str=True)
-        own = [each for name, each in signature.parameters.items() if name != "options"]
-        fields = {name: info for model in models for name, info in model.model_fields.items()}
-        drawn = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=info.default,
-                annotation=Annotated[info.annotation, typer.Option(help=describe(info))],
-            )
-            for name, info in fields.items()
-        ]
-
-        def run(**values: Any) -> Any:
-            return command(**{key: values.pop(key) for key in [*values] if key not in fields}, options=values)
-
-        run.__signature__ = signature.replace(parameters=[*own, *drawn])  # type: ignore[attr-defined]
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        return run
-
-    return decorate
+    fields = {name: info for model in models for name, info in model.model_fields.items()}
+    drawn = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=info.default,
+            annotation=Annotated[info.annotation, typer.Option(help=describe(info), show_default=False)],
+        )
+        for name, info in fields.items()
+    ]
+    return lambda command: console.with_options(command, drawn)
 
 
 Photos = Annotated[Path, typer.Option(help="Folder of content pictures.")]
