@@ -1,5 +1,6 @@
 """Tiny random networks and small pictures, made here."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
             item.add_marker(pytest.mark.xdist_group(groups[0]))
     done = yield
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    gc.freeze()  # what is imported stays, and the many collections of comparisons need not go through it
     return done
 
 

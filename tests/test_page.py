@@ -114,6 +114,7 @@ class TestInABrowser:
     def test_by_keyboard_alone(self, tab):
         tab.get_by_label("256 px").focus()
         tab.keyboard.press("Space")
+        tab.wait_for_function("document.querySelector('#size input:checked').value === '256'")
         tab.locator("#photos button.thumbnail-item").nth(1).focus()
         tab.keyboard.press("Enter")
         finished(tab, "256x256 pixels")

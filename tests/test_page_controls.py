@@ -193,7 +193,9 @@ class TestStyleMask:
         Image.new("L", (40, 30)).save(tmp_path / "black.png")
         picture(60, 40, 2).save(tmp_path / "two.png")
         tab.locator("#mix button").first.click()
-        tab.locator("#style_2 input[type=file]").set_input_files(str(tmp_path / "two.png"))
+        cleared = ("style_2_mask_of", "style_2_mask_canvas", "style_2_mask", "style_2_mask_note")
+        with tab.expect_response(lambda each: "predict" in each.url and len(each.json()["data"]) == len(cleared)):
+            tab.locator("#style_2 input[type=file]").set_input_files(str(tmp_path / "two.png"))
         self.open(tab, "style-2")
         tab.locator("#style-2-mask input[type=file]").set_input_files(str(tmp_path / "black.png"))
         tab.locator("#style-2-mask img").wait_for()

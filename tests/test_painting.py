@@ -28,15 +28,17 @@ class TestPainting:
 
     @pytest.mark.parametrize("last", painting.BRUSHES)
     def test_the_last_color_wins_over_the_translucent_ones_below(self, last):
-        alpha = round(255 * painting.OPACITY)
-        for label in painting.BRUSHES:
-            below, above = (
-                Image.new("RGBA", (512, 512), (*ImageColor.getrgb(painting.BRUSHES[each][1]), alpha))
-                for each in (label, last)
-            )
-            twice = Image.alpha_composite(below, below)
-            assert painting.to_labels([Image.alpha_composite(twice, above)], (512, 512)).getextrema() == (last, last)
-            assert painting.to_labels([below, above], (512, 512)).getextrema() == (last, last)
+        paint = {
+            label: (*ImageColor.getrgb(color), round(255 * painting.OPACITY))
+            for label, (_, color) in painting.BRUSHES.items()
+        }
+        below, above = (Image.new("RGBA", (512, 512), paint[last]) for _ in range(2))
+        for label, color in paint.items():
+            below.paste(color, (64 * (label - 1), 0, 64 * label, 512))
+        assert set(np.unique(painting.to_labels([below], (512, 512)))) == set(paint)
+        twice = Image.alpha_composite(below, below)
+        assert painting.to_labels([Image.alpha_composite(twice, above)], (512, 512)).getextrema() == (last, last)
+        assert painting.to_labels([below, above], (512, 512)).getextrema() == (last, last)
 
     @pytest.mark.parametrize("last", [255, 128, 0])
     def test_the_last_grey_wins_too(self, last):

@@ -373,40 +373,22 @@ def step(name: str) -> list[str]:
     return [text.replace("\\\n", " ") for found, text in STEPS if found == name]
 
 
-def test_the_images_steps(tmp_path):
-    """What can be seen of the image without Docker: its files, its command and its health check work."""
-    assert step("FROM") == ["python:3.12-slim"] and step("USER") == ["adain"]
-    names = [name for name, _ in STEPS]
-    assert names.index("USER") > max(at for at, name in enumerate(names) if name in ("RUN", "COPY"))
-    assert any("useradd" in text and " adain" in text for text in step("RUN"))
-    assert any(f"--extra-index-url {publish.CPU_INDEX} -r requirements.txt" in text for text in step("RUN"))
-    copied = [shlex.split(text) for text in step("COPY")]
-    for *sources, target in copied:
-        for source in sources:
-            assert (ROOT / source).exists()
-            place = tmp_path / "app" / target / ("" if (ROOT / source).is_dir() else source)
-            copy(ROOT / source, place)
-    assert {source for *sources, _ in copied for source in sources} == set(publish.CONTENTS)
+def test_the_image_holds_what_a_space_does_and_its_health_check_tells_whether_it_answers(url):
+    """A Space's files start by themselves, as above; the image's are the same, started by the same command."""
+    copied = {source for text in step("COPY") for source in shlex.split(text)[:-1]}
+    assert copied == set(publish.CONTENTS) and step("CMD") == ['["python", "app.py"]']
     variables = dict(each.split("=") for each in step("ENV")[0].split())
     assert variables["ADAIN_HOST"] == "0.0.0.0" and step("EXPOSE") == [variables["ADAIN_PORT"]]
-    (command,) = step("CMD")
-    process, address = serve(tmp_path / "app", eval(command), tmp_path)
-    check = shlex.split(step("HEALTHCHECK")[0].partition("CMD ")[2])
-    check[0] = sys.executable
-    port = {**os.environ, "ADAIN_PORT": address.rstrip("/").rpartition(":")[2]}
-    try:
-        assert subprocess.run(check, env=port).returncode == 0
-    finally:
-        process.terminate()
-        process.wait()
-    assert subprocess.run(check, env=port, stderr=subprocess.DEVNULL).returncode != 0
-
-
-def copy(source: Path, target: Path) -> None:
-    import shutil
-
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=publish.LEFT_OUT, dirs_exist_ok=True)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+    names = [name for name, _ in STEPS]
+    last = max(at for at, name in enumerate(names) if name in ("RUN", "COPY"))
+    assert step("FROM") == ["python:3.12-slim"] and step("USER") == ["adain"] and names.index("USER") > last
+    assert any("useradd" in text and " adain" in text for text in step("RUN"))
+    assert any(f"--extra-index-url {publish.CPU_INDEX} -r requirements.txt" in text for text in step("RUN"))
+    _, python, option, program = shlex.split(step("HEALTHCHECK")[0].partition("period=60s")[2])
+    assert (python, option) == ("python", "-c")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        for port, healthy in ((url.rstrip("/").rpartition(":")[2], True), (str(silent.getsockname()[1]), False)):
+            done = subprocess.run([sys.executable, option, program], env={**os.environ, "ADAIN_PORT": port},
+                                  stderr=subprocess.DEVNULL)  # fmt: skip
+            assert (done.returncode == 0) == healthy

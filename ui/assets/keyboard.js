@@ -175,7 +175,11 @@
     if (document.querySelector(".skip")) return;
     const skip = document.createElement("button");
     Object.assign(skip, { className: "skip", type: "button", textContent: "Skip to the button that runs (Ctrl+Enter presses it)" });
-    skip.addEventListener("click", () => first(RUN)?.focus());
+    const go = () => {
+      first(RUN)?.focus();
+      if (document.activeElement === skip) requestAnimationFrame(go); // the button is not there yet
+    };
+    skip.addEventListener("click", go);
     document.querySelector(".gradio-container").prepend(skip);
   };
 
