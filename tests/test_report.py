@@ -3,6 +3,7 @@
 import json
 
 import comparisons
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -152,6 +153,12 @@ class TestReport:
         assert report.score(again) == report.score(found) and again.goal == found.goal
         assert again.outputs["approach"].curve == found.outputs["approach"].curve
         assert again.outputs["refuse"] == found.outputs["refuse"]
+
+    def test_16_bits_are_saved_as_such(self, tiny, tmp_path):
+        report.save(last(["adain", "approach"], tiny, options={"adain": {"bits": "16"}}), tmp_path)
+        kinds = {name: cv2.imread(str(tmp_path / f"{name}.png"), -1).dtype for name in ("adain", "approach")}
+        assert kinds == {"adain": np.uint16, "approach": np.uint8}
+        assert (cv2.imread(str(tmp_path / "adain.png"), -1) % 257).any()  # not 8 bits, repeated
 
     def test_nothing_of_the_users_is_replaced(self, tiny, tmp_path):
         found = last(["adain"], tiny)

@@ -97,11 +97,11 @@ def test_crops_come_from_the_seed_and_stay_inside():
 def test_variations_are_what_they_are_called(photo):
     seen = {
         kind: np.asarray(pictures.vary(photo, random.Random(3), kind), dtype=int)
-        for kind in ("grey", "dark", "bright", "poster", "inverted", "ink", "recolored")
+        for kind in ("gray", "dark", "bright", "poster", "inverted", "ink", "recolored")
     }
     assert set(seen) == set(pictures.KINDS)
     plain = np.asarray(photo, dtype=int)
-    assert (seen["grey"][..., 0] == seen["grey"][..., 2]).all()
+    assert (seen["gray"][..., 0] == seen["gray"][..., 2]).all()
     assert seen["dark"].mean() < 0.55 * plain.mean() and 255 - seen["bright"].mean() < 0.55 * (255 - plain.mean())
     assert len(np.unique(seen["poster"])) <= 4 and set(np.unique(seen["ink"])) == {0, 255}
     assert (seen["inverted"] == 255 - plain).all()

@@ -89,7 +89,7 @@ def stylize(
     ] = None,
     region_mask: Annotated[
         list[str] | None,
-        typer.Option(help="In place of a label map: a region's grey mask, as in 1=mask.png; white is inside."),
+        typer.Option(help="In place of a label map: a region's gray mask, as in 1=mask.png; white is inside."),
     ] = None,
     style_for: Annotated[
         list[str] | None,
@@ -98,14 +98,14 @@ def stylize(
     region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, as in 1=0.5.")] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Grey: white is stylized, black stays as it is.", parser=path, metavar="FILE"),
+        typer.Option(help="Gray: white is stylized, black stays as it is.", parser=path, metavar="FILE"),
     ] = None,
     style_mask: Annotated[
         list[Path] | None,
-        typer.Option(help="Grey, one a style, in their order: white gives the style.", parser=path, metavar="FILE"),
+        typer.Option(help="Gray, one a style, in their order: white gives the style.", parser=path, metavar="FILE"),
     ] = None,
     strength_map: Annotated[
-        Path | None, typer.Option(help="Grey: white for full strength.", parser=path, metavar="FILE")
+        Path | None, typer.Option(help="Gray: white for full strength.", parser=path, metavar="FILE")
     ] = None,
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,

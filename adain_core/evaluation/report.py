@@ -249,7 +249,7 @@ def save(comparison: Comparison, folder: str | os.PathLike[str], overwrite: bool
     for name, output in comparison.outputs.items():
         if output.image is None:
             continue
-        images.save(output.image, place / f"{name}.png")
+        images.save(output.image, place / f"{name}.png", bits=16 if images.EXACT in output.image.info else 8)
         left, changed = judge.left(output.image), metrics.difference(comparison.content, output.image)
         images.save(metrics.heat(left, MOST["left"]), place / f"{name}-left.png")
         images.save(metrics.heat(changed, MOST["difference"]), place / f"{name}-difference.png")

@@ -215,7 +215,7 @@ class Run:
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def climber(self, module: C) -> C:
-        """Initialize a way up: each shortcut begins alone, and the picture near grey."""
+        """Initialize a way up: each shortcut begins alone, and the picture near gray."""
         module = self.new(module)
         with torch.no_grad():
             for name in ("conv4_4", "conv4_2", "conv3_5", "conv3_3"):

@@ -29,7 +29,7 @@ class PaperSettings(Settings):
     decay: float = Field(5e-5, ge=0, le=1, description="Of the rate, as 1 / (1 + decay * step); 0 for one cycle.")
     smallest: float = Field(1.0, gt=0, le=8, description="Least scale of a crop to its picture.")
     largest: float = Field(1.0, gt=0, le=8, description="Largest scale of a crop to its picture.")
-    varied: float = Field(0.0, ge=0, le=1, description="Share of crops turned grey, dark, flat and the like.")
+    varied: float = Field(0.0, ge=0, le=1, description="Share of crops turned gray, dark, flat and the like.")
 
 
 class Weights(Params):

@@ -40,7 +40,7 @@ class Settings(Params):
     smallest: float = Field(0.5, gt=0, le=8, description="Least scale of a crop to its picture.")
     largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop to its picture.")
     sharp: float = Field(0.0, ge=0, le=1, description="Share of crops that keep their picture's own scale.")
-    varied: float = Field(0.15, ge=0, le=1, description="Share of crops turned grey, dark, flat and the like.")
+    varied: float = Field(0.15, ge=0, le=1, description="Share of crops turned gray, dark, flat and the like.")
     save_every: int = Field(500, ge=1, le=1_000_000, description="Steps from one checkpoint to the next.")
     fused: bool = Field(False, description="Whether torch.compile makes kernels for the networks, as pays on a GPU.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of weights, crops and pairs.")

@@ -7,7 +7,7 @@ own features as target, which the benchmark measures, over their deviation, so t
 as much as small ones; L_c*, L_f* and L_s* are what the full-size pair itself reaches on such crops, so that 1 means "as
 good as the paper's network". With p = 1/2 for each picture, as the paper writes norms, the few styles with extreme
 statistics don't drown the others; p = 1 is what the benchmark measures. L_k compares the colors' means and deviations,
-over the style's own: what is left of a photograph's color in a grey painting's style is little to L_s and plain to the
+over the style's own: what is left of a photograph's color in a gray painting's style is little to L_s and plain to the
 eye. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r reconstructs a photograph from
 itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their perceptual network; L_p does so
 on stylized pictures and on Probes, where an optimization finds the encoder's blind spots.

@@ -22,7 +22,7 @@ from adain_core import images
 from adain_core.training.loop import Settings
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
-KINDS = ("grey", "dark", "bright", "poster", "inverted", "ink", "recolored")
+KINDS = ("gray", "dark", "bright", "poster", "inverted", "ink", "recolored")
 
 
 def held_out() -> dict[str, list[str]]:
@@ -60,7 +60,7 @@ def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[I
 
 def vary(picture: Image.Image, rng: random.Random, kind: str) -> Image.Image:
     """Change a crop into what is rare in collections, one of KINDS; "ink" is a drawing."""
-    if kind == "grey":
+    if kind == "gray":
         return ImageOps.grayscale(picture).convert("RGB")
     if kind == "dark":
         return ImageEnhance.Brightness(picture).enhance(rng.uniform(0.15, 0.5))
@@ -71,8 +71,8 @@ def vary(picture: Image.Image, rng: random.Random, kind: str) -> Image.Image:
     if kind == "inverted":
         return ImageOps.invert(picture)
     if kind == "ink":
-        grey, threshold = ImageOps.autocontrast(ImageOps.grayscale(picture)), rng.uniform(64, 192)
-        return grey.point([0 if level < threshold else 255 for level in range(256)]).convert("RGB")
+        gray, threshold = ImageOps.autocontrast(ImageOps.grayscale(picture)), rng.uniform(64, 192)
+        return gray.point([0 if level < threshold else 255 for level in range(256)]).convert("RGB")
     return Image.merge("RGB", rng.sample(picture.split(), 3))
 
 
