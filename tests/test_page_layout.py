@@ -105,6 +105,17 @@ def test_the_button_stays_in_reach_whatever_the_method(window):
     window.locator("#advanced > button").click()
 
 
+@pytest.mark.parametrize("window", [1366, 1920], indirect=True)
+def test_at_the_page_s_end_the_result_is_not_under_the_button(window):
+    show(window, "Stylize")
+    window.locator("#size").get_by_label("256 px").check()
+    window.locator("#run").click()
+    window.locator("#details .time-bar").wait_for()
+    window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    edge = "document.querySelector('#run').closest('.stage').querySelector('{}').getBoundingClientRect().{}"
+    assert window.evaluate(edge.format(".result", "top")) >= window.evaluate(edge.format(".bar", "bottom")) - 1
+
+
 def test_a_canvas_fills_its_field(window):
     show(window, "Regions")
     window.locator("#regions-canvas canvas").first.wait_for()

@@ -59,6 +59,27 @@ class TestInABrowser:
         assert tab.evaluate("document.querySelector('#size input:checked').value") in ("512", "8192")
         assert not tab.locator(".toast-body").count()
 
+    def test_a_setting_that_comes_back_starts_no_run(self, tab):
+        tab.locator("#colors > button").click()  # closed, it would be set only once it is opened
+        tab.evaluate(f"localStorage.setItem('{memory.KEY}', JSON.stringify({{color: 'luminance', size: 256}}))")
+        tab.add_init_script("""
+          window.joined = 0;
+          const send = window.fetch;
+          window.fetch = (to, ...rest) => ((joined += `${to.url ?? to}`.includes("queue/join")), send(to, ...rest));
+        """)
+        tab.reload()
+        tab.wait_for_function("document.querySelector('#size input:checked')?.value === '256'")
+        tab.locator("#colors > button").click()
+        tab.wait_for_function("document.querySelector('#color input').value.includes('light and dark')")
+        tab.wait_for_timeout(1000)
+        assert tab.evaluate("joined") == 0 and "Press Stylize" in tab.locator("#status").inner_text()
+
+    def test_a_mask_that_is_cleared_by_the_keyboard_makes_the_result_old(self, tab):
+        tab.locator("#mix > button").click()
+        tab.locator("#style-part > button").click()
+        tab.locator("#style-mask-clear").press("Enter")
+        tab.locator("#old p").get_by_text("Made with other settings; press Stylize.").wait_for()
+
     def test_a_result_of_other_settings_or_pictures_is_marked_until_it_is_made_anew(self, tab):
         mark = tab.locator("#old p")
         said = mark.get_by_text("Made with other settings; press Stylize.")

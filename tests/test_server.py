@@ -306,7 +306,7 @@ class TestFetching:
         assert weights.load("compact").name == "compact"
 
     def test_an_error_that_nobody_foresaw_ends_it(self, monkeypatch, caplog):
-        def load(name):
+        def load(_):
             raise RuntimeError("no room")
 
         monkeypatch.setattr(server, "load", load)

@@ -73,15 +73,16 @@
     subtree: true,
     attributeFilter: ["src", "disabled"],
   });
-  const PAINTED = "[id$='-mask-canvas'] canvas, [id$='-map-canvas'] canvas, [id$='-mask-clear'], [id$='-map-clear']";
-  document.addEventListener(
-    "pointerup",
-    (event) => {
-      const tab = event.target.closest(PAINTED)?.closest("[role='tabpanel'][id^='tab-']");
-      if (!tab) return;
-      states[tab.id.slice(4)].painted += 1;
-      soon();
-    },
-    true,
-  );
+  const MASKS = ["[id$='-mask-canvas']", "[id$='-map-canvas']"];
+  const PAINTED = MASKS.map((each) => `${each} canvas`).join();
+  const CHANGES = ["Undo", "Redo", "Clear canvas"].flatMap((name) => MASKS.map((each) => `${each} [aria-label='${name}']`));
+  const PRESSED = [...CHANGES, "[id$='-mask-clear']", "[id$='-map-clear']"].join();
+  const painted = (what) => (event) => {
+    const tab = event.target.closest(what)?.closest("[role='tabpanel'][id^='tab-']");
+    if (!tab) return;
+    states[tab.id.slice(4)].painted += 1;
+    soon();
+  };
+  document.addEventListener("pointerup", painted(PAINTED), true);
+  document.addEventListener("click", painted(PRESSED), true); // by the keyboard, too
 }

@@ -21,7 +21,7 @@ def area(name: str) -> gr.Column:
     """Return a part of a tab's layout, which style.css places.
 
     A `stage` holds in this order its `inputs`, its `side`, which stays in view and holds the `bar` and the `result`,
-    and `more`, which lies beneath the inputs, or on a phone beneath the result.
+    and `more` and `stored`, which lie beneath the inputs; on a phone `stored` and then `more` lie beneath the result.
     """
     return gr.Column(elem_classes=name, min_width=0)
 
@@ -54,8 +54,18 @@ def old(prefix: str, label: str) -> None:
     gr.HTML(f'<p role="status" data-words="{words}"></p>', elem_id=f"{prefix}old", elem_classes="old")
 
 
-def outcome(prefix: str, before: str | None, after: str | None, words: str) -> dict[str, gr.components.Component]:
-    """Draw where a result is shown: a slider, plain pictures, a download, and what there is to know about it."""
+def outcome(
+    prefix: str, before: str | None, after: str | None, words: str, beside: Sequence[gr.Button] = ()
+) -> dict[str, gr.components.Component]:
+    """Draw where a result is shown: a slider, plain pictures, a download, and what there is to know about it.
+
+    Args:
+        prefix: of the elem_ids.
+        before: the photograph that is shown first, or None.
+        after: the result that is shown first, or None.
+        words: on that result.
+        beside: buttons that are not rendered yet, to stand beside the download.
+    """
     ui: dict[str, gr.components.Component] = {}
     with gr.Tabs():
         with gr.Tab("Before and after"):
@@ -73,9 +83,12 @@ def outcome(prefix: str, before: str | None, after: str | None, words: str) -> d
             ui["before"] = _shown(f"{prefix}before", "Photograph", before, "The photograph")
             ui["picture"] = _shown(f"{prefix}picture", "Result", after, "The photograph in the new style")
     ui["details"] = note(f"{prefix}details", words and sentence(words))
-    ui["download"] = gr.DownloadButton(
-        "Download the picture", value=after, interactive=after is not None, elem_id=f"{prefix}download", size="md"
-    )
+    with gr.Row():
+        ui["download"] = gr.DownloadButton(
+            "Download the picture", value=after, interactive=after is not None, elem_id=f"{prefix}download", size="md"
+        )
+        for button in beside:
+            button.render()
     return ui
 
 

@@ -217,10 +217,8 @@ def build(pair: Pair) -> None:
             ui |= bar("", "Stylize", "Press Stylize to make it yourself.")
             with area("result"):
                 old("", "Stylize")
-                ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.")
-                compare = gr.Button("Compare methods on this pair", size="md", elem_id="to-compare")
-                stored = [each.result for each in examples.pairs()]
-                pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
+                compare = gr.Button("Compare methods on this pair", size="md", elem_id="to-compare", render=False)
+                ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.", [compare])
         with area("more"):
             names = {name: found.title for name, found in methods.find().items()}
             panels = {}
@@ -268,6 +266,9 @@ def build(pair: Pair) -> None:
                     visible=len(models) > 1,
                     elem_id="model",
                 )
+        with area("stored"):
+            stored = [each.result for each in examples.pairs()]
+            pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
     run_button = ui.pop("run")
     names_of = {component: name for name, component in ui.items()}
     inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
@@ -286,7 +287,7 @@ def build(pair: Pair) -> None:
     change = lanes.in_turn(lambda data: stoppable(stylize_at_once(values(data))), lambda _: 0.0, waits)
     once = {"inputs": inputs, "outputs": outputs, **COMPUTE}
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
-    live = [*(each.input for each in sliders), ui["color"].change]
+    live = [*(each.input for each in sliders), ui["color"].input]
     chosen = [*photo_chosen, *style_chosen]
     wire_start(ui, [run_button.click, *live, *(each.then for each in chosen)])
     there = "() => { const tab = document.getElementById('tab-compare-button'); tab.click(); tab.focus() }"
