@@ -88,14 +88,33 @@ def browser_type_launch_args():
     return {"executable_path": CHROMIUM, "args": FLAGS.split()}
 
 
-@pytest.fixture
-def tab(page, url):
-    """The page, opened."""
+def opened(page, url: str):
     page.set_default_timeout(60_000)
     page.goto(url)
     page.locator("#content img").wait_for()
     page.locator("#compare img").first.wait_for()
     return page
+
+
+@pytest.fixture
+def tab(page, url):
+    """The page, opened."""
+    return opened(page, url)
+
+
+@pytest.fixture(scope="session")
+def glass(browser, url):
+    """The page, opened once, for tests that only look at it, whichever tab is open."""
+    page = opened(browser.new_page(), url)
+    yield page
+    page.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def phone(page, url, request):
+    """The page on a phone, and its color scheme."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    return opened(page, f"{url}?__theme={request.param}"), request.param
 
 
 def upload(tab, field: str, path: Path) -> None:

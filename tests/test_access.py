@@ -148,20 +148,20 @@ def test_a_status_is_read_out_but_not_every_step(tab):
     assert tab.evaluate(said, "Step 4 of 120.") == "polite"
 
 
-def test_tabs_have_names_of_their_own(tab):
-    names = tab.get_by_role("tab").all_inner_texts()
+def test_tabs_have_names_of_their_own(glass):
+    names = glass.get_by_role("tab").all_inner_texts()
     assert len(names) == len(set(names))
 
 
-def test_what_is_pressed_is_large_enough(tab):
+def test_what_is_pressed_is_large_enough(glass):
     small = """() => [...document.querySelectorAll("button, a[href], input:not([type=file])")]
       .filter((e) => e.checkVisibility({ visibilityProperty: true }))
       .map((e) => [e, (e.type === "radio" || e.type === "checkbox" ? e.closest("label") : e).getBoundingClientRect()])
       .filter(([e, box]) => Math.min(box.width, box.height) > 1 && (box.width < 24 || box.height < 24))
       .map(([e, box]) => `${e.closest("[id]")?.id} ${e.ariaLabel || e.innerText} ${box.width}x${box.height}`)"""
     for name in TABS:
-        opened(tab, name)
-        assert tab.evaluate(small) == [], name
+        opened(glass, name)
+        assert glass.evaluate(small) == [], name
 
 
 def test_forced_colors_show_what_is_chosen(tab):

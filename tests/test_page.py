@@ -5,7 +5,6 @@ import json
 import re
 import urllib.request
 
-import pytest
 from browser import finished, upload
 from conftest import picture
 from PIL import Image
@@ -128,11 +127,8 @@ class TestInABrowser:
         tab.wait_for_function("[...document.images].every(image => image.alt || image.closest('footer'))")
         tab.wait_for_function("[...document.querySelectorAll('button')].every(b => b.innerText.trim() || b.ariaLabel)")
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_a_phone(self, tab, url, scheme):
-        tab.set_viewport_size({"width": 360, "height": 740})
-        tab.goto(f"{url}?__theme={scheme}")
-        tab.locator("#compare img").first.wait_for()
+    def test_a_phone(self, phone):
+        tab, scheme = phone
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
         tab.locator("#run").click()
         finished(tab, "512x381 pixels")

@@ -293,10 +293,8 @@ class TestInABrowser:
         repeated = "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, n, all) => all.indexOf(id) !== n)"
         assert [each for each in tab.evaluate(repeated) if each.startswith(("compare-", "adain-", "gatys-"))] == []
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_a_phone(self, tab, url, scheme):
-        tab.set_viewport_size({"width": 360, "height": 740})
-        tab.goto(f"{url}?__theme={scheme}")
+    def test_a_phone(self, phone):
+        tab, scheme = phone
         tab.get_by_role("tab", name="Compare", exact=True).first.click()
         tab.locator("#compare-adain-picture img").wait_for()
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360

@@ -225,11 +225,8 @@ class TestStyleMask:
         raise AssertionError("the canvas still has paint")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_runs_over_a_phone(tab, url, scheme):
-    tab.set_viewport_size({"width": 360, "height": 740})
-    tab.goto(f"{url}?__theme={scheme}")
-    tab.locator("#compare img").first.wait_for()
+def test_nothing_runs_over_a_phone(phone):
+    tab, _ = phone
     for name in ("Controls", "Regions"):
         tab.get_by_role("tab", name=name).click()
         tab.locator(f"#{name.lower()}-run").wait_for()

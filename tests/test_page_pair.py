@@ -54,11 +54,12 @@ class TestOnePair:
         shows(tab, "compare-content", "tiger.jpg")
         assert tab.evaluate("document.activeElement.id") == "tab-compare-button"
 
-    def test_labels_stand_over_pictures_not_on_them(self, tab):
+    def test_labels_stand_over_pictures_not_on_them(self, glass):
+        go(glass, "Stylize")
         bottom = "[...document.querySelectorAll('#{} > label')].at(-1).getBoundingClientRect().bottom"
         for name in ("content", "style", "compare"):
             top = f"document.querySelector('#{name} img').getBoundingClientRect().top"
-            tab.wait_for_function(f"{bottom.format(name)} <= {top} + 1")
+            glass.wait_for_function(f"{bottom.format(name)} <= {top} + 1")
 
     def test_a_stored_result_brings_its_pair(self, tab):
         tab.locator("#pairs button.thumbnail-item").nth(1).click()
