@@ -1,9 +1,12 @@
 """What a visitor's file may be: every function and every input is asked for files that aren't the visitor's."""
 
 import asyncio
+import inspect
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import gradio as gr
 import httpx
@@ -13,8 +16,11 @@ from conftest import picture
 from gradio.state_holder import SessionState
 
 import app
+from adain_core import images
+from adain_core.images import labels, opening, saving
+from ui.serving import guard
 from ui.serving.page import checked
-from ui.serving.uploads import REFUSED
+from ui.serving.uploads import REFUSED, Canvas, SafeImage
 
 META = {"meta": {"_type": "gradio.FileData"}}
 SHAPES = {  # how a request may name a file
@@ -161,3 +167,50 @@ def test_a_server_shows_none_of_its_files(url):
             answer = client.post("run/predict", json=body)
             assert answer.json()["error"] == REFUSED
             assert client.get(f"file={path}").status_code == 403
+
+
+class TestLooks:
+    """What looks at an upload, or at a painting once the brush rests, is no run, and decodes in a lane."""
+
+    @pytest.fixture
+    def looks(self, built):
+        """The page's functions that take files and don't go through Gradio's queue."""
+        files = (SafeImage, Canvas, gr.UploadButton)
+        found = [each for each in built.fns.values() if each.fn and not each.queue]
+        return [each for each in found if any(isinstance(block, files) for block in each.inputs)]
+
+    def test_they_are_no_runs_of_the_rate_limit(self, looks):
+        names = {each.fn.__qualname__ for each in looks}
+        assert {"_take", "picture.<locals>.take", "_look", "_load_map", "_load_masks"} <= names
+        assert not guard.RUN.search("/gradio_api/run/predict") and guard.RUN.search("/gradio_api/queue/join")
+
+    def test_no_file_is_decoded_outside_a_lane(self, looks, uploaded, monkeypatch):
+        threads: list[str] = []
+        opened = opening.opened
+
+        def watched(*given, **named):
+            threads.append(threading.current_thread().name)
+            return opened(*given, **named)
+
+        for module in (images, labels, saving):
+            monkeypatch.setattr(module, "opened", watched)
+
+        def value(block):
+            if isinstance(block, Canvas):
+                return []
+            if isinstance(block, gr.UploadButton):
+                return [str(uploaded)] if block.file_count == "multiple" else str(uploaded)
+            takes = isinstance(block, SafeImage) or (isinstance(block, gr.State) and isinstance(block.value, str))
+            return str(uploaded) if takes else block.value
+
+        async def call(each):
+            with suppress(gr.Error):
+                answer = each.fn(*map(value, each.inputs))
+                await answer if inspect.isawaitable(answer) else None
+
+        with ThreadPoolExecutor() as aside:  # as above
+            for each in looks:
+                before = len(threads)
+                aside.submit(lambda each=each: asyncio.run(call(each))).result()
+                assert len(threads) > before or each.fn.__name__ == "_look", each.fn
+        assert {*threads} <= {"looks", "short runs"}
