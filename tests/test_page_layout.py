@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -156,13 +157,16 @@ def test_no_frame_of_a_live_run_is_covered_or_blank(tab):
     client.on("Page.screencastFrame", keep)
     client.send("Page.startScreencast", {"format": "jpeg", "quality": 60})
     slider = tab.get_by_label("range slider for Strength")
-    rail, sources = slider.bounding_box(), set()
+    rail, shown = slider.bounding_box(), "document.querySelectorAll('#compare img')[1].src"
+    sources = {tab.evaluate(shown)}
     tab.mouse.move(rail["x"] + rail["width"] - 3, rail["y"] + rail["height"] / 2)
     tab.mouse.down()
     for number in range(1, 21):
         tab.mouse.move(rail["x"] + 3 + rail["width"] * (1 - number / 20), rail["y"] + rail["height"] / 2)
         tab.wait_for_timeout(100)
-        sources.add(tab.locator("#compare img").last.get_attribute("src"))
+        if number in (5, 10, 15):  # a run under way takes the slider's last place next, however slow the machine
+            tab.wait_for_function(f"!{json.dumps([*sources])}.includes({shown})")
+        sources.add(tab.evaluate(shown))
     tab.mouse.up()
     tab.locator("#details").get_by_text("Nothing was stylized").wait_for()
     client.send("Page.stopScreencast")
@@ -173,7 +177,7 @@ def test_no_frame_of_a_live_run_is_covered_or_blank(tab):
             scale = image.width / 1366
             sides = (box["x"] + 4, box["y"] + 50, box["x"] + box["width"] - 4, min(764, box["y"] + box["height"] - 4))
             contrasts.append(np.asarray(image.convert("L").crop([round(scale * side) for side in sides])).std())
-    assert len(sources) > 2 and len(frames) > 5
+    assert len(frames) > 5
     assert min(contrasts) > FLASH * contrasts[0]
 
 

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import types
 import urllib.error
 import urllib.request
@@ -353,13 +352,10 @@ def stylize(address: str, folder: Path) -> tuple[str, dict]:
 
 def test_a_space_starts_by_itself(tmp_path):
     publish.space_folder(tmp_path / "space", "me/page", zero_gpu=False)
-    start = time.monotonic()
     process, address = serve(tmp_path / "space", ["python", "app.py"], tmp_path)
     try:
-        began = time.monotonic()
         _, record = stylize(address, tmp_path)
         assert record["model"] == "compact"
-        assert began - start < 180 and time.monotonic() - began < 60  # far above what it takes, for busy machines
         assert str(tmp_path) not in (tmp_path / "log").read_text().replace(str(tmp_path / "space"), "")
     finally:
         process.terminate()
