@@ -1,6 +1,7 @@
 """The page as tests take it: one server and one Chromium for each worker, and what tests of several tabs do there."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -120,6 +121,11 @@ def phone(page, url, request):
 def upload(tab, field: str, path: Path) -> None:
     tab.locator(f"#{field} button[aria-label='Remove Image']").click()
     tab.locator(f"#{field} input[type=file]").set_input_files(str(path))
+
+
+def under_way(tab) -> None:
+    """Wait for a run at 4096 pixels, which is long enough to be caught in flight: many tiles on any machine."""
+    tab.locator("#status").get_by_text(re.compile(r"Stylizing at 4096 pixels|Tile pass \d+ of")).first.wait_for()
 
 
 def finished(tab, words: str) -> None:

@@ -4,7 +4,7 @@ import re
 from importlib.resources import files
 
 import pytest
-from browser import ROOT
+from browser import ROOT, under_way
 from conftest import picture
 
 from benchmarks.page import presses
@@ -96,10 +96,10 @@ def test_arrow_keys_move_inside_a_group(tab):
 
 
 def test_control_enter_runs_and_escape_stops(tab):
-    tab.get_by_label("2048 px").check()
+    tab.get_by_label("4096 px").check()
     tab.locator("#stop").focus() if tab.locator("#stop").is_enabled() else tab.locator("#run").focus()
     tab.keyboard.press("Control+Enter")
-    tab.locator("#status").get_by_text("Stylizing at 2048 pixels").first.wait_for()
+    under_way(tab)
     tab.keyboard.press("Escape")
     tab.locator("#status-stopped").get_by_text("Stopped.").first.wait_for()
     assert tab.evaluate(f"{FOCUS}.closest('button')?.id") in ("run", "stop")

@@ -5,7 +5,7 @@ import json
 import re
 import urllib.request
 
-from browser import finished, upload
+from browser import finished, under_way, upload
 from conftest import picture
 from PIL import Image
 
@@ -76,9 +76,9 @@ class TestInABrowser:
 
     def test_stop_stops(self, tab):
         before = tab.locator("#compare img").last.get_attribute("src")
-        tab.get_by_label("2048 px").click()
+        tab.get_by_label("4096 px").click()
         tab.locator("#run").click()
-        tab.locator("#status").get_by_text("Stylizing at 2048 pixels").first.wait_for()
+        under_way(tab)
         tab.locator("#stop").click()
         tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
         tab.get_by_label("256 px").click()
