@@ -195,3 +195,8 @@ def _rows(x: Tensor) -> int:
 
 def _channels(values: Tensor) -> Tensor:
     return values[None, :, None, None]  # [1,C,1,1]
+
+
+def double(x: Tensor) -> Tensor:
+    """Return values in float64, on the CPU where their device has none (MPS)."""
+    return (x.cpu() if x.device.type == "mps" else x).double()

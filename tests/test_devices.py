@@ -1,5 +1,7 @@
 """Memory that runs out, said in a sentence, and clocks that wait for a GPU. No GPU is needed."""
 
+import types
+
 import comparisons
 import pytest
 import torch
@@ -8,6 +10,7 @@ from comparisons import last, make
 from adain_core.contracts import Stopwatch
 from adain_core.evaluation.judge import Judge
 from adain_core.evaluation.meter import Meter
+from adain_core.methods import wct
 from adain_core.system import console, machine
 
 ours = comparisons.ours
@@ -94,3 +97,27 @@ def test_clocks_wait_for_a_gpu(device, monkeypatch):
     with meter():
         now[0] += 1
     assert meter.seconds == 6
+
+
+class WithoutDoubles(torch.Tensor):
+    """A tensor of a device that knows no float64 and solves no eigenproblem, as MPS; on the CPU it is a plain one."""
+
+    @classmethod
+    def __torch_function__(cls, function, kinds, given=(), named=None):
+        name = getattr(function, "__name__", "")
+        if name == "__get__" and function.__self__ is torch.Tensor.device:
+            return types.SimpleNamespace(type="mps")
+        if name == "cpu":
+            return given[0].as_subclass(torch.Tensor)
+        assert name not in ("double", "linalg_eigh", "linalg_solve"), name
+        if name == "to":
+            plain = [each.as_subclass(torch.Tensor) if isinstance(each, torch.Tensor) else each for each in given]
+            return torch.Tensor.to(*plain).as_subclass(cls)
+        return super().__torch_function__(function, kinds, given, named or {})
+
+
+def test_wct_needs_no_doubles_on_the_device():
+    torch.manual_seed(0)
+    x, style = torch.rand(1, 6, 9, 8), torch.rand(1, 6, 7, 7)
+    found = wct.recolor(x.as_subclass(WithoutDoubles), style.as_subclass(WithoutDoubles))
+    torch.testing.assert_close(found.as_subclass(torch.Tensor), wct.recolor(x, style), rtol=0, atol=0)

@@ -15,6 +15,7 @@ from torch import Tensor
 from adain_core.contracts import Method, Step, Style
 from adain_core.feature_space.transfer import Params, transfer
 from adain_core.networks.model import Networks
+from adain_core.normalization import double
 
 LEAST = 1e-5  # of an eigenvalue of a covariance
 
@@ -34,14 +35,14 @@ def recolor(x: Tensor, style: Tensor) -> Tensor:
     found = []
     for each in x.flatten(2):  # [C,HW]
         spread, mean = _covariance(each)
-        matrix = (color @ _power(spread, -0.5)).to(x.dtype)
+        matrix = (color @ _power(spread, -0.5)).to(x)
         found.append(matrix @ (each - mean) + middle)
     return torch.stack(found).view(x.shape)
 
 
 def _covariance(rows: Tensor) -> tuple[Tensor, Tensor]:
     mean = rows.mean(1, keepdim=True)
-    centered = (rows - mean).double()
+    centered = double(rows - mean)
     return centered @ centered.T / rows.shape[1], mean
 
 

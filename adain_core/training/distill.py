@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from adain_core import images
+from adain_core.normalization import double
 from adain_core.training.teacher import LAYERS, Features, Teacher
 
 # Every fourth or second row and column is compared: neighbors are much alike.
@@ -75,13 +76,13 @@ def regress(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         weight [O,I] and bias [O].
     """
-    x, y = x.double(), y.double()
+    device, x, y = x.device, double(x), double(y)
     mean_x, mean_y = x.mean(0), y.mean(0)
     x, y = x - mean_x, y - mean_y
     moments = x.T @ x
     ridge = 1e-6 * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype, device=x.device)
     weight = torch.linalg.solve(moments + ridge, x.T @ y).T
-    return weight, mean_y - weight @ mean_x
+    return weight.to(device), (mean_y - weight @ mean_x).to(device)
 
 
 class Distill:
