@@ -9,6 +9,7 @@ import typer
 from typer import Option
 
 from adain_core import load
+from adain_core.contracts import UNLIMITED, Limits
 from adain_core.runs import pipeline
 from ui import examples, server, tabs
 from ui.components import memory
@@ -33,7 +34,7 @@ LAUNCH: dict[str, Any] = {
 }
 
 
-def build(queue_size: int = 64, fetch: list[str] | None = None) -> gr.Blocks:
+def build(queue_size: int = 64, fetch: list[str] | None = None, limits: Limits = UNLIMITED) -> gr.Blocks:
     """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
     with Page(title="AdaIN Playground", analytics_enabled=False) as page:
         gr.HTML(HEADER)
@@ -42,7 +43,7 @@ def build(queue_size: int = 64, fetch: list[str] | None = None) -> gr.Blocks:
         for tab in tabs.find():
             name = tab.__name__.rpartition(".")[2]
             with gr.Tab(tab.TITLE, elem_id=f"tab-{name}") as shown[name]:
-                tab.build(pair)
+                tab.build(pair, limits)
         pair.wire()
         for name, tab in shown.items():
             memory.tell(page, tab, name)
@@ -91,10 +92,10 @@ def main(
 ) -> None:
     """Serve the page."""
     with server.starting(host, port):
-        server.prepare(max_size, max_steps, max_seconds, mcp, login=auth is not None)
+        server.prepare(mcp, login=auth is not None)
         load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
         layers = guard.layers(guard.proxies(proxies, share), guard.hosts(allowed_hosts, host, share), runs_per_minute)
-        page = build(queue_size, fetch)
+        page = build(queue_size, fetch, Limits(max_size, max_steps, max_seconds))
         storage.tend(page, examples.paths())
         page.launch(
             **LAUNCH,

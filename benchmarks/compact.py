@@ -37,11 +37,13 @@ from tqdm import tqdm
 
 from adain_core import images, weights
 from adain_core.contracts import Style
+from adain_core.feature_space.transfer import TransferParams
 from adain_core.losses import gram
 from adain_core.losses.mean_std import mean_std
 from adain_core.methods import adain
 from adain_core.networks.model import Networks
-from adain_core.optimization.loop import Params, optimize
+from adain_core.optimization.loop import optimize
+from adain_core.optimization.params import OptimizationParams
 from adain_core.system import console, files
 from adain_core.training.distill import regress, rows
 from adain_core.training.pictures import KINDS, held_out, vary
@@ -50,7 +52,7 @@ from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics
 ODD = 6  # photographs and artworks
 GRAM_SIZE, GRAM_PAIRS = 224, 10
 GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
-GRAM_ALONE = Params(steps=120, content_weight=0.0, tv_weight=0.0)
+GRAM_ALONE = OptimizationParams(steps=120, content_weight=0.0, tv_weight=0.0)
 
 
 def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
@@ -61,7 +63,7 @@ def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
 
 def transfer(networks: Networks, content: Tensor, style: Tensor) -> Tensor:
     """Stylize as the product does."""
-    return next(iter(adain.run(content, [Style(style)], adain.Params(), networks))).image
+    return next(iter(adain.run(content, [Style(style)], TransferParams(), networks))).image
 
 
 @torch.inference_mode()
@@ -210,10 +212,10 @@ def main(
     if candidate is None:
         compact = weights.load("compact")
     else:
-        encoder, decoder = weights.get("compact").build()
-        torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder}).load_state_dict(load_file(candidate))
+        parts = {role: part for role, part in weights.get("compact").build().items() if role != "inverse"}
+        torch.nn.ModuleDict(parts).load_state_dict(load_file(candidate))
         dtype = torch.bfloat16 if weights.has_bfloat16() else torch.float32
-        compact = Networks("candidate", encoder, decoder, dtype=dtype)
+        compact = Networks("candidate", parts, dtype=dtype)
     results: dict[str, object] = {}
     for size in [int(each) for each in sizes.split(",")]:
         found = quality(compact, full, pictures, size, output, pairs)

@@ -23,12 +23,14 @@ import typer
 from PIL import Image
 
 from adain_core import compare, images, losses, methods, weights
-from adain_core.contracts import Style
+from adain_core.contracts import Limited, Style, marked
 from adain_core.evaluation.meter import Meter
 from adain_core.methods.gatys import GRAM
 from adain_core.networks.model import Networks
-from adain_core.optimization import objective
-from adain_core.optimization.loop import Params, optimize
+from adain_core.optimization import loop as optimization
+from adain_core.optimization.loop import optimize
+from adain_core.optimization.params import OptimizationParams
+from adain_core.optimization.pyramid import Loss
 from adain_core.system import console
 from ui import examples
 
@@ -50,8 +52,7 @@ def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, s
     pair = [images.to_image(square(name, size)) for name in PAIR]
     options: dict[str, dict[str, Any]] = {name: {"style_size": max(64, size)} for name in ROWS}
     for name in ROWS:
-        if "steps" in methods.get(name).params.model_fields:
-            options[name] |= {"steps": steps}
+        options[name] |= dict.fromkeys(marked(methods.get(name).params, Limited("steps")), steps)
     if networks.inverse is None:
         options["style_swap"] |= {"layer": "relu4_1"}
     *_, last = compare(*pair, ROWS, size=size, seconds=3600, options=options, networks=networks)
@@ -59,7 +60,7 @@ def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, s
     for name, output in last.outputs.items():
         if output.state != "done":
             raise RuntimeError(f"{name}: {output.sentence}")
-        if "steps" in options[name]:
+        if output.optimized:
             first, final = output.curve[0], output.curve[-1]
             each = (final.seconds - first.seconds) / (final.iteration - first.iteration)
             found[name] = (each * ITERATIONS, f"{ITERATIONS} iterations, scaled")
@@ -77,9 +78,9 @@ def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps
     run of the loop itself, loss and gradient are timed as one; what a step takes beside these is the loop's.
     """
     layers = [layer for layer in LAYERS if layer in networks.layers]
-    make, inside, ends, alone = objective.objective, [], [], []
+    make, inside, ends, alone = optimization.objective, [], [], []
 
-    def make_timed(*given: Any) -> objective.Loss:
+    def make_timed(*given: Any) -> Loss:
         loss = make(*given)
 
         def timed(image: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -92,8 +93,8 @@ def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps
 
         return timed
 
-    with mock.patch.object(objective, "objective", make_timed):
-        for _ in optimize(content, [Style(style)], {GRAM: 1.0}, Params(steps=steps + 1), networks):
+    with mock.patch.object(optimization, "objective", make_timed):
+        for _ in optimize(content, [Style(style)], {GRAM: 1.0}, OptimizationParams(steps=steps + 1), networks):
             ends.append(time.process_time())
     for _ in range(steps + 1):
         start = time.process_time()
@@ -109,7 +110,7 @@ def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Te
     """Return the MiB that two steps under a loss take above rest, at their peak."""
     meter = Meter(networks.device)
     with meter():
-        list(optimize(content, [Style(style)], {losses.find()[name]: 1.0}, Params(steps=2), networks))
+        list(optimize(content, [Style(style)], {losses.find()[name]: 1.0}, OptimizationParams(steps=2), networks))
     return meter.bytes / 2**20
 
 

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adain_core import weights
 from adain_core.contracts import Style
+from adain_core.feature_space.transfer import TransferParams
 from adain_core.methods import adain
 from adain_core.networks.model import Networks
 from adain_core.system import console
@@ -55,13 +56,13 @@ def measure(name: str, size: int, repeats: int, folder: Path | None) -> dict[str
     try:
         networks, trained = weights.load(name, folder=folder, download=False), True
     except weights.WeightsError:
-        networks, trained = Networks(name, *weights.get(name).build()), False
+        networks, trained = Networks(name, weights.get(name).build()), False
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     at_rest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def run() -> dict[str, float]:
         networks.memory.clear()
-        return dict(next(adain.run(content, [Style(style)], adain.Params(), networks)).seconds)
+        return dict(next(adain.run(content, [Style(style)], TransferParams(), networks)).seconds)
 
     with FlopCounterMode(display=False) as counter:
         run()
@@ -96,7 +97,7 @@ def main(
     print("|---|---|" + "---|" * (len(STAGES) + 5))
     threads = 0
     for size in sizes.split(","):
-        for name in [name for name, model in weights.MODELS.items() if model.decoder is not None]:
+        for name in [name for name, model in weights.MODELS.items() if model.file("decoder")]:
             command = [sys.executable, "-m", "benchmarks.speed", "--one", name, "--sizes", size]
             command += ["--repeats", str(repeats), *folder]
             row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

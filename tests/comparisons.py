@@ -2,6 +2,7 @@
 
 import itertools
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 import torch
@@ -10,14 +11,14 @@ from PIL import Image
 from pydantic import Field
 
 from adain_core import compare, methods
-from adain_core.contracts import Method, MethodParams, Step
+from adain_core.contracts import Limited, Method, MethodParams, Step
 from adain_core.evaluation import meter
 from adain_core.evaluation.comparison import Comparison
 
 
-class Params(MethodParams):
-    steps: int = Field(40, ge=1, le=200, description="How many.")
-    seconds: float = Field(300.0, gt=0, le=3600, description="At most.")
+class StepParams(MethodParams):
+    steps: Annotated[int, Limited("steps")] = Field(40, ge=1, le=200, description="How many.")
+    seconds: Annotated[float, Limited("seconds")] = Field(300.0, gt=0, le=3600, description="At most.")
     rate: float = Field(0.05, ge=0, le=1, description="How far toward the painting's mean color a step goes.")
 
 
@@ -48,8 +49,10 @@ def give_up(content, styles, params, networks):
     yield Step(content, 3, params.steps, {"total": 1.0}, note="No gain in 2 steps, so it stopped.")
 
 
-def make(name, run, params=Params):
-    return Method(name, name.capitalize(), "ours", "For tests.", params, run)
+def make(name, run, params=StepParams):
+    abilities = {"iterations": lambda params, _: params.steps, "extensible": lambda _: True}
+    own = abilities if params is StepParams else {}
+    return Method(name, name.capitalize(), "ours", "For tests.", params, run, **own)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def make_networks(paper=False, seed=0) -> Networks:
             torch.nn.init.normal_(each.second.weight, std=0.1)
     decoder.conv1_1.weight.data *= 0.2
     decoder.conv1_1.bias.data.fill_(0.5)
-    return Networks("tiny", encoder, decoder)
+    return Networks("tiny", {"encoder": encoder, "decoder": decoder})
 
 
 @pytest.fixture

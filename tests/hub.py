@@ -6,6 +6,7 @@
 import base64
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -57,6 +58,15 @@ def torchvisions(state: dict) -> dict:
     return {**{f"features.{name}": each for name, each in own.items()}, **more, **big}
 
 
+def changed(row: weights.Model, role: str, **known) -> weights.Model:
+    """A row of the table that knows something else of a part's file."""
+    parts = [
+        dataclasses.replace(part, file=dataclasses.replace(part.file, **known)) if part.role == role else part
+        for part in row.parts
+    ]
+    return dataclasses.replace(row, parts=tuple(parts))
+
+
 def make(folder: Path) -> dict[str, dict]:
     """Write small weights; return the states that they hold, by role, and the ImageNet encoder's as `imagenet`."""
     torch.manual_seed(3)
@@ -71,19 +81,20 @@ def make(folder: Path) -> dict[str, dict]:
 def rows(folder: Path, release: str = "") -> dict[str, weights.Model]:
     """The table's rows for the folder's weights; `release` is the address of a server that isn't the Hub."""
     paper, imagenet = (weights.MODELS[name] for name in ("vgg19", "vgg19-imagenet"))
-    files = {}
-    for role, name in (("encoder", ENCODER), ("decoder", DECODER)):
+    parts = []
+    for part, name, build in zip(paper.parts, (ENCODER, DECODER), (Encoder, Decoder), strict=True):
         data = (folder / name).read_bytes()
         last = (Source("release", name, address=f"{release}/release/{name}"),) if release else ()
         known = {"sha256": hashlib.sha256(data).hexdigest(), "sources": SOURCES[name] + last}
-        known["size"] = len(data) if role == "encoder" else None
-        files[role] = dataclasses.replace(getattr(paper, role), **known)
-    cut = dataclasses.replace(imagenet.encoder, sources=SOURCES[IMAGENET])
+        known["size"] = len(data) if part.role == "encoder" else None
+        file = dataclasses.replace(part.file, **known)
+        parts.append(dataclasses.replace(part, file=file, build=functools.partial(build, WIDTHS)))
+    (whole,) = imagenet.parts
+    cut = dataclasses.replace(whole.file, sources=SOURCES[IMAGENET])
+    deep = dataclasses.replace(whole, file=cut, build=lambda: Encoder(DEEP, weights.table.DEEPEST))
     return {
-        "vgg19": dataclasses.replace(paper, build=lambda: (Encoder(WIDTHS), Decoder(WIDTHS)), **files),
-        "vgg19-imagenet": dataclasses.replace(
-            imagenet, build=lambda: (Encoder(DEEP, weights.table.DEEPEST), None), encoder=cut
-        ),
+        "vgg19": dataclasses.replace(paper, parts=tuple(parts)),
+        "vgg19-imagenet": dataclasses.replace(imagenet, parts=(deep,)),
     }
 
 

@@ -5,14 +5,15 @@ from conftest import make_networks, picture
 from adain_core import images
 from adain_core.contracts import Style
 from adain_core.losses import find
-from adain_core.optimization.loop import Params, optimize
+from adain_core.optimization.loop import optimize
+from adain_core.optimization.params import OptimizationParams
 
 CONTENT, STYLE = images.to_tensor(picture(40, 36, 1)), images.to_tensor(picture(44, 40, 2))
 GRAM = {find()["gram"]: 1.0}
 
 
 def go(networks=None, losses=GRAM, content=CONTENT, start_with=None, **params):
-    settings = Params(**{"rate": 0.03, "tv_weight": 0.05, **params})
+    settings = OptimizationParams(**{"rate": 0.03, "tv_weight": 0.05, **params})
     return list(optimize(content, [Style(STYLE)], losses, settings, networks or make_networks(), start=start_with))
 
 

@@ -106,7 +106,7 @@ def test_lightness_from_tables_is_cielabs_and_its_grey_has_it():
 
 def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):
     grey = picture(*photo.size, 9).convert("L").convert("RGB").point(lambda level: 100 + level // 5)
-    params = color.Params(color="luminance")
+    params = color.ColorParams(color="luminance")
     soft = photo.point(lambda level: 100 + level // 5)  # so that no color leaves sRGB
     lab = np.asarray(color.finish(params, soft, grey).convert("RGB"), np.float32) / 255
     found, own, other = (
@@ -115,7 +115,7 @@ def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):
     )
     np.testing.assert_allclose(found[..., 0], other[..., 0], atol=1)
     np.testing.assert_allclose(found[..., 1:], own[..., 1:], atol=2)
-    half = color.finish(color.Params(color="luminance", color_strength=0), soft, grey)
+    half = color.finish(color.ColorParams(color="luminance", color_strength=0), soft, grey)
     assert np.abs(np.asarray(half, int) - np.asarray(grey, int)).max() <= 1
     seen = np.asarray(color.prepare_content(params, photo))
     assert np.ptp(seen, axis=2).max() <= 1  # the networks see grey
@@ -142,12 +142,12 @@ def test_luminance_gives_as_much_of_the_chroma_back_as_was_taken():
         return color.cv2.cvtColor(np.asarray(picture, np.float32) / 255, color.cv2.COLOR_RGB2Lab)[0, 0, 1:]
 
     for strength in (0.25, 0.5, 1.0):
-        found = color.finish(color.Params(color="luminance", color_strength=strength), content, grey)
+        found = color.finish(color.ColorParams(color="luminance", color_strength=strength), content, grey)
         np.testing.assert_allclose(chroma(found), strength * chroma(content), atol=1)  # a level of 255
 
 
 def test_luminance_of_flat_pictures_is_finite():
-    flat, params = Image.new("RGB", (20, 20), "teal"), color.Params(color="luminance")
+    flat, params = Image.new("RGB", (20, 20), "teal"), color.ColorParams(color="luminance")
     for style, content in ((flat, picture(20, 20, 1)), (picture(20, 20, 1), flat), (flat, flat)):
         seen = np.asarray(color.prepare_style(params, style, content))
         assert seen.mean() == pytest.approx(np.asarray(color.prepare_content(params, content)).mean(), abs=2)
@@ -158,18 +158,18 @@ def test_levels_are_rounded():
 
 
 def test_luminance_gives_the_style_the_contents_lightness(photo, painting):
-    seen = color.prepare_style(color.Params(color="luminance"), painting, photo)
-    found, goal = (np.asarray(color.prepare_content(color.Params(color="luminance"), x)) for x in (seen, photo))
+    seen = color.prepare_style(color.ColorParams(color="luminance"), painting, photo)
+    found, goal = (np.asarray(color.prepare_content(color.ColorParams(color="luminance"), x)) for x in (seen, photo))
     assert found.mean() == pytest.approx(goal.mean(), abs=4) and found.std() == pytest.approx(goal.std(), abs=4)
 
 
 def test_palette_gives_the_content_the_styles_moments_without_its_texture():
     soft = [picture(60, 50, n).point(lambda level: 90 + level // 4) for n in (1, 2)]
-    found = color.repaint(color.Params(color="palette"), *soft)
+    found = color.repaint(color.ColorParams(color="palette"), *soft)
     one, goal = (np.asarray(each, float).reshape(-1, 3) for each in (found, soft[1]))
     np.testing.assert_allclose(one.mean(0), goal.mean(0), atol=1)
     np.testing.assert_allclose(np.cov(one.T), np.cov(goal.T), rtol=0.1, atol=15)
-    same = color.repaint(color.Params(color="palette", color_strength=0), *soft)
+    same = color.repaint(color.ColorParams(color="palette", color_strength=0), *soft)
     assert np.asarray(same).tobytes() == np.asarray(soft[0]).tobytes()
 
 
@@ -183,7 +183,7 @@ def test_palettes_are_mixed_by_their_shares():
 
 def test_strength_lies_between(photo, painting):
     found = [
-        np.asarray(color.prepare_style(color.Params(color="match", color_strength=x), painting, photo), float)
+        np.asarray(color.prepare_style(color.ColorParams(color="match", color_strength=x), painting, photo), float)
         for x in (0, 0.5, 1)
     ]
     assert (found[0] == np.asarray(painting)).all()

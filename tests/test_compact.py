@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from conftest import LEVELS, WIDTHS, make_networks
@@ -6,6 +8,7 @@ from torch import nn
 
 from adain_core import images, weights
 from adain_core.contracts import Style
+from adain_core.feature_space.transfer import TransferParams
 from adain_core.methods import adain
 from adain_core.networks.compact import CompactDecoder, CompactEncoder, CompactInverse, Gains
 from adain_core.networks.model import Networks
@@ -61,10 +64,7 @@ def decode(state, features):
 def test_both_networks_typed_out(tiny, which):
     networks = {"tiny": lambda: tiny, "shipped": lambda: weights.load("compact")}[which]()
     image = torch.rand(2, 3, 22, 31)
-    exact = [module.float() for module in weights.get("compact").build()] if which == "shipped" else []
-    for mine, theirs in zip(exact, (networks.encoder, networks.decoder), strict=False):
-        mine.load_state_dict(theirs.state_dict())
-    encoder, decoder = exact or (networks.encoder, networks.decoder)
+    encoder, decoder = (copy.deepcopy(part).float() for part in (networks.encoder, networks.decoder))
     expected = encode(encoder.state_dict(), image)
     with torch.no_grad():
         found = encoder(image, list(expected))
@@ -93,7 +93,7 @@ def test_gains_typed_out(tiny):
     gains, own, goal = tiny.decoder.gains, some_statistics(1, 1), some_statistics(3, 2)
     gains.middle.uniform_(0.2, 0.8)
     gains.spread.uniform_(0.1, 2)
-    found = tiny.aim(own, goal)
+    found = tiny.target(own, goal)
     for n in range(3):
         rows = [
             torch.cat(
@@ -116,7 +116,7 @@ def test_gains_typed_out(tiny):
 def test_gains_begin_as_adain_and_leave_a_picture_in_its_own_style(tiny):
     own, goal = some_statistics(2, 3), some_statistics(2, 4)
     untrained = Gains(tuple(WIDTH.values()))
-    for found, expected in ((untrained(own, goal), goal), (tiny.aim(goal, goal), goal)):
+    for found, expected in ((untrained(own, goal), goal), (tiny.target(goal, goal), goal)):
         for level in LEVELS:
             torch.testing.assert_close(found[level], expected[level])
 
@@ -129,7 +129,7 @@ def test_gains_stay_within_bounds_for_what_was_never_seen(tiny):
     )
     tiny.decoder.gains.second.weight.mul_(1e3)
     for one, other in ((own, goal), (goal, own)):
-        found = tiny.aim(one, other)
+        found = tiny.target(one, other)
         for level in LEVELS:
             for a, b, x in zip(one[level], other[level], found[level], strict=True):
                 assert ((x - a).abs() <= 2 * (b - a).abs() * (1 + 1e-5)).all()
@@ -147,7 +147,7 @@ def test_gains_settle_on_what_pictures_have():
 
 def test_the_papers_decoder_aims_at_the_style(one_level):
     own, goal = (some_statistics(1, n, {"relu4_1": 10}) for n in (1, 2))
-    assert one_level.aim(own, goal) is goal
+    assert one_level.target(own, goal) is goal
 
 
 @pytest.mark.parametrize("layer", LEVELS)
@@ -156,7 +156,7 @@ def test_every_level_reaches_the_picture(layer, shipped_pair):
     networks = weights.load("compact")
     content, style = (images.to_tensor(images.load(path, 256).rgb) for path in shipped_pair)
     own, goal = networks.encode(content), networks.statistics(style)
-    aim = networks.aim(own.statistics, goal)
+    aim = networks.target(own.statistics, goal)
     stylized = {each: restyle(x, own.statistics[each], aim[each]) for each, x in own.features.items()}
     whole = networks.decode(stylized, content.shape[2:])
     without = networks.decode({**stylized, layer: own.features[layer]}, content.shape[2:])
@@ -182,7 +182,7 @@ def test_gradients_reach_every_weight_and_the_image():
     features = encoder(image, [*LEVELS, "relu1_1"])
     predicted = encoder.predict(features)
     goal = some_statistics(1, 9)
-    aim = decoder.aim({level: statistics(features[level]) for level in LEVELS}, goal)
+    aim = decoder.target({level: statistics(features[level]) for level in LEVELS}, goal)
     aimed = sum(((x - y) ** 2).sum() for level in LEVELS for x, y in zip(aim[level], goal[level], strict=True))
     (decoder(features).square().sum() + sum(x.square().sum() for x in predicted.values()) + aimed).backward()
     for each in (image, *encoder.parameters(), *decoder.parameters()):
@@ -228,13 +228,13 @@ def test_bfloat16_gives_the_same_picture(shipped_pair):
     state, found = load_file(weights.PRETRAINED / "compact.safetensors"), []
     content, style = (images.to_tensor(images.load(path, 320).rgb) for path in shipped_pair)
     for dtype in (torch.float32, torch.bfloat16):
-        encoder, decoder = weights.get("compact").build()
-        nn.ModuleDict({"encoder": encoder, "decoder": decoder}).load_state_dict(state)
-        networks = Networks("compact", encoder, decoder, dtype=dtype)
+        parts = {role: part for role, part in weights.get("compact").build().items() if role != "inverse"}
+        nn.ModuleDict(parts).load_state_dict(state)
+        networks = Networks("compact", parts, dtype=dtype)
         encoded = networks.encode(content)
         assert {x.dtype for x in encoded.features.values()} == {dtype}
         assert {x.dtype for each in encoded.statistics.values() for x in each} == {torch.float32}
-        (step,) = adain.run(content, [Style(style)], adain.Params(), networks)
+        (step,) = adain.run(content, [Style(style)], TransferParams(), networks)
         assert step.image.dtype == torch.float32
         found.append(step.image)
     error = float((found[0] - found[1]).square().mean())

@@ -113,7 +113,7 @@ def test_styles_are_mixed_by_their_weights_and_strength(method):
     networks.decode = lambda features, size: (given.update(features), decode(features, size))[1]
 
     def features(styles, alpha=1.0):
-        list(method.run(content, styles, method.Params(alpha=alpha), networks))
+        list(method.run(content, styles, method.METHOD.params(alpha=alpha), networks))
         return dict(given)
 
     singles = [features([Style(each)]) for each in (one, other)]
@@ -131,4 +131,4 @@ def test_regions_are_for_methods_that_know_them(photo, painting, tiny):
     with pytest.raises(ValueError) as error:
         stylize(photo, painting, networks=tiny, method="wct", mask=photo.convert("L"))
     assert str(error.value) == sentence
-    assert adain.METHOD.spatial and not identity.METHOD.styled
+    assert adain.METHOD.spatial and not identity.METHOD.needs_style

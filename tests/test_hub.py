@@ -1,6 +1,5 @@
 """Weights from a Hub that fails in every way: nothing wrong is loaded, and the message says what to do."""
 
-import dataclasses
 import logging
 import os
 import pickle
@@ -13,7 +12,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from hub import DECODER, ENCODER, FIRST, IMAGENET, SECOND, THIRD, rows
+from hub import DECODER, ENCODER, FIRST, IMAGENET, SECOND, THIRD, changed, rows
 from huggingface_hub import constants
 from loading import again, kept, same
 from safetensors.torch import load_file, save_file
@@ -160,7 +159,7 @@ def test_a_wrong_file_in_the_hub_librarys_cache_is_not_used(hub, states):
 
 
 def cached(role: str) -> Path:
-    key = getattr(weights.MODELS["vgg19"], role).key
+    key = weights.MODELS["vgg19"].file(role).key
     (path,) = client.assets().glob(f"{key}-*.safetensors")
     return path
 
@@ -199,7 +198,7 @@ def test_a_hash_is_remembered_until_the_file_changes(states, monkeypatch):
 
 
 def test_a_part_from_elsewhere_is_not_built_upon(hub, states):
-    key = weights.MODELS["vgg19"].encoder
+    key = weights.MODELS["vgg19"].file("encoder")
     part = store.part(f"{key.key}.{key.sha256[:8]}")
     part.write_bytes(b"something else")
     assert same(weights.load("vgg19"), states)
@@ -212,14 +211,14 @@ def test_a_part_from_elsewhere_is_not_built_upon(hub, states):
 
 def test_a_part_is_left_where_the_whole_file_is_sent_all_the_same(hub, states):
     hub.faults[FIRST] = "whole"
-    file = weights.MODELS["vgg19"].encoder
+    file = weights.MODELS["vgg19"].file("encoder")
     store.part(f"{file.key}.{file.sha256[:8]}").write_bytes((hub.folder / ENCODER).read_bytes()[:1000])
     assert same(weights.load("vgg19"), states)
     assert len(hub.got(name=ENCODER)) == 1
 
 
 def test_a_part_that_is_too_long_begins_anew(hub, states):
-    file = weights.MODELS["vgg19"].encoder
+    file = weights.MODELS["vgg19"].file("encoder")
     store.part(f"{file.key}.{file.sha256[:8]}").write_bytes(bytes(10**6))
     assert same(weights.load("vgg19"), states)
     assert len(hub.got(name=ENCODER)) == 1
@@ -317,8 +316,7 @@ class TestOnlyTheTensorsThatAreNeeded:
 
     @staticmethod
     def pin(monkeypatch, tensors: str) -> None:
-        row = weights.MODELS["vgg19-imagenet"]
-        row = dataclasses.replace(row, encoder=dataclasses.replace(row.encoder, tensors=tensors))
+        row = changed(weights.MODELS["vgg19-imagenet"], "encoder", tensors=tensors)
         monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", row)
 
 

@@ -31,7 +31,7 @@ class TestTheDisk:
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
     def test_it_fills_up_meanwhile(self, hub):
-        file = weights.MODELS["vgg19"].encoder
+        file = weights.MODELS["vgg19"].file("encoder")
         store.part(f"{file.key}.{file.sha256[:8]}").symlink_to("/dev/full")
         with pytest.raises(WeightsError, match=r"vgg19 can't be put into the cache: the disk is full\. Free some"):
             weights.load("vgg19")

@@ -11,6 +11,7 @@ from torch import nn
 
 import adain_core.images.vision  # noqa: F401  (makes torchvision importable beside any torch)
 from adain_core import weights
+from adain_core.networks import cost
 from adain_core.networks.model import Networks
 from adain_core.networks.vgg import WIDTHS as FULL
 from adain_core.networks.vgg import Decoder, Encoder, convolutions
@@ -137,8 +138,8 @@ def test_nothing_is_computed_beyond_the_deepest_layer(tiny):
 
 
 def test_the_largest_picture_depends_on_the_width():
-    assert make_networks().max_pixels == 2**28 // 4
-    assert weights.load("compact").max_pixels == 2**28 // 16  # 4096x4096
+    assert cost.max_pixels(make_networks()) == 2**28 // 4
+    assert cost.max_pixels(weights.load("compact")) == 2**28 // 16  # 4096x4096
 
 
 def test_gradients_reach_the_image(tiny):
@@ -177,7 +178,7 @@ def test_statistics_are_kept_apart_from_features(tiny, monkeypatch):
 
 def test_statistics_of_an_encoding_wait_until_they_are_asked_for(tiny, monkeypatch):
     calls, image = [], torch.rand(1, 3, 40, 32)
-    monkeypatch.setattr("adain_core.networks.model.statistics", lambda x: (calls.append(x.shape), statistics(x))[1])
+    monkeypatch.setattr("adain_core.networks.cache.statistics", lambda x: (calls.append(x.shape), statistics(x))[1])
     encoded = tiny.encode(image)
     assert not calls
     found = encoded.statistics
@@ -189,7 +190,7 @@ def test_statistics_of_an_encoding_wait_until_they_are_asked_for(tiny, monkeypat
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch):
     images = [torch.full((1, 3, 16, 16), value) for value in (0.1, 0.2, 0.3)]
     size = sum(4 * side * side * channels for side, channels in ((8, 6), (4, 8), (2, 10)))  # bytes
-    monkeypatch.setattr("adain_core.networks.model.MEMORY", 2 * size)
+    monkeypatch.setattr("adain_core.networks.cache.CAPACITY", 2 * size)
     tiny = make_networks()
     for image in images:
         tiny.encode(image)
@@ -224,23 +225,23 @@ def test_two_threads_get_their_own_pictures(tiny):
 
 def test_the_rate_is_tried_once_and_then_follows_the_runs(tiny, one_level, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("adain_core.networks.model.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("adain_core.networks.cost.time.perf_counter", lambda: now[0])
 
     def takes(module, seconds):
         module.register_forward_hook(lambda *_: now.__setitem__(0, now[0] + seconds))
 
     takes(tiny.encoder, 3.0)
     takes(tiny.decoder, 1.0)
-    assert tiny.rate == tiny.rate == 4 / 256**2
+    assert tiny.pace.rate == tiny.pace.rate == 4 / 256**2
     calls = now[0]
-    _ = tiny.rate
+    _ = tiny.pace.rate
     assert now[0] == calls  # nothing is tried again
     features = tiny.features(torch.rand(1, 3, 256, 512))  # twice as fast as before
-    assert tiny.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + 1 / 256**2)
+    assert tiny.pace.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + 1 / 256**2)
     tiny.decode(features, (256, 512))
-    assert tiny.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + (1 + 0.5) / 2 / 256**2)
+    assert tiny.pace.rate == pytest.approx((3 + 1.5) / 2 / 256**2 + (1 + 0.5) / 2 / 256**2)
     tiny.features(torch.rand(1, 3, 64, 64))  # too small to tell
-    assert tiny.rate == pytest.approx(3 / 256**2)
-    one_level.decoder = None
+    assert tiny.pace.rate == pytest.approx(3 / 256**2)
+    del one_level.parts["decoder"]
     takes(one_level.encoder, 5.0)
-    assert one_level.rate == 5 / 256**2
+    assert one_level.pace.rate == 5 / 256**2

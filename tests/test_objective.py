@@ -12,17 +12,17 @@ from adain_core.losses import find
 from adain_core.methods import gatys, mrf
 from adain_core.networks.model import Networks
 from adain_core.networks.vgg import Encoder
-from adain_core.optimization.loop import Params
 from adain_core.optimization.objective import objective, shares
+from adain_core.optimization.params import OptimizationParams
 
 
-def minimized(params, losses, networks, places=1):
-    params = params.model_copy(update={"places": places})
+def minimized(params, losses, networks, shifts=1):
+    params = params.model_copy(update={"shifts": shifts})
     return objective(CONTENT, [Style(STYLE)], losses, params, networks, torch.Generator())
 
 
 def test_the_total_is_the_weighted_sum():
-    params = Params(content_weight=0.3, style_weight=2.0, tv_weight=0.7)
+    params = OptimizationParams(content_weight=0.3, style_weight=2.0, tv_weight=0.7)
     losses = {find()["gram"]: 0.25, find()["mean_std"]: 0.75}
     networks = make_networks()
     total = minimized(params, losses, networks)
@@ -45,7 +45,7 @@ def test_the_total_is_the_weighted_sum():
 def test_absolute_units_are_the_papers():
     """At one layer: E = |G - A|^2 / (4 N^2) and 1/2 |F - P|^2, against matrices written out."""
     networks, there = make_networks(), CONTENT + 0.05
-    params = Params(units="absolute", reduction="sum", layers="relu2_1")
+    params = OptimizationParams(units="absolute", reduction="sum", layers="relu2_1")
     with torch.no_grad():
         _, terms = minimized(params, GRAM, networks)(there)
         x, s = (networks.perceptual(each, ["relu2_1"])["relu2_1"][0].flatten(1) for each in (there, STYLE))
@@ -62,7 +62,9 @@ def test_absolute_units_are_the_papers():
 def test_a_negative_weight_makes_no_negative_unit(loss):
     """The second style is much farther away than the first, so that the weighted sum of the losses is negative."""
     styles = [Style((CONTENT + 0.01).clamp(0, 1), 1.5), Style(STYLE, -0.5)]
-    total = objective(CONTENT, styles, {find()[loss]: 1.0}, Params(places=1), make_networks(), torch.Generator())
+    total = objective(
+        CONTENT, styles, {find()[loss]: 1.0}, OptimizationParams(shifts=1), make_networks(), torch.Generator()
+    )
     with torch.no_grad():
         assert -1.01 <= float(total(CONTENT)[1]["style"]) <= 1.01
 
@@ -71,7 +73,7 @@ def test_a_negative_weight_makes_no_negative_unit(loss):
 def test_a_photograph_that_has_the_style_already_does_not_blow_the_loss_up(loss):
     """Its own loss is 0, which is no unit: a hundredth of what an empty picture has is one."""
     total = objective(
-        CONTENT, [Style(CONTENT)], {find()[loss]: 1.0}, Params(places=1), make_networks(), torch.Generator()
+        CONTENT, [Style(CONTENT)], {find()[loss]: 1.0}, OptimizationParams(shifts=1), make_networks(), torch.Generator()
     )
     with torch.no_grad():
         assert float(total(CONTENT)[1]["style"]) < 1e-3
@@ -80,7 +82,7 @@ def test_a_photograph_that_has_the_style_already_does_not_blow_the_loss_up(loss)
 
 def test_a_flat_photograph_has_a_unit_of_content_too():
     photo = torch.full((1, 3, 40, 40), 0.5)
-    total = objective(photo, [Style(STYLE)], GRAM, Params(places=1), make_networks(), torch.Generator())
+    total = objective(photo, [Style(STYLE)], GRAM, OptimizationParams(shifts=1), make_networks(), torch.Generator())
     with torch.no_grad():
         assert 0 < float(total(photo + 0.2 * torch.rand(photo.shape))[1]["content"]) < 100
 
@@ -89,20 +91,20 @@ def test_layers_have_shares():
     networks, there = make_networks(), CONTENT + 0.05
     with torch.no_grad():
         one, other, both = (
-            minimized(Params(layers=layers), GRAM, networks)(there)[1]["style"]
+            minimized(OptimizationParams(layers=layers), GRAM, networks)(there)[1]["style"]
             for layers in ("relu1_1", "relu3_1", "relu1_1=1, relu3_1=3")
         )
     torch.testing.assert_close(both, (one + 3 * other) / 4)
 
 
 def test_a_loss_may_hold_on_more_firmly():
-    params, networks = Params(), make_networks()
+    params, networks = OptimizationParams(), make_networks()
     with torch.no_grad():
         for name, hold, smooth in (("mrf", 16, 1), ("gram", 1, 1), ("adversarial", 20, 3.3)):
             total, terms = minimized(params, {find()[name]: 1.0}, networks)(CONTENT + 0.05)
             expected = terms["style"] + hold * 0.03 * terms["content"] + smooth * 0.4 * terms["smoothness"]
             torch.testing.assert_close(total, expected)
-        total, terms = minimized(Params(units="absolute"), {find()["mrf"]: 1.0}, networks)(CONTENT + 0.05)
+        total, terms = minimized(OptimizationParams(units="absolute"), {find()["mrf"]: 1.0}, networks)(CONTENT + 0.05)
         expected = terms["style"] + 0.03 * terms["content"] + 0.4 * terms["smoothness"]  # as the papers write them
         torch.testing.assert_close(total, expected)
         mixed = {find()["mrf"]: 1.0, find()["gram"]: 3.0}
@@ -139,11 +141,11 @@ def test_average_pooling_is_another_network_and_where_there_is_none_it_is_said()
 
 def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
     torch.manual_seed(0)
-    networks = Networks("deep", Encoder((*WIDTHS, 10), "relu5_1"), None)
-    params = Params(**{**gatys.PAPER, "steps": 1})
-    (step,) = gatys.run(CONTENT, [Style(STYLE)], params, networks)
+    networks = Networks("deep", {"encoder": Encoder((*WIDTHS, 10), "relu5_1")})
+    params = OptimizationParams(**{**gatys.PAPER, "steps": 1})
+    (step,) = gatys.METHOD.run(CONTENT, [Style(STYLE)], params, networks)
     assert step.used == "Holds on to relu4_2; compares styles at relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."
-    (less,) = gatys.run(CONTENT, [Style(STYLE)], params, make_networks())
+    (less,) = gatys.METHOD.run(CONTENT, [Style(STYLE)], params, make_networks())
     assert "Holds on to relu4_1" in less.used and "tiny has no relu5_1" in less.used
 
 
@@ -159,14 +161,14 @@ def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
     content, style = (images.to_tensor(picture(*size, 1)) for size in (photo, painting))
     size = "2x2" if photo == (16, 16) else "5x2"
     with pytest.raises(ValueError, match=f"^A picture's features have {size} pixels here, fewer than a patch of 3x3; "):
-        next(mrf.run(content, [Style(style)], mrf.Params(), make_networks()))
+        next(mrf.METHOD.run(content, [Style(style)], mrf.MRFParams(), make_networks()))
 
 
 def test_the_picture_is_seen_at_each_place_of_the_grid_in_turns(monkeypatch):
     networks = make_networks()
     seen = spy(monkeypatch, networks)
     image = CONTENT.flip(3)
-    total = minimized(Params(), GRAM, networks, places=8)
+    total = minimized(OptimizationParams(), GRAM, networks, shifts=8)
     del seen[:]  # photograph and painting
     with torch.no_grad():
         first = [total(image)[1] for _ in range(8)]
@@ -185,7 +187,7 @@ def test_the_picture_is_seen_at_each_place_of_the_grid_in_turns(monkeypatch):
 
 def test_what_it_holds_on_to_is_moved_along():
     networks = make_networks()
-    total = minimized(Params(), GRAM, networks, places=8)
+    total = minimized(OptimizationParams(), GRAM, networks, shifts=8)
     with torch.no_grad():
         assert [float(total(CONTENT)[1]["content"]) for _ in range(8)] == [0] * 8
 

@@ -15,6 +15,7 @@ from conftest import picture
 from PIL import Image
 
 from adain_core import methods
+from adain_core.contracts import Limits
 from adain_core.evaluation import report
 from adain_core.evaluation.comparison import Output, Point
 from ui.components import curves, outputs, scores
@@ -93,9 +94,12 @@ def test_the_bar_and_what_is_left_of_an_optimization():
 
 
 def test_more_time_than_the_server_gives_is_refused():
-    values = {"seconds": 60, "model": "compact", "size": 128}
+    names = ["adain", "gatys", "mrf", "adversarial", "optimize", "style_swap"]
+    values = {"methods": names, "mode": "each", "seconds": 60, "model": "compact", "size": 128, "options": {}}
+    assert len(compare._runs(values, Limits())) == 6  # style swap has a network
+    values["options"] = {"style_swap": {"by": "optimization"}}
     with pytest.raises(ValueError, match="5 optimizations of up to 60 s each are more than the 240 s"):
-        compare._runs(values, ["adain", *["gatys"] * 5], {})
+        compare._runs(values, Limits())
 
 
 def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monkeypatch):
@@ -111,7 +115,7 @@ def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monke
     for name in values["methods"]:
         values |= {f"{name}.{each}": info.default for each, info in drawn(methods.get(name)).items()}
     shown = {}
-    for view in compare.show_all(pickle.loads(pickle.dumps(values))):
+    for view in compare.show_all(*pickle.loads(pickle.dumps((values, Limits())))):
         shown |= pickle.loads(pickle.dumps(view))
         if " steps" in view.get("gatys.caption", ""):
             skip.add("gatys")

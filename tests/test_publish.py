@@ -48,7 +48,7 @@ def test_the_shipped_model(tmp_path, monkeypatch, capsys):
     assert re.fullmatch(r"3 files, 3\.1 MB, for me/mine; nothing was uploaded\.\n", out)
     data = (tmp_path / "out/model.safetensors").read_bytes()
     config = json.loads((tmp_path / "out/config.json").read_text())
-    assert hashlib.sha256(data).hexdigest() == config["sha256"] == weights.MODELS["compact"].encoder.sha256
+    assert hashlib.sha256(data).hexdigest() == config["sha256"] == weights.MODELS["compact"].file("encoder").sha256
     assert (config["parameters"], config["widths"]) == (1_524_891, [16, 32, 64, 128])
     assert config["tensors"]["encoder.conv1_1.weight"] == [16, 3, 3, 3]
     card = ModelCardData(**metadata_load(tmp_path / "out/README.md"))

@@ -7,8 +7,9 @@ from conftest import make_networks, picture, pixels
 from PIL import Image
 
 from adain_core import PictureError, normalization, run, stylize
-from adain_core.contracts import Region, Space, Style
+from adain_core.contracts import Region, Spatial, Style
 from adain_core.controls import proposals, regions
+from adain_core.feature_space.transfer import TransferParams
 from adain_core.methods import adain
 from adain_core.normalization import EPS, Statistics, merge, restyle, statistics, weighted_statistics
 
@@ -213,7 +214,7 @@ def test_masks_of_bytes_are_masks_of_levels(tiny):
     found = []
     for masks in (bytes_, bytes_ / 255):
         painted = [Region(masks[0], styles[0]), Region(masks[1], styles[1])]
-        (step,) = adain.run(content, styles[2], adain.Params(), tiny, Space(painted, masks[2]))
+        (step,) = adain.run(content, styles[2], TransferParams(), tiny, Spatial(painted, masks[2]))
         found.append(step.image)
     torch.testing.assert_close(*found)
 

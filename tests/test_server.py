@@ -27,80 +27,14 @@ from starlette.middleware import Middleware
 from typer.testing import CliRunner
 
 import app
-from adain_core import contracts, methods, weights
-from adain_core.runs import pipeline
+from adain_core import weights
+from adain_core.contracts import Limits
 from adain_core.weights import publish
 from ui import endpoints, server
-from ui.components import widgets
 from ui.serving import delivery, guard
 
 
-@pytest.fixture
-def limits(monkeypatch):
-    monkeypatch.setattr(contracts, "LIMITS", {})
-    monkeypatch.setattr(pipeline, "LIMITS", contracts.LIMITS)
-    monkeypatch.setitem(widgets.SERVER, "seconds", 120.0)
-    server.limit(size=100, steps=20, seconds=5)
-
-
-class TestLimits:
-    @pytest.mark.usefixtures("limits")
-    def test_sizes_beyond_them_are_not_offered(self):
-        assert widgets.sizes((64, 100, 128), 128, "px") == {"choices": [("64 px", 64), ("100 px", 100)], "value": 100}
-        assert widgets.sizes((128, 256), 128, "px") == {"choices": [("100 px", 100)], "value": 100}
-        contracts.LIMITS.clear()
-        assert widgets.sizes((64, 128), 128, "px")["value"] == 128
-
-    @pytest.mark.usefixtures("limits")
-    def test_what_exceeds_them_is_refused(self, tiny, photo, painting):
-        with pytest.raises(ValueError, match="size is 128, but this server takes at most 100"):
-            next(pipeline.run(photo, [painting], networks=tiny, size=128))
-        with pytest.raises(ValueError, match="steps is 21, but this server takes at most 20"):
-            next(pipeline.run(photo, [painting], networks=tiny, method="gatys", steps=21))
-        large = picture(120, 60, 1)
-        for call in (lambda: next(pipeline.run(large, [painting], networks=tiny)),
-                     lambda: pipeline.forecast(large, networks=tiny)):  # fmt: skip
-            with pytest.raises(ValueError, match="has 120x60 pixels; this server takes a size of at most 100"):
-                call()
-        assert next(pipeline.run(large, [painting], networks=tiny, size=100)).image.size == (100, 50)
-
-    @pytest.mark.usefixtures("limits")
-    def test_defaults_and_seconds_are_cut(self):
-        params = contracts.parse(methods.get("gatys").params, {"seconds": 100.0})
-        assert (params.steps, params.seconds) == (20, 5)
-        assert widgets.served(methods.get("gatys")) == {"seconds": 5}
-
-    def test_without_limits_nothing_is_cut(self):
-        assert contracts.LIMITS == {}
-        assert contracts.parse(methods.get("gatys").params, {"steps": 2000}).steps == 2000
-
-
 class TestZeroGpu:
-    def test_without_spaces_a_handler_stays_as_it_is(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "spaces", None)
-        assert server.on_gpu(print) is print
-
-    def test_with_spaces_it_asks_for_the_seconds_that_it_needs(self, monkeypatch):
-        asked = {}
-
-        def lend(handler, duration):
-            asked[handler] = duration
-            return handler
-
-        monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=lend))
-        assert server.on_gpu(print) is print
-        seconds = asked[print]
-        assert seconds({"size": 512, "method": "adain", "gatys.steps": 1000}) == 10
-        assert seconds({"size": 512, "method": "gatys", "gatys.steps": 100, "optimize.steps": 900}) == 15
-        assert seconds({"size": 1024, "method": "gatys", "gatys.steps": 100}) == 30
-        pair = {"methods": ["adain", "gatys", "optimize"], "size": 256, "gatys.steps": 9, "mrf.steps": 2000}
-        assert seconds({**pair, "seconds": 15.5, "mode": "equal-time"}) == 10 + 2 * 15.5
-        assert seconds({"methods": [], "seconds": 60}) == seconds({"methods": None, "seconds": 60}) == 10
-        assert seconds({"size": 512, "method": "gatys", "options": {"steps": 300}}) == 25
-        assert seconds({"size": 512, "method": "gatys", "options": None}) == 10 + 0.05 * 120
-        assert seconds("photo.png", "painting.png", size=512) == 10
-        assert seconds({"size": 4096, "method": "gatys", "gatys.steps": 2000}) == 120  # what ends it anyway
-
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="ZeroGPU is Linux")
     def test_a_fork_after_loading_can_compute(self):
         """OpenMP's threads don't survive a fork, and what needs them would wait forever."""
@@ -126,18 +60,19 @@ class TestZeroGpu:
         lent = []
         monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=lambda call, **_: lent.append(call)))
 
-        def refuse(_alpha: float) -> None:
+        def refuse(_alpha: float, limits: Limits) -> None:
+            assert limits == Limits(size=64)
             yield
             raise ValueError("alpha is 2, but it must be from 0 to 1.")
 
         async def build():
             with server.gr.Blocks():
-                endpoints.expose(refuse, "refuse", {"_alpha": server.gr.Number()}, [], lambda _: 0.0)
+                endpoints.expose(refuse, "refuse", {"_alpha": server.gr.Number()}, [], lambda *_: [], Limits(size=64))
 
         with ThreadPoolExecutor() as aside:  # as below
             aside.submit(lambda: asyncio.run(build())).result()
         with pytest.raises(server.gr.Error) as error:
-            [*lent[0]({"_alpha": 2})]
+            [*lent[0]({"_alpha": 2}, Limits(size=64))]
         assert pickle.loads(pickle.dumps(error.value)).message == "alpha is 2, but it must be from 0 to 1."
 
 
@@ -172,7 +107,7 @@ class TestOptions:
         done = CliRunner().invoke(typer_app(), given, terminal_width=200)
         assert done.exit_code == 2 and words in re.sub(r"[\s│]+", " ", done.output)
 
-    def test_they_reach_the_server(self, monkeypatch, limits):
+    def test_they_reach_the_server(self, monkeypatch):
         launched, built = {}, []
         page = types.SimpleNamespace(blocks={}, launch=lambda **given: launched.update(given))
         monkeypatch.setattr(app.delivery, "layer", lambda _: Middleware(delivery.Deliver))
@@ -199,14 +134,13 @@ class TestOptions:
         monkeypatch.setenv("ADAIN_SHARE", "1")
         monkeypatch.setenv("GRADIO_SSR_MODE", "true")  # as Spaces do
         done = CliRunner().invoke(typer_app(), given, catch_exceptions=False)
-        assert done.exit_code == 0 and limits is None
-        assert built == [(5, ["vgg19", "vgg19-imagenet"])]
+        assert done.exit_code == 0
+        assert built == [(5, ["vgg19", "vgg19-imagenet"], Limits(1024, 2000, 120.0))]
         assert (launched["server_name"], launched["server_port"]) == ("0.0.0.0", 7000)
         assert launched["auth"] == [("a", "b:c"), ("d", "e")]
         passed = {each.cls: each.kwargs for each in launched["app_kwargs"]["middleware"]}
         assert passed[guard.Proxies] == {"count": 2} and passed[guard.Bounds] == {"runs": 7}
         assert passed[guard.Hosts] == {"names": ["0.0.0.0", "a.org"]}
-        assert contracts.LIMITS["size"] == 1024
         assert launched["share"] is True and launched["ssr_mode"] is False
         safe = {"show_error": False, "run_history": False, "enable_monitoring": False, "max_file_size": "64mb"}
         assert safe.items() <= launched.items()

@@ -1,15 +1,17 @@
 import dataclasses
+import functools
 import hashlib
 import pickle
 
 import pytest
 import torch
 from conftest import WIDTHS, settle
-from hub import numbered, torchvisions
+from hub import changed, numbered, torchvisions
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from adain_core import weights
+from adain_core.networks.model import ROLES
 from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights import WeightsError
 
@@ -33,12 +35,13 @@ def state():
 @pytest.fixture
 def folder(tmp_path, state, monkeypatch):
     """A folder of small weights in the paper's file layout, and a row of the table that knows them."""
-    files = {}
-    for role, name in (("encoder", "vgg_normalised.pth"), ("decoder", "decoder.pth")):
-        torch.save(numbered(state[role]), tmp_path / name)
-        digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
-        files[role] = dataclasses.replace(getattr(weights.MODELS["vgg19"], role), sha256=digest)
-    row = dataclasses.replace(weights.MODELS["vgg19"], build=lambda: (Encoder(WIDTHS), Decoder(WIDTHS)), **files)
+    parts = []
+    for part in weights.MODELS["vgg19"].parts:
+        torch.save(numbered(state[part.role]), tmp_path / part.file.name)
+        digest = hashlib.sha256((tmp_path / part.file.name).read_bytes()).hexdigest()
+        file = dataclasses.replace(part.file, sha256=digest)
+        parts.append(dataclasses.replace(part, file=file, build=functools.partial(part.build, WIDTHS)))
+    row = dataclasses.replace(weights.MODELS["vgg19"], parts=tuple(parts))
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
     return tmp_path
 
@@ -144,7 +147,7 @@ def test_a_wrong_hash_is_refused_before_it_is_read(folder, monkeypatch):
         weights.load("vgg19", folder=folder)
     digest = hashlib.sha256((folder / "decoder.pth").read_bytes()).hexdigest()
     row = weights.MODELS["vgg19"]
-    row = dataclasses.replace(row, decoder=dataclasses.replace(row.decoder, sha256=digest))
+    row = changed(row, "decoder", sha256=digest)
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
     with pytest.raises(WeightsError, match="decoder.pth can't be read as weights"):  # no code of a pickle runs
         weights.load("vgg19", folder=folder)
@@ -155,7 +158,7 @@ def test_misshapen_and_ambiguous_files_are_named(folder, state):
     torch.save(numbered(other), folder / "vgg_normalised.pth")
     digest = hashlib.sha256((folder / "vgg_normalised.pth").read_bytes()).hexdigest()
     row = weights.MODELS["vgg19"]
-    weights.MODELS["vgg19"] = dataclasses.replace(row, encoder=dataclasses.replace(row.encoder, sha256=digest))
+    weights.MODELS["vgg19"] = changed(row, "encoder", sha256=digest)
     with pytest.raises(WeightsError, match="doesn't hold the encoder that it should: conv4_1.weight is missing or mis"):
         weights.load("vgg19", folder=folder)
     (folder / "vgg_normalised.pth").unlink()
@@ -190,8 +193,9 @@ def test_torchvisions_layout_serves_its_own_model_only(tmp_path, folder, monkeyp
     deep = (*WIDTHS, 12)
     torch.manual_seed(5)
     encoder = Encoder(deep, "relu5_1").state_dict()
+    (part,) = weights.MODELS["vgg19-imagenet"].parts
     row = dataclasses.replace(
-        weights.MODELS["vgg19-imagenet"], build=lambda: (Encoder(deep, "relu5_1"), None), imagenet=True
+        weights.MODELS["vgg19-imagenet"], parts=(dataclasses.replace(part, build=lambda: Encoder(deep, "relu5_1")),)
     )
     monkeypatch.setitem(weights.MODELS, "vgg19-imagenet", row)
     save_file(torchvisions(encoder), tmp_path / "model.safetensors")
@@ -215,10 +219,11 @@ def test_auto_takes_the_fastest_device(monkeypatch):
 def test_rows_are_complete(name):
     row = weights.get(name)
     assert row.name == name and row.license and row.title and row.summary and row.origin
-    encoder, decoder = row.build()
+    modules = row.build()
+    encoder = modules["encoder"]
     assert encoder.widths[: len(row.widths)] == row.widths
     assert set(row.layers) <= {name.replace("conv", "relu") for name, _ in encoder.named_children()}
-    assert (decoder is None) == (row.decoder is None)
+    assert modules.keys() == {part.role for part in row.parts} <= ROLES.keys()
     for file in row.files:
         assert file.cut or len(file.sha256) == 64
         assert file.sources or (weights.PRETRAINED / file.name).is_file()

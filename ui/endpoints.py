@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from adain_core.contracts import Method
+from adain_core.contracts import Limits, Method
 from adain_core.runs.pipeline import Settings
-from ui.components.widgets import draw_field, drawn
-from ui.server import on_gpu
+from ui.components.widgets import draw_field, drawn, seconds
+from ui.server import Runs, on_gpu
 from ui.serving import lanes
 from ui.serving.uploads import SafeImage
 
@@ -25,30 +25,39 @@ def expose(
     name: str,
     fields: Mapping[str, gr.components.Component],
     outputs: Sequence[gr.components.Component],
-    seconds: Callable[[Mapping[str, Any]], float],
+    runs: Runs,
+    limits: Limits,
+    least: float = 0.0,
 ) -> None:
     """Give a generator function an endpoint, inside a gr.Blocks: it waits in a lane, refusals are sentences.
 
     The run ends when it is cancelled, when the program hangs up, and when it never listens.
 
     Args:
-        function: its parameters, defaults and docstring are what a program reads; the last value is the answer, and
-            between those before it the run can be stopped.
+        function: its parameters but for `limits`, their defaults and its docstring are what a program reads; the last
+            value is the answer, and between those before it the run can be stopped.
         name: of the endpoint.
         fields: by parameter the component that checks and describes its values.
         outputs: one for each value of the answer.
-        seconds: that a run will take, by the values.
+        runs: of the values and the limits to the options of every run of the core.
+        limits: of the server.
+        least: seconds that it is expected to take, whatever these are.
     """
-    names = [*inspect.signature(function).parameters]
+    signature = inspect.signature(function)
+    signature = signature.replace(parameters=[each for each in signature.parameters.values() if each.name != "limits"])
+    names = [*signature.parameters]
 
-    @on_gpu
-    def call(values: Mapping[str, Any]) -> Iterator[Any]:
+    def expected(values: Mapping[str, Any]) -> float:
+        return max(least, seconds(values.get("content"), runs(values, limits), limits))
+
+    @on_gpu(runs)
+    def call(values: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
         try:
-            yield from function(**values)
+            yield from function(**values, limits=limits)
         except ValueError as error:  # here already: of other errors on a lent GPU nothing but their class comes back
             raise gr.Error(str(error), print_exception=False) from None
 
-    run = lanes.in_turn(call, seconds)
+    run = lanes.in_turn(lambda values: call(values, limits), expected)
 
     @functools.wraps(function)
     async def answer(*given: Any) -> Any:
@@ -63,7 +72,7 @@ def expose(
             raise gr.Error(lanes.NOBODY, print_exception=False)
         return result
 
-    answer.__name__ = name  # the tool's
+    answer.__name__, answer.__signature__ = name, signature  # the tool's
     gr.Button(visible=False).click(
         answer,
         [fields[each] for each in names],

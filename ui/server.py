@@ -1,4 +1,4 @@
-"""The page as a public server: its limits, weights fetched meanwhile, and ZeroGPU where it is."""
+"""The page as a public server: weights fetched meanwhile, and ZeroGPU where it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -22,15 +22,18 @@ from gradio.server_messages import ProcessCompletedMessage
 from gradio.utils import get_upload_folder
 from gradio_client.client import Job
 
-from adain_core import contracts, load, methods
-from adain_core.evaluation.comparison import improves
+from adain_core import load
+from adain_core.contracts import Limits
+from adain_core.runs import pipeline
 from adain_core.weights import MODELS, WeightsError, get, here, sources
-from ui.components.widgets import QUIET, SERVER, sentence
+from ui.components.widgets import QUIET, sentence
 from ui.serving import guard, lanes, storage, uploads
 
 TRIES = 10  # of 3 seconds
+LENT = 10.0  # seconds of a lent GPU beside those of the runs themselves
 OFFERED: list[str] = []  # names of the models that are fetched while the server runs
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Runs = Callable[[Mapping[str, Any], Limits], Iterable[Mapping[str, Any]]]
 
 
 @contextmanager
@@ -56,13 +59,10 @@ def starting(host: str, port: int | None) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = False) -> None:
-    """Make this process ready to serve: its limits, its log, its tools if it has any, and what a Space needs.
+def prepare(tools: bool, login: bool = False) -> None:
+    """Make this process ready to serve: its log, its tools if it has any, and what a Space needs.
 
     Args:
-        size: longer side of a picture, in pixels.
-        steps: of an optimization.
-        seconds: after which an optimization ends with what it has.
         tools: whether its endpoints are tools, too.
         login: whether visitors need a name and a password.
 
@@ -80,7 +80,6 @@ def prepare(size: int, steps: int, seconds: float, tools: bool, login: bool = Fa
     handler.setFormatter(Lines())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("adain_core").setLevel(logging.INFO)
-    limit(size, steps, seconds)
     if "SPACES_ZERO_GPU" in os.environ:  # a run is a fork there, which would wait for OpenMP's threads, left behind
         torch.set_num_threads(1)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"  # nobody reads a summary that takes up to 9 ms of every run
@@ -102,18 +101,6 @@ class Lines(logging.Formatter):
 def answers(url: str, once: Callable[[str], bool] = networking.url_ok) -> bool:
     """Say whether the server answers, which takes some tries on a busy machine; Gradio gives up after 3 seconds."""
     return any(once(url) for _ in range(TRIES))
-
-
-def limit(size: int, steps: int, seconds: float) -> None:
-    """Bound what one run may take, on every way into this process: the page, its API, its tools.
-
-    Args:
-        size: longer side of a picture, in pixels.
-        steps: of an optimization.
-        seconds: after which an optimization ends with what it has.
-    """
-    contracts.LIMITS.update(size=size, steps=steps, seconds=seconds)
-    SERVER["seconds"] = seconds
 
 
 def names(text: str) -> list[str]:
@@ -252,39 +239,25 @@ async def _ended_with_client(server: Any, job: Job) -> AsyncIterator[None]:
         raise
 
 
-def on_gpu(handler: Handler) -> Handler:
+def on_gpu(runs: Runs) -> Callable[[Handler], Handler]:
     """Run a handler on the GPU that a ZeroGPU Space lends it; elsewhere, where `spaces` is not installed, as it is.
 
     Args:
-        handler: a function or generator of values, one by one or in one mapping, as the tabs' are.
+        runs: of what the handler is given, values and limits, to the options of every run of the core.
     """
-    try:
-        import spaces
-    except ImportError:
-        return handler
-    return spaces.GPU(handler, duration=duration)
 
+    def duration(values: Mapping[str, Any], limits: Limits) -> int:
+        try:
+            each = [pipeline.lent_seconds(options, limits) for options in runs(values, limits)]
+        except ValueError:  # the handler says it
+            each = []
+        return math.ceil(LENT + sum(min(seconds, max(0.0, limits.seconds - LENT)) for seconds in each))
 
-def duration(*given: Any, **named: Any) -> int:
-    """Estimate the seconds of GPU that a handler's values take: ten, and 50 ms for each step and 512x512 pixels.
+    def lent(handler: Handler) -> Handler:
+        try:
+            import spaces
+        except ImportError:
+            return handler
+        return spaces.GPU(handler, duration=duration)
 
-    Of a comparison they are what its optimizations may take, since in equal time they take all of it.
-    """
-    values = given[0] if given and isinstance(given[0], Mapping) else named
-    if "methods" in values:
-        chosen = [each for name, each in methods.find().items() if name in (values["methods"] or ())]
-        return math.ceil(10 + float(values["seconds"]) * sum(map(improves, chosen)))
-    method = values.get("method", "")
-    steps = [value for name, value in _flat(values) if name in ("steps", f"{method}.steps")]
-    if not steps and method and "steps" in (known := methods.get(method).params.model_fields):
-        steps = [known["steps"].default]
-    area = (float(values.get("size") or 512) / 512) ** 2
-    return math.ceil(min(10 + 0.05 * area * sum(map(float, steps)), SERVER["seconds"]))
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value)
-        else:
-            yield str(name), value
+    return lent

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from adain_core import contracts
+from adain_core.contracts import Params
 
 Pixels = NDArray[np.float32]  # [K,3], or [H,W,3], RGB in [0,1]
 Matrix = NDArray[np.float64]
@@ -44,7 +44,7 @@ GREYS = np.rint(255 * np.where(_LIGHT <= 0.0031308, 12.92 * _LIGHT, 1.055 * _LIG
 Mode = Literal["off", "match", "match-cholesky", "histogram", "luminance", "palette"]
 
 
-class Params(contracts.Params):
+class ColorParams(Params):
     """Whose colors the picture has."""
 
     color: Mode = Field(
@@ -58,12 +58,12 @@ class Params(contracts.Params):
     )
 
 
-def prepare_content(params: Params, content: Image.Image) -> Image.Image:
+def prepare_content(params: ColorParams, content: Image.Image) -> Image.Image:
     """Return what the networks will see of the content."""
     return _blend(content, _grey(content), params.color_strength) if params.color == "luminance" else content
 
 
-def prepare_style(params: Params, style: Image.Image, content: Image.Image) -> Image.Image:
+def prepare_style(params: ColorParams, style: Image.Image, content: Image.Image) -> Image.Image:
     """Return what the networks will see of a style, beside a content with all its colors."""
     if params.color in ("off", "palette"):
         return style
@@ -77,7 +77,7 @@ def prepare_style(params: Params, style: Image.Image, content: Image.Image) -> I
     return _blend(style, _image(matched), params.color_strength)
 
 
-def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image.Image:
+def finish(params: ColorParams, content: Image.Image, stylized: Image.Image) -> Image.Image:
     """Put the content's colors back where they were taken off; both pictures are of the same size."""
     if params.color != "luminance" or not params.color_strength:
         return stylized
@@ -91,7 +91,7 @@ def finish(params: Params, content: Image.Image, stylized: Image.Image) -> Image
     return Image.fromarray(found)
 
 
-def finish_levels(params: Params, content: Image.Image, stylized: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def finish_levels(params: ColorParams, content: Image.Image, stylized: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Do as `finish` with a stylized picture of 16 bits a channel, [H,W,3]."""
     if params.color != "luminance" or not params.color_strength:
         return stylized
@@ -108,7 +108,7 @@ def finish_levels(params: Params, content: Image.Image, stylized: NDArray[np.uin
     return found
 
 
-def repaint(params: Params, content: Image.Image, style: Image.Image) -> Image.Image:
+def repaint(params: ColorParams, content: Image.Image, style: Image.Image) -> Image.Image:
     """Give the content the style's mean and covariance of colors, by the strength; no network sees them."""
     own = _sample(content)
     matrix, shift = _affine(own, _sample(style), "symmetric")

@@ -19,11 +19,11 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from adain_core import contracts
+from adain_core.contracts import Params
 from adain_core.normalization import NUMBERS, Statistics, statistics, weighted_statistics
 
 
-class Params(contracts.Params):
+class RegionParams(Params):
     """How regions meet."""
 
     feather: float = Field(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from adain_core import contracts
+from adain_core.contracts import Params
 
 LARGEST = 2048  # pixels of the longer side
 SMALLEST = 64
 
 
-class Params(contracts.Params):
+class ScaleParams(Params):
     """How large the network sees the painting."""
 
     style_size: int = Field(
@@ -32,6 +32,6 @@ class Params(contracts.Params):
     )
 
 
-def longest(params: Params) -> int:
+def longest(params: ScaleParams) -> int:
     """Return the longer side of what the network sees, in pixels."""
     return min(LARGEST, max(SMALLEST, round(params.style_size * params.style_scale)))

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from adain_core import contracts
+from adain_core.contracts import Params
 
 STEP = 8  # pixels of the picture for one of relu4_1
 KEEP = 768 * 2**20  # bytes of features that are kept from the first pass for the second
@@ -22,7 +22,7 @@ KEEP = 768 * 2**20  # bytes of features that are kept from the first pass for th
 Place = tuple[slice, slice]  # rows and columns
 
 
-class Params(contracts.Params):
+class TileParams(Params):
     """Whether to take a picture in tiles."""
 
     tile: Literal["auto", "on", "off"] = Field(

@@ -16,15 +16,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from cachetools import LRUCache
 from PIL import Image
 
 from adain_core import images, weights
 from adain_core import methods as known
-from adain_core.contracts import Method, bounds, count, parse
+from adain_core.contracts import UNLIMITED, Limited, Limits, bounds, count, marked, parse
 from adain_core.controls import scale
 from adain_core.evaluation.judge import Judge
 from adain_core.evaluation.meter import Meter
+from adain_core.networks.cache import Memory
 from adain_core.networks.model import Networks
 from adain_core.runs import inputs, memory, pipeline
 from adain_core.system.machine import shortage
@@ -77,6 +77,11 @@ class Output:
         """The method's, for people."""
         return known.get(self.method).title
 
+    @property
+    def optimized(self) -> bool:
+        """Whether it went down step by step, so that it could have taken more or less time."""
+        return len(self.curve) > 1 or bool(self.record.get("losses"))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -99,7 +104,7 @@ class Comparison:
         return reference.curve[-1].mean_std if reference and reference.curve else None
 
 
-class Limits(NamedTuple):
+class End(NamedTuple):
     """When a run ends: after seconds, at a loss, or once its name is in `skip`."""
 
     mode: Mode
@@ -126,6 +131,7 @@ def compare(
     judge_networks: Networks | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    limits: Limits = UNLIMITED,
 ) -> Generator[Comparison, None, None]:
     """Run methods on one pair and yield the whole comparison whenever something changed; the last one is the result.
 
@@ -149,6 +155,7 @@ def compare(
         judge_networks: for the judge, in place of `judge`.
         weights_dir: where to look for weights before the Hub.
         download: whether to fetch from the Hub weights that are not here.
+        limits: of the server.
 
     Raises:
         PictureError: a picture is refused.
@@ -156,20 +163,23 @@ def compare(
             memory runs out.
     """
     names = arrange([methods] if isinstance(methods, str) else methods, mode)
-    chosen = {name: prepare(name, (options or {}).get(name, {}), mode, model, device) for name in names}
     if unknown := [name for name in options or {} if name not in names]:
         raise ValueError(f"There are options for {unknown[0]}, which is not compared; there are {', '.join(names)}.")
+    given = {name: (options or {}).get(name, {}) for name in names}
+    chosen = {name: prepare(name, given[name], mode, model, device, limits) for name in names}
     if not isinstance(seconds, int | float) or not 0 < seconds <= 3600:
         raise ValueError(f"seconds is {seconds}, but it must be above 0 and at most 3600.")
-    settings = parse(pipeline.Settings, {"size": size})
+    seconds = min(seconds, limits.seconds)
+    settings = parse(pipeline.Settings, {"size": size}, limits)
     sources: Any = styles if isinstance(styles, Sequence) and not isinstance(styles, str | bytes) else [styles]
     if not sources:
         raise ValueError("Give at least one style.")
     pair = inputs.load("content", content, size).rgb
-    looks = [inputs.load("style", each, scale.longest(settings), place).rgb for place, each in enumerate(sources)]
+    paintings = [inputs.load("style", each, scale.longest(settings), index).rgb for index, each in enumerate(sources)]
     networks = networks or weights.load(model, device, weights_dir, download)
-    judging = Judge(judge_networks or weights.load(judge, device, weights_dir, download), pair, looks)
-    _ = networks.rate  # tries them once, which is slower than ever after
+    judging = Judge(judge_networks or weights.load(judge, device, weights_dir, download), pair, paintings)
+    _ = networks.pace.rate  # tries them once, which is slower than ever after
+    names.sort(key=lambda name: iterations(chosen[name], networks, limits) > 1)  # single passes first
     about: dict[str, Any] = {
         "mode": mode,
         "seconds": seconds,
@@ -177,19 +187,19 @@ def compare(
         "model": networks.name,
         "judge": judging.name,
     }
-    about |= {"style_sizes": [list(each.size) for each in looks], **machine(networks)}
-    now = Comparison(pair, tuple(looks), about, {name: Output(name) for name in names}, judge=judging)
+    about |= {"style_sizes": [list(each.size) for each in paintings], **machine(networks)}
+    now = Comparison(pair, tuple(paintings), about, {name: Output(name) for name in names}, judge=judging)
     yield now
     for name in names:
-        limits = Limits(mode, seconds, now.goal if name != REFERENCE else None, skip)
-        with closing(_run(name, now, chosen[name], networks, judging, limits)) as outputs:
+        end = End(mode, seconds, now.goal if name != REFERENCE else None, skip)
+        with closing(_run(name, now, chosen[name], networks, judging, end)) as outputs:
             for output in outputs:
                 now = replace(now, outputs={**now.outputs, name: output}, changed=name)
                 yield now
 
 
 def arrange(methods: Sequence[str], mode: Mode) -> list[str]:
-    """Return the names in the order in which they run, single passes first.
+    """Return the names to compare: those given, and the one whose loss is to be reached, if it is.
 
     Raises:
         ValueError: none is given, one is unknown or given twice, or there is no such mode.
@@ -198,34 +208,39 @@ def arrange(methods: Sequence[str], mode: Mode) -> list[str]:
         raise ValueError(f"There is no mode {mode}; there are {', '.join(get_args(Mode))}.")
     if not methods:
         raise ValueError("Choose at least one method.")
-    if twice := [name for place, name in enumerate(methods) if name in methods[:place]]:
+    if twice := [name for index, name in enumerate(methods) if name in methods[:index]]:
         raise ValueError(f"{twice[0]} is given twice; each method runs once.")
     if mode == "equal-loss" and REFERENCE not in methods:
         methods = [REFERENCE, *methods]
-    return sorted(methods, key=lambda name: improves(known.get(name)))
+    return list(methods)
 
 
-def improves(method: Method) -> bool:
-    """Tell whether a method improves its picture step by step, and can therefore take more or less time."""
-    return "steps" in method.params.model_fields
-
-
-def prepare(name: str, options: Mapping[str, Any], mode: Mode, model: str, device: str) -> dict[str, Any]:
+def prepare(
+    name: str, options: Mapping[str, Any], mode: Mode, model: str, device: str, limits: Limits = UNLIMITED
+) -> dict[str, Any]:
     """Return a run's options: time is bounded by `compare` itself, and steps by it alone where time or loss is equal.
 
-    From coarse to fine an optimization needs to know how many steps there are, so these stay as they are.
+    Steps that don't simply continue, as from coarse to fine, stay as many as they are.
 
     Raises:
         ValueError: a parameter is unknown or out of bounds.
     """
     given = {**options, "method": name, "model": model, "device": device}
-    _, params = pipeline.parse_options(given)
+    _, params = pipeline.parse_options(given, limits)
     method = known.get(name)
-    if improves(method):
-        given["seconds"] = bounds(method.params.model_fields["seconds"])[1]
-        if mode != "each" and getattr(params, "scales", 1) == 1:
-            given["steps"] = bounds(method.params.model_fields["steps"])[1]
+    fields = method.params.model_fields
+    for each in marked(params, Limited("seconds")):
+        given[each] = bounds(fields[each])[1]
+    if mode != "each" and method.extensible(params):
+        for each in marked(params, Limited("steps")):
+            given[each] = min(bounds(fields[each])[1] or math.inf, limits.steps)
     return given
+
+
+def iterations(options: Mapping[str, Any], networks: Networks, limits: Limits = UNLIMITED) -> int:
+    """Return how many steps a run with these options takes at most; 1 for a single pass."""
+    settings, params = pipeline.parse_options(options, limits)
+    return known.get(settings.method).iterations(params, networks)
 
 
 def machine(networks: Networks) -> dict[str, Any]:
@@ -241,16 +256,16 @@ def machine(networks: Networks) -> dict[str, Any]:
 
 
 def _run(
-    name: str, pair: Comparison, options: dict[str, Any], networks: Networks, judging: Judge, limits: Limits
+    name: str, pair: Comparison, options: dict[str, Any], networks: Networks, judging: Judge, end: End
 ) -> Generator[Output, None, None]:
     """Run one method and yield its output at every step; whatever goes wrong stays in its cell."""
     output = Output(name)
-    if name in limits.skip:
+    if name in end.skip:
         yield replace(output, state="stopped", sentence="Stopped before it began.")
         return
     yield replace(output, state="running")
     try:
-        with closing(_steps(output, pair, options, networks, judging, limits)) as steps:
+        with closing(_steps(output, pair, options, networks, judging, end)) as steps:
             for output in steps:
                 yield output
     except ValueError as error:
@@ -268,7 +283,7 @@ def _steps(
     options: dict[str, Any],
     networks: Networks,
     judging: Judge,
-    limits: Limits,
+    end: End,
 ) -> Generator[Output, None, None]:
     meter, curve, due, own_losses = Meter(networks.device), list[Point](), 1, False
     with closing(_results(pair, options, _forgetful(networks))) as results:
@@ -280,18 +295,18 @@ def _steps(
                 return
             if result.image is None:  # there is only progress to tell
                 continue
-            end = _ended(output.method, result, meter.seconds, limits)
-            if result.iteration >= due or end is not None:
+            ended = _ended(output.method, result, meter.seconds, end)
+            if result.iteration >= due or ended is not None:
                 loss = judging.mean_std(result.image)
                 if math.isfinite(loss):
                     curve.append(Point(result.iteration, round(meter.seconds, 4), loss))
-                every = result.iteration < EVERY or limits.mode == "equal-loss"
+                every = result.iteration < EVERY or end.mode == "equal-loss"
                 due = result.iteration + 1 if every else math.ceil(result.iteration * GROWTH)
-                end = _reached(curve, limits) or end
+                ended = _reached(curve, end) or ended
             own_losses = own_losses or bool(result.record["losses"])
             if result.notes and own_losses and not result.record["losses"]:
-                end = "failed", ""  # it diverged
-            state, sentence = end or ("running", "")
+                ended = "failed", ""  # it diverged
+            state, sentence = ended or ("running", "")
             if sentence and state != "failed":  # no step was the method's own last one, which would have told
                 sentence = f"{sentence} {result.doubt}".strip()
             output = replace(
@@ -300,7 +315,7 @@ def _steps(
                 curve=tuple(curve), record=result.record,
             )  # fmt: skip
             yield output
-            if end is not None:
+            if ended is not None:
                 return
 
 
@@ -308,22 +323,22 @@ def _results(pair: Comparison, options: dict[str, Any], networks: Networks) -> G
     yield from pipeline.run(pair.content, pair.styles, networks=networks, interval=0.0, **options)
 
 
-def _ended(name: str, result: pipeline.Result, seconds: float, limits: Limits) -> tuple[State, str] | None:
+def _ended(name: str, result: pipeline.Result, seconds: float, end: End) -> tuple[State, str] | None:
     """Say how a run ends here, and why if not by itself; None where it goes on."""
     if result.iteration == result.iterations:
-        missed = limits.mode == "equal-loss" and limits.goal is not None and result.iterations > 1
+        missed = end.mode == "equal-loss" and end.goal is not None and result.iterations > 1
         return "done", "AdaIN's loss was not reached by the last step." if missed else ""
-    if name in limits.skip:
+    if name in end.skip:
         return "stopped", f"Stopped after {result.iteration} of {result.iterations} steps."
-    if seconds < limits.seconds:
+    if seconds < end.seconds:
         return None
-    if limits.mode == "equal-loss":
-        return "done", f"AdaIN's loss was not reached within {limits.seconds:g} s."
-    return "done", f"The bound of {limits.seconds:g} s was reached after {count(result.iteration, 'step')}."
+    if end.mode == "equal-loss":
+        return "done", f"AdaIN's loss was not reached within {end.seconds:g} s."
+    return "done", f"The bound of {end.seconds:g} s was reached after {count(result.iteration, 'step')}."
 
 
-def _reached(curve: Sequence[Point], limits: Limits) -> tuple[State, str] | None:
-    goal = limits.goal if limits.mode == "equal-loss" else None
+def _reached(curve: Sequence[Point], end: End) -> tuple[State, str] | None:
+    goal = end.goal if end.mode == "equal-loss" else None
     if goal is None or not curve or curve[-1].mean_std > goal:
         return None
     return "done", f"AdaIN's loss was reached in {curve[-1].seconds:.1f} s, after {count(curve[-1].iteration, 'step')}."
@@ -332,5 +347,5 @@ def _reached(curve: Sequence[Point], limits: Limits) -> tuple[State, str] | None
 def _forgetful(networks: Networks) -> Networks:
     """Return the same networks with an empty memory of their own, so that every method encodes for itself."""
     own = copy.copy(networks)
-    own.memory = LRUCache(networks.memory.maxsize, networks.memory.getsizeof)
+    own.memory = Memory()
     return own

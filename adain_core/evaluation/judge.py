@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from cachetools import LRUCache
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from adain_core import images
 from adain_core.controls.color import color_shift
@@ -45,7 +45,7 @@ class Judge:
         self._measured: LRUCache[int, tuple[Image.Image, dict[str, float]]] = LRUCache(KEPT)  # by id, which it keeps
         self._networks = networks
         if networks.dtype != torch.float32:  # so that a table doesn't depend on what the machine multiplies
-            self._networks = Networks(networks.name, copy.deepcopy(networks.encoder), nn.Identity(), networks.device)
+            self._networks = Networks(networks.name, copy.deepcopy(networks.parts), networks.device)
         looks = [self._see(style) for style in styles]
         self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in look.items()} for look in looks]
         own = self._see(content)

@@ -16,10 +16,9 @@ from typing import Any, Literal, NamedTuple
 from PIL import Image
 
 from adain_core import images, weights
-from adain_core import methods as known
 from adain_core.contracts import count
 from adain_core.evaluation import sheet
-from adain_core.evaluation.comparison import Comparison, Output, Point, improves
+from adain_core.evaluation.comparison import Comparison, Output, Point
 from adain_core.evaluation.judge import TINY, Judge
 from adain_core.images import metrics
 from adain_core.system import files
@@ -144,7 +143,7 @@ def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, 
 
 def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say in sentences what a comparison found."""
-    goal, improved = comparison.goal, [each for each in comparison.outputs.values() if improves(known.get(each.method))]
+    goal, improved = comparison.goal, [each for each in comparison.outputs.values() if each.optimized]
     told = [] if goal is None else [_meeting(each, goal) for each in improved if each.curve]
     measured = [row for row in rows if row["state"] in ("done", "stopped") and row["mean_std"] is not None]
     if len(measured) > 1:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from adain_core.contracts import MethodParams, Step, Stopwatch, Style
+from adain_core.contracts import MethodParams, Step, Steps, Stopwatch, Strength, Style
 from adain_core.controls import regions
 from adain_core.controls.mixing import mix
 from adain_core.controls.strength import blend
@@ -16,21 +17,26 @@ from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, weighted_statistics
 
 
-class Params(MethodParams):
+class TransferParams(MethodParams):
     """How strongly to stylize."""
 
-    alpha: float = Field(
+    alpha: Annotated[float, Strength()] = Field(
         1.0, ge=0, le=1, title="Strength", description="0 keeps the photograph, 1 gives the full style."
     )
+
+
+def unchanged(params: TransferParams) -> bool:
+    """Tell whether the strength leaves the content as the networks reconstruct it."""
+    return params.alpha == 0
 
 
 def transfer(
     content: Tensor,
     styles: Sequence[Style],
-    params: Params,
+    params: TransferParams,
     networks: Networks,
     transform: Callable[[Tensor, Tensor, str], Tensor],
-) -> Generator[Step, None, None]:
+) -> Steps:
     """Stylize in one pass: g((1 - alpha) f(c) + alpha sum_k w_k transform(f(c), f(s_k))) (Eqs. 14, 15, any transform).
 
     Args:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import Cost, StyleLoss
 from adain_core.normalization import statistics
 
 WIDTH = 32  # channels of the discriminator
@@ -45,8 +45,8 @@ def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> 
     def learn(fake: Tensor) -> None:
         optimizer.zero_grad()
         with torch.enable_grad():
-            told = F.relu(1 - network(_crop(real, fake, generator))).mean() + F.relu(1 + network(fake)).mean()
-            told.backward()  # type: ignore[no-untyped-call]
+            objective = F.relu(1 - network(_crop(real, fake, generator))).mean() + F.relu(1 + network(fake)).mean()
+            objective.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def loss(x: Tensor) -> Tensor:
@@ -78,8 +78,7 @@ LOSS = StyleLoss(
     paper="Li & Wand 2016 (MGAN)",
     summary="Whether a small network, trained along the way, can tell the picture's patches from the painting's.",
     make=make,
-    hold=20.0,
-    smooth=3.3,
-    bytes_per_pixel=600.0,
+    cost=Cost(passes=14.0, bytes=600.0),
+    random=True,
     learns=True,
 )

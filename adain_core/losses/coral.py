@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import Cost, StyleLoss
 
 
 def covariance(x: Tensor) -> Tensor:
@@ -31,4 +31,5 @@ LOSS = StyleLoss(
     paper="Sun & Saenko 2016; Peng & Saenko 2017",
     summary="Covariance between channels, without their means.",
     make=make,
+    cost=Cost(passes=9.5),
 )

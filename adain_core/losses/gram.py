@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import Cost, StyleLoss
 
 
 def gram_matrix(x: Tensor) -> Tensor:
@@ -68,4 +68,5 @@ LOSS = StyleLoss(
     paper="Gatys, Ecker & Bethge 2016",
     summary="Correlations between channels (Gram matrices), over the whole picture.",
     make=make,
+    cost=Cost(passes=3.3),
 )

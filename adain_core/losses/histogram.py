@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import Cost, StyleLoss
 
 
 def remap(x: Tensor, style: Tensor) -> Tensor:
@@ -62,4 +62,5 @@ LOSS = StyleLoss(
     paper="Wilmot, Risser & Barnes 2017",
     summary="The whole histogram of each channel.",
     make=make,
+    cost=Cost(passes=60.0),
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from adain_core.contracts import StyleLoss
+from adain_core.contracts import Cost, StyleLoss
 from adain_core.normalization import Statistics, statistics
 
 
@@ -42,4 +42,5 @@ LOSS = StyleLoss(
     paper="Li, Wang, Liu & Hou 2017; Huang & Belongie 2017",
     summary="Mean and standard deviation of each channel: what AdaIN matches.",
     make=make,
+    cost=Cost(passes=1.4),
 )

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adain_core.contracts import SizeError, StyleLoss
+from adain_core.contracts import Cost, SizeError, StyleLoss
 
 SIZE = 3
 CHUNK = 2**23  # products computed at once, which bounds memory: 32 MiB
@@ -108,6 +108,5 @@ LOSS = StyleLoss(
     summary="Each small patch, compared with the most similar patch of the painting.",
     make=make,
     layers=("relu3_1", "relu4_1"),
-    hold=16.0,
-    bytes_per_pixel=1600.0,
+    cost=Cost(passes=6.0, pairs=1.5e-4, bytes=1600.0),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space.transfer import Params, transfer
+from adain_core.contracts import Method, Steps, Style
+from adain_core.feature_space.transfer import TransferParams, transfer, unchanged
 from adain_core.networks.model import Networks
 from adain_core.normalization import statistics
 
@@ -17,7 +17,7 @@ def shift(x: Tensor, style: Tensor) -> Tensor:
     return x - statistics(x).mean + statistics(style).mean
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+def run(content: Tensor, styles: Sequence[Style], params: TransferParams, networks: Networks) -> Steps:
     """Stylize in one pass; yields one Step."""
     return transfer(content, styles, params, networks, lambda x, style, _: shift(x, style))
 
@@ -27,6 +27,7 @@ METHOD = Method(
     title="Mean alone",
     paper="after Huang & Belongie 2017",
     summary="Half of AdaIN: gives the features the painting's mean and leaves their standard deviation.",
-    params=Params,
+    params=TransferParams,
     run=run,
+    reconstructs=unchanged,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space.transfer import Params, transfer
+from adain_core.contracts import Method, Steps, Style
+from adain_core.feature_space.transfer import TransferParams, transfer, unchanged
 from adain_core.networks.model import Networks
 from adain_core.normalization import Statistics, restyle, statistics
 
@@ -18,7 +18,7 @@ def stretch(x: Tensor, style: Tensor) -> Tensor:
     return restyle(x, own, Statistics(own.mean, statistics(style).std))
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+def run(content: Tensor, styles: Sequence[Style], params: TransferParams, networks: Networks) -> Steps:
     """Stylize in one pass; yields one Step."""
     return transfer(content, styles, params, networks, lambda x, style, _: stretch(x, style))
 
@@ -28,6 +28,7 @@ METHOD = Method(
     title="Standard deviation alone",
     paper="after Huang & Belongie 2017",
     summary="Half of AdaIN: gives the features the painting's standard deviation and leaves their mean.",
-    params=Params,
+    params=TransferParams,
     run=run,
+    reconstructs=unchanged,
 )

@@ -9,15 +9,10 @@ depends on how a network's weights are scaled.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
-from adain_core.contracts import Method, Step, Style
 from adain_core.losses import gram
-from adain_core.networks.model import Networks
-from adain_core.optimization.loop import Params, optimize
+from adain_core.optimization.method import optimizing
 
 GRAM = replace(gram.LOSS, layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"))
 PAPER = {
@@ -32,21 +27,14 @@ PAPER = {
     "style_weight": 1.0,
     "tv_weight": 0.0,
     "average": 0.0,
-    "places": 1,
+    "shifts": 1,
 }
 
-
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
-    """Optimize the picture until its Gram matrices are the style's; yields a Step an iteration."""
-    return optimize(content, styles, {GRAM: 1.0}, params, networks)
-
-
-METHOD = Method(
+METHOD = optimizing(
+    lambda _: {GRAM: 1.0},
     name="gatys",
     title="Gatys",
     paper="Gatys, Ecker & Bethge 2016",
     summary="Optimizes the picture until its feature correlations (Gram matrices) match the painting's.",
-    params=Params,
-    run=run,
     presets={"paper": PAPER},
 )

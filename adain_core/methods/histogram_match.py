@@ -6,17 +6,17 @@ style's sorted values are interpolated to as many as the content has.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
-from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space.transfer import Params, transfer
+from adain_core.contracts import Cost, Method, Steps, Style
+from adain_core.feature_space.transfer import TransferParams, transfer, unchanged
 from adain_core.losses.histogram import remap
 from adain_core.networks.model import Networks
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+def run(content: Tensor, styles: Sequence[Style], params: TransferParams, networks: Networks) -> Steps:
     """Stylize in one pass; yields one Step."""
     return transfer(content, styles, params, networks, lambda x, style, _: remap(x, style))
 
@@ -26,7 +26,8 @@ METHOD = Method(
     title="Histogram matching (EFDM)",
     paper="Zhang et al. 2022",
     summary="Matches the whole histogram of each feature channel, where AdaIN matches mean and standard deviation.",
-    params=Params,
+    params=TransferParams,
     run=run,
-    cost=5,
+    reconstructs=unchanged,
+    cost=lambda *_: Cost(passes=5.0),
 )

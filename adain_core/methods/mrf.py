@@ -7,18 +7,14 @@ neither rotated nor scaled.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-
 from pydantic import Field
-from torch import Tensor
 
-from adain_core.contracts import Method, Step, Style
 from adain_core.losses import mrf
-from adain_core.networks.model import Networks
-from adain_core.optimization import loop
+from adain_core.optimization.method import optimizing
+from adain_core.optimization.params import OptimizationParams
 
 
-class Params(loop.Params):
+class MRFParams(OptimizationParams):
     """How to optimize."""
 
     scales: int = Field(
@@ -30,16 +26,11 @@ class Params(loop.Params):
     )
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
-    """Optimize the picture until every patch of its features is one of the style's; yields a Step an iteration."""
-    return loop.optimize(content, styles, {mrf.LOSS: 1.0}, params, networks)
-
-
-METHOD = Method(
+METHOD = optimizing(
+    lambda _: {mrf.LOSS: 1.0},
     name="mrf",
     title="Patches (CNNMRF)",
     paper="Li & Wand 2016",
     summary="Optimizes the picture until each small patch of its features resembles a patch of the painting.",
-    params=Params,
-    run=run,
+    params=MRFParams,
 )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
 from typing import Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from adain_core import losses
-from adain_core.contracts import Method, Step, Style
-from adain_core.networks.model import Networks
-from adain_core.optimization import loop, objective
+from adain_core.optimization.method import Losses, optimizing
+from adain_core.optimization.objective import shares
+from adain_core.optimization.params import OptimizationParams
 
 
-class Params(loop.Params):
+class OptimizeParams(OptimizationParams):
     """Which losses."""
 
     loss: Literal[tuple(losses.find())] = Field(  # type: ignore[valid-type]
@@ -28,21 +26,24 @@ class Params(loop.Params):
     )
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
-    """Optimize the picture under the chosen losses; yields a Step an iteration."""
+def chosen(params: OptimizeParams) -> Losses:
+    """Return the losses that parameters name, with their shares.
+
+    Raises:
+        ValueError: there is no such loss; the message lists those that there are.
+    """
     known = losses.find()
-    mixed = {params.loss: 1.0, **objective.shares(params.mix, "further losses")}
+    mixed = {params.loss: 1.0, **shares(params.mix, "further losses")}
     if missing := [name for name in mixed if name not in known]:
         raise ValueError(f"There is no loss {missing[0]}; there are {', '.join(known)}.")
-    chosen = {known[name]: share for name, share in mixed.items()}
-    return loop.optimize(content, styles, chosen, params, networks)
+    return {known[name]: share for name, share in mixed.items()}
 
 
-METHOD = Method(
+METHOD = optimizing(
+    chosen,
     name="optimize",
     title="Optimization",
     paper="the losses' papers",
     summary="Optimizes the picture itself under a style loss of your choice, or a mix of them.",
-    params=Params,
-    run=run,
+    params=OptimizeParams,
 )

@@ -10,24 +10,27 @@ layers may be swapped as well; then AdaIN's decoder makes the picture, and level
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from adain_core.contracts import Method, Step, Stopwatch, Style, parse
+from adain_core.contracts import Cost, Limited, Method, Step, Steps, Stopwatch, Style, parse
 from adain_core.controls.strength import blend
 from adain_core.feature_space import transfer
 from adain_core.losses.mrf import nearest, patches
 from adain_core.networks.model import Networks
 from adain_core.normalization import adain
-from adain_core.optimization import loop, objective
+from adain_core.optimization.loop import optimize
+from adain_core.optimization.method import step_cost
+from adain_core.optimization.objective import ContentTarget
+from adain_core.optimization.params import OptimizationParams
 
 
-class Params(transfer.Params):
+class StyleSwapParams(transfer.TransferParams):
     """How strongly to stylize, by which patches, and how the picture is made."""
 
     patch: int = Field(
@@ -50,10 +53,10 @@ class Params(transfer.Params):
         title="Made by",
         description="Makes the picture with a network (fast) or by optimization (slow); auto prefers the network.",
     )
-    iterations: int = Field(
+    iterations: Annotated[int, Limited("steps")] = Field(
         100, ge=1, le=2000, title="Iterations", description="Steps, where an optimization makes the picture."
     )
-    seconds: float = Field(
+    seconds: Annotated[float, Limited("seconds")] = Field(
         300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the optimization stops."
     )
 
@@ -87,34 +90,32 @@ def nearest_count(x: Tensor, size: int, stride: int) -> int:
     return height * width
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+def run(content: Tensor, styles: Sequence[Style], params: StyleSwapParams, networks: Networks) -> Steps:
     """Stylize: one Step by a network, one an iteration by an optimization.
 
     Raises:
         ValueError: no network makes a picture of the swapped layer.
     """
-    layers = tuple(params.layer.split("+"))
+    layers = _layers(params)
 
     def mixed(own: Tensor, each: Sequence[Tensor]) -> Tensor:
         swapped = [swap(own, x, params.patch, params.stride) for x in each]
         parts = [style.weight * x for style, x in zip(styles, swapped, strict=True)]
         return blend(own, torch.stack(parts).sum(0), params.alpha)
 
-    inverse = networks.inverse is not None and layers == networks.inverse.levels
-    levels = networks.levels if networks.decoder is not None else ()
-    decoded = inverse or all(layer in levels for layer in layers)
-    if params.by == "network" and not decoded:
+    if params.by == "network" and not _has_network(layers, networks):
+        levels = networks.levels if networks.decoder is not None else ()
         raise ValueError(
             f"{networks.name} has no network that makes a picture of {params.layer}, only of"
             f" {', '.join(levels) or 'none'}; choose another layer, or optimization."
         )
-    if params.by == "optimization" or not decoded:
+    if optimizes(params, networks):
 
         def make(own: Mapping[str, Tensor], each: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
             return {layer: mixed(own[layer], [one[layer] for one in each]) for layer in layers}
 
-        return loop.optimize(content, styles, {}, _loop(params), networks, objective.Anchor([layers], make))
-    if inverse:
+        return optimize(content, styles, {}, _optimization(params), networks, ContentTarget([layers], make))
+    if _inverts(layers, networks):
         return _invert(content, styles, layers[0], mixed, networks)
 
     def transform(x: Tensor, style: Tensor, layer: str) -> Tensor:
@@ -129,7 +130,7 @@ def _invert(
     layer: str,
     mixed: Callable[[Tensor, Sequence[Tensor]], Tensor],
     networks: Networks,
-) -> Generator[Step, None, None]:
+) -> Steps:
     clock = Stopwatch(networks.device)
     with torch.inference_mode():
         with clock("encode content"):
@@ -143,9 +144,32 @@ def _invert(
     yield Step(image, seconds=clock.seconds, used=f"Swapped at {layer}; an inverse network made the picture.")
 
 
-def _loop(params: Params) -> loop.Params:
+def optimizes(params: StyleSwapParams, networks: Networks) -> bool:
+    """Tell whether an optimization makes the picture: if asked to, or where no network can."""
+    return params.by == "optimization" or (params.by == "auto" and not _has_network(_layers(params), networks))
+
+
+def _layers(params: StyleSwapParams) -> tuple[str, ...]:
+    return tuple(params.layer.split("+"))
+
+
+def _inverts(layers: tuple[str, ...], networks: Networks) -> bool:
+    return networks.inverse is not None and layers == networks.inverse.levels
+
+
+def _has_network(layers: tuple[str, ...], networks: Networks) -> bool:
+    levels = networks.levels if networks.decoder is not None else ()
+    return _inverts(layers, networks) or all(layer in levels for layer in layers)
+
+
+def _optimization(params: StyleSwapParams) -> OptimizationParams:
     given = {"steps": params.iterations, "seconds": params.seconds, "seed": params.seed}
-    return parse(loop.Params, {**given, "content_weight": 1.0, "tv_weight": 1.0, "places": 1})  # one swap
+    return parse(OptimizationParams, {**given, "content_weight": 1.0, "tv_weight": 1.0, "shifts": 1})  # one swap
+
+
+def cost(params: StyleSwapParams, networks: Networks) -> Cost:
+    """Return what it takes: in a single pass the search grows with the pixels of both pictures."""
+    return step_cost({}, 1, networks) if optimizes(params, networks) else Cost(passes=0.0, pairs=7e-5)
 
 
 METHOD = Method(
@@ -153,8 +177,10 @@ METHOD = Method(
     title="Style swap",
     paper="Chen & Schmidt 2016",
     summary="Replaces each patch of the photograph's features with the most similar patch of the painting.",
-    params=Params,
+    params=StyleSwapParams,
     run=run,
-    cost=7e-5,
-    pairs=True,
+    iterations=lambda params, networks: params.iterations if optimizes(params, networks) else 1,
+    extensible=lambda _: True,
+    reconstructs=transfer.unchanged,
+    cost=cost,
 )

@@ -7,13 +7,13 @@ than 1e-5 are left out, as in the authors' code.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from adain_core.contracts import Method, Step, Style
-from adain_core.feature_space.transfer import Params, transfer
+from adain_core.contracts import Cost, Method, Steps, Style
+from adain_core.feature_space.transfer import TransferParams, transfer, unchanged
 from adain_core.networks.model import Networks
 from adain_core.normalization import double
 
@@ -52,7 +52,7 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
     return (vectors * kept) @ vectors.T
 
 
-def run(content: Tensor, styles: Sequence[Style], params: Params, networks: Networks) -> Generator[Step, None, None]:
+def run(content: Tensor, styles: Sequence[Style], params: TransferParams, networks: Networks) -> Steps:
     """Stylize in one pass; yields one Step."""
     return transfer(content, styles, params, networks, lambda x, style, _: recolor(x, style))
 
@@ -62,7 +62,8 @@ METHOD = Method(
     title="Whitening and coloring (WCT)",
     paper="Li et al. 2017",
     summary="Matches mean and covariance of all feature channels together, where AdaIN takes each channel alone.",
-    params=Params,
+    params=TransferParams,
     run=run,
-    cost=0.6,
+    reconstructs=unchanged,
+    cost=lambda *_: Cost(passes=0.6),
 )

@@ -133,9 +133,9 @@ class CompactInverse(nn.Module):
         Returns:
             [N,3,H,W], not yet clamped; up to three pixels larger than the encoded image, at the right and the bottom.
         """
-        return self.climb(features["relu3_1"])
+        return self.upsample(features["relu3_1"])
 
-    def climb(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+    def upsample(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
         x = self.residual(x, self.conv3_6, self.conv3_5)
         x = self.residual(x, self.conv3_4, self.conv3_3)
@@ -153,7 +153,7 @@ class CompactInverse(nn.Module):
 class Gains(nn.Module):
     """How far each mean and standard deviation goes from the photograph's to the painting's, and beyond.
 
-        aim = own + (1 + tanh g(own, goal)) (goal - own)
+        target = own + (1 + tanh g(own, style)) (style - own)
 
     AdaIN is g = 0, where training begins. A quarter of VGG-19's channels with the right statistics don't make a picture
     with the right statistics in all of VGG-19's; how much is missing depends on both pictures. Between equal ones
@@ -178,9 +178,9 @@ class Gains(nn.Module):
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
-    def forward(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> dict[str, Statistics]:
-        """Return the statistics to give to the features; all are [N,C,1,1], or N is 1 in `own` or in `goal`."""
-        here, there = torch.broadcast_tensors(self._row(own), self._row(goal))  # type: ignore[no-untyped-call]
+    def forward(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> dict[str, Statistics]:
+        """Return the statistics to give to the features; all are [N,C,1,1], or N is 1 in `own` or in `style`."""
+        here, there = torch.broadcast_tensors(self._row(own), self._row(style))  # type: ignore[no-untyped-call]
         known = torch.cat([(each - self.middle) / self.spread.clamp_min(1e-3) for each in (here, there)], 1)
         gains = self.second(F.relu(self.first(known.to(self.first.weight.dtype)))).float().tanh()
         means, stds = (here + (1 + gains) * (there - here))[..., None, None].tensor_split(2, 1)
@@ -219,9 +219,9 @@ class CompactDecoder(CompactInverse):
         self.join2_1 = nn.Conv2d(widths[1], widths[1], 1)
         self.gains = Gains([widths[int(level[4]) - 1] for level in LEVELS])
 
-    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> dict[str, Statistics]:
-        """Return the statistics that features with `own` take for a picture with `goal`: AdaIN's, with gains."""
-        return self.gains(own, goal)
+    def target(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> dict[str, Statistics]:
+        """Return the statistics that features with `own` take for a picture in `style`: AdaIN's, with gains."""
+        return self.gains(own, style)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
@@ -229,7 +229,7 @@ class CompactDecoder(CompactInverse):
         x = x + self.conv4_4(F.leaky_relu_(self.conv4_5(x), self.slope))
         x = self.residual(x, self.conv4_3, self.conv4_2)
         x = _up(self.conv4_1(x), features["relu3_1"])
-        return self.climb(x, self.join2_1(features["relu2_1"]))
+        return self.upsample(x, self.join2_1(features["relu2_1"]))
 
 
 def _up(x: Tensor, beside: Tensor | None) -> Tensor:

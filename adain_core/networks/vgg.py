@@ -139,9 +139,9 @@ class Decoder(nn.Module):
         """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
         return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
-    def aim(self, own: Mapping[str, Statistics], goal: Mapping[str, Statistics]) -> Mapping[str, Statistics]:  # noqa: ARG002
-        """Return the goal: features that have `own` statistics take the style's, as in Eq. 8."""
-        return goal
+    def target(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> Mapping[str, Statistics]:  # noqa: ARG002
+        """Return the style's: features take its statistics, as in Eq. 8."""
+        return style
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.

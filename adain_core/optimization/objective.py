@@ -16,68 +16,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor
 
-from adain_core.contracts import MethodParams, Style, StyleLoss
+from adain_core.contracts import Features, Style, StyleLoss
 from adain_core.losses.total_variation import total_variation
 from adain_core.networks.model import Networks
 from adain_core.normalization import spread
+from adain_core.optimization.params import ObjectiveParams
+from adain_core.optimization.pyramid import Loss
 
 CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
+CONTENT_WEIGHT = {"mrf": 16.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
+TV_WEIGHT = {"adversarial": 3.3}  # fair picture at the same weights; 1 for the others
 TINY = 1e-12
 ALIKE, NONE = 1e-8, 0.01  # losses below which a unit is made otherwise, and of what share of an empty picture's
 GRID = [(5 * n % 8, 3 * n % 8) for n in range(8)]  # no row and no column of the 8x8 pixels of a feature comes twice
-Features = Mapping[str, Tensor]
-Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+Term = tuple[float, Callable[[Features], Tensor]]  # of a weighted sum
 
 
-class Params(MethodParams):
-    """What counts how much."""
-
-    content_weight: float = Field(
-        0.03, ge=0, le=1e6, title="Content weight", description="Higher keeps more of the photograph's content."
-    )
-    style_weight: float = Field(
-        1.0, ge=0, le=1e6, title="Style weight", description="Higher brings in more of the painting's style."
-    )
-    tv_weight: float = Field(
-        0.4, ge=0, le=1e6, title="Smoothness", description="Higher removes more fine noise (total variation loss)."
-    )
-    layers: str = Field(
-        "",
-        max_length=200,
-        title="Layers",
-        description="Network layers to compare, with weights, such as relu3_1=2, relu4_1. Empty uses the defaults.",
-    )
-    pooling: Literal["own", "average"] = Field(
-        "own",
-        title="Pooling",
-        description="Average pooling gives smoother pictures (Gatys et al.); compact has no pooling.",
-    )
-    units: Literal["relative", "absolute"] = Field(
-        "relative",
-        title="Units of losses",
-        description="Relative makes a weight of 1 mean the same for every loss; absolute is as the papers write it.",
-    )
-    reduction: Literal["mean", "sum"] = Field(
-        "mean", title="Reduction", description="With absolute units: average the squared errors, or sum them."
-    )
-    places: int = Field(
-        8,
-        ge=1,
-        le=8,
-        title="Grid shifts",
-        description="Shifts the picture a little at each step to avoid a grid pattern; 1 turns this off. Adam only.",
-    )
-
-
-class Anchor(NamedTuple):
-    """What the picture holds on to.
+class ContentTarget(NamedTuple):
+    """What the content loss compares with.
 
     Attributes:
         layers: where; of the first group of which the networks have every layer.
@@ -88,13 +50,13 @@ class Anchor(NamedTuple):
     make: Callable[[Features, Sequence[Features]], Features]
 
 
-PHOTOGRAPH = Anchor([(layer,) for layer in CONTENT], lambda own, _: own)
+OWN_CONTENT = ContentTarget([(layer,) for layer in CONTENT], lambda own, _: own)
 
 
 class Plan(NamedTuple):
-    """Layers of a run: where it holds on, where each loss compares with what share, and these in words."""
+    """Layers of a run: those of the content loss, those of each style loss with their shares, and these in words."""
 
-    anchor: tuple[str, ...]
+    content: tuple[str, ...]
     styles: Mapping[StyleLoss, Mapping[str, float]]
     pooling: str
     words: str
@@ -118,20 +80,20 @@ def shares(text: str, what: str) -> dict[str, float]:
     return found
 
 
-def plan(losses: Mapping[StyleLoss, float], params: Params, networks: Networks, anchor: Anchor) -> Plan:
+def plan(losses: Mapping[StyleLoss, float], params: ObjectiveParams, networks: Networks, target: ContentTarget) -> Plan:
     """Choose layers that the networks have.
 
     Raises:
         ValueError: they have none of those wanted.
     """
     known = networks.layers
-    groups = [group for group in anchor.layers if all(layer in known for layer in group)]
+    groups = [group for group in target.layers if all(layer in known for layer in group)]
     given = shares(params.layers, "layers")
     wanted = {loss: given or dict.fromkeys(loss.layers, 1.0) for loss in losses}
     found = {loss: {layer: share for layer, share in each.items() if layer in known} for loss, each in wanted.items()}
     empty = [list(wanted[loss]) for loss in losses if not sum(found[loss].values())]
     if not groups:
-        empty.append(["+".join(group) for group in anchor.layers])
+        empty.append(["+".join(group) for group in target.layers])
     if empty:
         raise ValueError(f"{networks.name} has none of the layers {', '.join(empty[0])}; it has {', '.join(known)}.")
     used = sorted({layer for each in found.values() for layer in each})
@@ -148,10 +110,10 @@ def objective(
     content: Tensor,
     styles: Sequence[Style],
     losses: Mapping[StyleLoss, float],
-    params: Params,
+    params: ObjectiveParams,
     networks: Networks,
     generator: torch.Generator,
-    anchor: Anchor = PHOTOGRAPH,
+    target: ContentTarget = OWN_CONTENT,
 ) -> Loss:
     """Make the function to minimize; see the equation above.
 
@@ -162,7 +124,7 @@ def objective(
         params: weights, layers, units.
         networks: in whose features pictures are compared.
         generator: of the losses' random choices.
-        anchor: what to hold on to.
+        target: what the content loss compares with.
 
     Returns:
         Of an image [1,3,H,W] to the total and its terms, `style`, `content`, `smoothness`, `total`.
@@ -170,69 +132,119 @@ def objective(
     Raises:
         ValueError: as `plan`; a style is too small for a loss.
     """
-    chosen = plan(losses, params, networks, anchor)
-    every = sorted({*chosen.anchor, *(layer for each in chosen.styles.values() for layer in each)})
-    relative = params.units == "relative"
+    chosen = plan(losses, params, networks, target)
+    every = sorted({*chosen.content, *(layer for each in chosen.styles.values() for layer in each)})
 
-    def look(image: Tensor) -> Features:
+    def features(image: Tensor) -> Features:
         return networks.perceptual(image, every, chosen.pooling)
 
-    def hold(own: Features) -> Features:
-        made = anchor.make(own, targets)
-        return {layer: made[layer] for layer in chosen.anchor}
+    def content_target(own: Features) -> Features:
+        made = target.make(own, of_styles)
+        return {layer: made[layer] for layer in chosen.content}
 
-    grid = GRID[: params.places]
+    shifts = GRID[: params.shifts]
     with torch.no_grad():
-        own, targets = look(content), [look(style.image) for style in styles]
-        held, turns = {grid[0]: hold(own)}, cycle(grid)
-    terms = []
-    for loss, share in losses.items():
-        whole = sum(chosen.styles[loss].values())
-        for layer, part in chosen.styles[loss].items():
-            made = [loss.make(target[layer], generator, params.reduction) for target in targets]
-            each = list(zip((style.weight for style in styles), made, strict=True))
-            with torch.no_grad():
-                unit = sum(abs(weight) * one(own[layer]) for weight, one in each) if relative else 1.0
-                if relative and unit < ALIKE:  # the photograph has the style; an empty picture has not
-                    empty = torch.zeros_like(own[layer])
-                    unit = max(unit, NONE * sum(abs(weight) * one(empty) for weight, one in each))
-            scale = share * part / (whole * max(float(unit), TINY))
-            terms += [(layer, scale * weight, one) for weight, one in each]
-
-    firmness, calm = (_mean(losses, each) if relative else 1.0 for each in ("hold", "smooth"))
-    weights = (params.style_weight, params.content_weight * firmness, params.tv_weight * calm)
+        own, of_styles = features(content), [features(style.image) for style in styles]
+        targets, turns = {shifts[0]: content_target(own)}, cycle(shifts)
+    weights = [style.weight for style in styles]
+    terms = [
+        term
+        for loss, share in losses.items()
+        for term in style_terms(loss, share, chosen.styles[loss], own, of_styles, weights, generator, params)
+    ]
+    content_scale, tv_scale = (_mean(losses, each) for each in (CONTENT_WEIGHT, TV_WEIGHT))
+    if params.units == "absolute":
+        content_scale = tv_scale = 1.0
+    scales = (params.style_weight, params.content_weight * content_scale, params.tv_weight * tv_scale)
 
     def total(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        place = next(turns)
-        if place not in held:
+        shift = next(turns)
+        if shift not in targets:
             with torch.no_grad():
-                held[place] = hold(look(_move(content, place)))
-        features, fixed = look(_move(image, place)), held[place]
+                targets[shift] = content_target(features(_move(content, shift)))
+        seen, wanted, zero = features(_move(image, shift)), targets[shift], image.new_zeros(())
         found = {
-            "style": sum((scale * one(features[layer]) for layer, scale, one in terms), image.new_zeros(())),
-            "content": sum((_distance(features[layer], x, params) for layer, x in fixed.items()), image.new_zeros(())),
+            "style": sum((weight * term(seen) for weight, term in terms), zero),
+            "content": sum((_distance(seen[layer], x, params) for layer, x in wanted.items()), zero),
             "smoothness": total_variation(image).sum(),
         }
-        found["total"] = sum((weight * term for weight, term in zip(weights, found.values(), strict=True)),
-                             image.new_zeros(()))  # fmt: skip
+        found["total"] = sum((scale * term for scale, term in zip(scales, found.values(), strict=True)), zero)
         return found["total"], found
 
     return total
 
 
-def _move(image: Tensor, place: tuple[int, int]) -> Tensor:
+def style_terms(
+    loss: StyleLoss,
+    share: float,
+    layers: Mapping[str, float],
+    content: Features,
+    styles: Sequence[Features],
+    weights: Sequence[float],
+    generator: torch.Generator,
+    params: ObjectiveParams,
+) -> list[Term]:
+    """Return a style loss as weighted functions of an image's features, in its units.
+
+    Args:
+        loss: at each layer by itself, or across them.
+        share: of this loss.
+        layers: where it compares, with their shares.
+        content: features of the content.
+        styles: features of each style.
+        weights: of the styles.
+        generator: of the loss's random choices.
+        params: units and reduction.
+    """
+    terms: list[Term] = []
+    whole = sum(layers.values())
+    for layer, part in layers.items() if loss.make_across is None else [(None, whole)]:
+        each = [
+            (weight, _make(loss, layer, style, content, generator, params.reduction))
+            for weight, style in zip(weights, styles, strict=True)
+        ]
+        scale = share * part / (whole * max(_unit(each, content, params), TINY))
+        terms += [(scale * weight, one) for weight, one in each]
+    return terms
+
+
+def _make(
+    loss: StyleLoss, layer: str | None, style: Features, content: Features, generator: torch.Generator, reduction: str
+) -> Callable[[Features], Tensor]:
+    """Make a loss for a style at one layer, or across all where none is named."""
+    if layer is None:
+        assert loss.make_across is not None
+        return loss.make_across(style, content, generator, reduction)
+    assert loss.make is not None
+    one = loss.make(style[layer], generator, reduction)
+    return lambda features: one(features[layer])
+
+
+@torch.no_grad()
+def _unit(each: Sequence[Term], content: Features, params: ObjectiveParams) -> float:
+    """Return what the content has of a loss, or, where that is nothing, a hundredth of what an empty picture has."""
+    if params.units == "absolute":
+        return 1.0
+    unit: Any = sum(abs(weight) * one(content) for weight, one in each)
+    if unit < ALIKE:
+        empty = {layer: torch.zeros_like(x) for layer, x in content.items()}
+        unit = max(unit, NONE * sum(abs(weight) * one(empty) for weight, one in each))
+    return float(unit)
+
+
+def _move(image: Tensor, shift: tuple[int, int]) -> Tensor:
     """Move an image down and to the right by some pixels; what comes in there is its mirror image."""
-    return F.pad(image, (place[1], 0, place[0], 0), "reflect") if any(place) else image
+    return F.pad(image, (shift[1], 0, shift[0], 0), "reflect") if any(shift) else image
 
 
-def _mean(losses: Mapping[StyleLoss, float], name: str) -> float:
-    """Average a number of the losses by their shares; 1 without any."""
+def _mean(losses: Mapping[StyleLoss, float], weights: Mapping[str, float]) -> float:
+    """Average the losses' weights by their shares; 1 without any."""
     if not losses:
         return 1.0
-    return sum(share * getattr(loss, name) for loss, share in losses.items()) / sum(losses.values())
+    return sum(share * weights.get(loss.name, 1.0) for loss, share in losses.items()) / sum(losses.values())
 
 
-def _distance(x: Tensor, held: Tensor, params: Params) -> Tensor:
+def _distance(x: Tensor, target: Tensor, params: ObjectiveParams) -> Tensor:
     if params.units == "absolute":
-        return F.mse_loss(x, held, reduction=params.reduction) / (2 if params.reduction == "sum" else 1)
-    return F.mse_loss(x, held) / spread(held).clamp_min(TINY)
+        return F.mse_loss(x, target, reduction=params.reduction) / (2 if params.reduction == "sum" else 1)
+    return F.mse_loss(x, target) / spread(target).clamp_min(TINY)

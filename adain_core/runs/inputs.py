@@ -1,4 +1,4 @@
-"""What differs from place to place in a run, read and checked: regions with their styles, masks, style masks."""
+"""The pictures of a run, read and checked: content, styles, regions and masks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from adain_core import images
-from adain_core.contracts import Region
-from adain_core.controls import regions
+from adain_core.contracts import Method, Region
+from adain_core.controls import mixing, regions, scale
+from adain_core.runs.settings import Settings
 
 T = TypeVar("T")
 STRAY = 16  # regions without anything of their own beyond which a label map is suspect
@@ -36,59 +37,168 @@ class PictureError(ValueError):
         self.role, self.index, self.sentence = role, index, sentence
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Sources:
+    """What a run is given beside the content, not yet read; see `pipeline.run`."""
+
+    styles: Sequence[images.Source]
+    style_masks: Sequence[images.Source | None] | None = None
+    regions: images.Source | Mapping[int, images.Source] | None = None
+    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None = None
+    region_strength: Mapping[int, float] | None = None
+    mask: images.Source | None = None
+    strength_map: images.Source | None = None
+
+    @property
+    def masks(self) -> int:
+        """How many masks and maps there are of the content."""
+        maps = sum(each is not None for each in (self.mask, self.strength_map))
+        return len({*(self.style_for or ()), *(self.region_strength or ())}) + maps
+
+
+class Area(NamedTuple):
     """A region before its colors are prepared."""
 
     name: str
     mask: Tensor
-    looks: Sequence[images.Picture]
-    shares: Sequence[float]
-    strength: float
+    styles: Sequence[images.Picture]
+    weights: Sequence[float]
+    style_masks: Sequence[Tensor | None]
+    strength: float = 1.0
 
 
-def read_parts(
-    size: tuple[int, int],
-    feather: float,
-    longest: int,
-    looks: Sequence[images.Picture],
-    shares: Sequence[float],
-    given: images.Source | Mapping[int, images.Source] | None,
-    style_for: Mapping[int, images.Source | Sequence[images.Source] | None] | None,
-    strengths: Mapping[int, float] | None,
-    mask: images.Source | None,
-) -> tuple[list[Part], list[str]]:
-    """Read the regions that `pipeline.run` is given, at the content's size, and say what is odd about them.
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is given, read and checked.
+
+    Attributes:
+        content: the photograph.
+        styles: of what the regions leave.
+        weights: of these, which sum to 1.
+        style_masks: of these, where they have one.
+        areas: the regions.
+        strength: the strength map, [1,1,H,W].
+        notes: sentences on what was done to the pictures.
+    """
+
+    content: images.Picture
+    styles: Sequence[images.Picture]
+    weights: Sequence[float]
+    style_masks: Sequence[Tensor | None]
+    areas: Sequence[Area]
+    strength: Tensor | None
+    notes: tuple[str, ...]
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the picture isn't stylized everywhere alike."""
+        return bool(self.areas) or self.strength is not None
+
+
+def check(sources: Sources, settings: Settings, method: Method) -> Sequence[float]:
+    """Check that there are styles where the method needs one; return their weights, which sum to 1.
+
+    Raises:
+        ValueError: there is none, or the weights don't fit.
+    """
+    if not sources.styles and method.needs_style and not any((sources.style_for or {}).values()):
+        raise ValueError("Give at least one style.")
+    return mixing.normalize(settings.weights, len(sources.styles)) if sources.styles else ()
+
+
+def read(
+    content: images.Picture, sources: Sources, weights: Sequence[float], settings: Settings, method: Method
+) -> Inputs:
+    """Read everything that a run is given beside the content.
+
+    Raises:
+        PictureError: a picture is refused.
+        ValueError: a label isn't there, a strength is out of bounds, or the method doesn't take what is given.
+    """
+    notes: list[str] = []
+    longest = scale.longest(settings)
+    styles = [load("style", style, longest, index) for index, style in enumerate(sources.styles)]
+    masks = _read_style_masks(sources.style_masks, styles, notes)
+    rest = Area("", torch.empty(0), styles, weights, masks)
+    areas = _read_areas(content.size, settings.feather, longest, rest, sources, notes)
+    map_ = sources.strength_map
+    strength = None if map_ is None else read_mask("strength map", map_, content.size, notes)
+    if any(mask is not None for mask in masks) and not method.spatial:
+        raise ValueError(f"{method.title} knows no style masks; leave them out, or choose adain.")
+    if settings.color == "palette" and (areas or strength is not None or sources.style_masks):
+        raise ValueError("The color mode palette paints the whole picture; leave out regions and masks.")
+    of_styles = [f"Style {number}: {note}" for number, style in enumerate(styles, 1) for note in style.notes]
+    return Inputs(content, styles, weights, masks, areas, strength, (*content.notes, *of_styles, *notes))
+
+
+def _read_areas(
+    size: tuple[int, int], feather: float, longest: int, rest: Area, sources: Sources, notes: list[str]
+) -> list[Area]:
+    """Read the regions at the content's size; `notes` gets what is unusual about them.
 
     Args:
         size: of the content, width and height.
         feather: of the masks, in pixels.
         longest: side of a style, in pixels.
-        looks: the run's styles, which a region without its own takes, and their shares.
-        shares: as above.
-        given: label map or masks, `style_for`, `strengths` and `mask` as in `run`.
-        style_for: as above.
-        strengths: as above.
-        mask: as above.
-
-    Raises:
-        PictureError: a picture is refused.
-        ValueError: a label isn't there, or a strength is out of bounds.
+        rest: what a region without styles of its own takes them from.
+        sources: label map or masks, styles, strengths and mask.
+        notes: gets sentences.
     """
-    for name, each in {"style_for": style_for, "region_strength": strengths}.items():
+    for name, each in {"style_for": sources.style_for, "region_strength": sources.region_strength}.items():
         if each is not None and not isinstance(each, Mapping):
             raise ValueError(f"{name} is {each!r}, but it must be a dict by label.")
-    style_for, strengths = dict(style_for or {}), dict(strengths or {})
-    masks: Mapping[int, Callable[[], Image.Image]] = {}
-    notes: list[str] = []
+    style_for, strengths = dict(sources.style_for or {}), dict(sources.region_strength or {})
+    masks = _read_regions(sources.regions, size, notes)
+    _check_labels(masks, style_for, strengths)
+    if masks and not style_for and not strengths:
+        notes.append("No region has a style or strength of its own, so the regions change nothing.")
+    open_ = None if sources.mask is None else read_mask("mask", sources.mask, size, notes, feather)
+    chosen = [label for label in masks if label in style_for or label in strengths]
+    if chosen and not isinstance(sources.regions, Mapping) and len(masks) - len(chosen) > STRAY:
+        notes.append(
+            f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
+            " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."
+        )
+    areas = []
+    for label in chosen:
+        mask = regions.fit(masks[label](), size, feather)
+        area = rest._replace(name=str(label), strength=strengths.get(label, 1.0))
+        if label in style_for:
+            own = [load(f"style of region {label}", source, longest) for source in _several(style_for[label])]
+            notes += [f"Style of region {label}: {note}" for style in own for note in style.notes]
+            area = area._replace(styles=own, weights=[1 / len(own) for _ in own], style_masks=[None] * len(own))
+        areas.append(area._replace(mask=mask if open_ is None else regions.cut(mask, open_)))
+    notes += [f"Region {each.name} is empty." for each in areas if not each.mask.any()]
+    if open_ is not None:
+        areas.append(Area("mask", 255 - open_, [], [], []))
+        if not open_.any():
+            notes.append("The mask is empty, black or transparent everywhere, so the picture stays as it is.")
+    return areas
+
+
+def _several(sources: images.Source | Sequence[images.Source] | None) -> Sequence[images.Source]:
+    if sources is None:
+        return []
+    return sources if isinstance(sources, Sequence) and not isinstance(sources, str | bytes) else [sources]
+
+
+def _read_regions(
+    given: images.Source | Mapping[int, images.Source] | None, size: tuple[int, int], notes: list[str]
+) -> Mapping[int, Callable[[], Image.Image]]:
+    """Return by label what makes a region's mask."""
+    if given is None:
+        return {}
     if isinstance(given, Mapping):
-        masks = {
-            label: partial(_grey, f"mask of region {label}", source, size, notes) for label, source in given.items()
+        return {
+            label: partial(_gray, f"mask of region {label}", source, size, notes) for label, source in given.items()
         }
-    elif given is not None:
-        labels = refusing("label map", 0, lambda: images.load_labels(given))
-        notes += labels.notes
-        _check_shape("label map", given, (labels.values.shape[1], labels.values.shape[0]), size, notes)
-        masks = regions.split(labels.values)
+    labels = refusing("label map", 0, lambda: images.load_labels(given))
+    notes += labels.notes
+    _check_shape("label map", given, (labels.values.shape[1], labels.values.shape[0]), size, notes)
+    return regions.split(labels.values)
+
+
+def _check_labels(masks: Mapping[int, Any], style_for: Mapping[int, Any], strengths: Mapping[int, Any]) -> None:
     for label in (*style_for, *strengths):
         if label not in masks:
             there = f"there are {', '.join(map(str, masks))}" if masks else "no label map or masks were given"
@@ -96,48 +206,20 @@ def read_parts(
     for label, value in strengths.items():
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value!r}, but it must be from 0 to 1.")
-    if masks and not style_for and not strengths:
-        notes.append("No region has a style or strength of its own, so the regions change nothing.")
-    open_ = None if mask is None else read_mask("mask", mask, size, notes, feather)
-    chosen = [label for label in masks if label in style_for or label in strengths]
-    found = []
-    if chosen and not isinstance(given, Mapping) and len(masks) - len(chosen) > STRAY:
-        notes.append(
-            f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
-            " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."
-        )
-    for label in chosen:
-        area = regions.fit(masks[label](), size, feather)
-        own, part = looks, shares
-        if label in style_for:
-            sources: Any = style_for[label]
-            several = isinstance(sources, Sequence) and not isinstance(sources, str | bytes)
-            sources = [] if sources is None else sources if several else [sources]
-            own = [load(f"style of region {label}", source, longest) for source in sources]
-            notes += [f"Style of region {label}: {note}" for look in own for note in look.notes]
-            part = [1 / len(own) for _ in own]
-        area = area if open_ is None else regions.cut(area, open_)
-        found.append(Part(str(label), area, own, part, strengths.get(label, 1.0)))
-    notes += [f"Region {each.name} is empty." for each in found if not each.mask.any()]
-    if open_ is not None:
-        found.append(Part("mask", 255 - open_, [], [], 1.0))
-        if not open_.any():
-            notes.append("The mask is empty, black or transparent everywhere, so the picture stays as it is.")
-    return found, notes
 
 
-def read_style_masks(
-    given: Sequence[images.Source | None] | None, looks: Sequence[images.Picture], notes: list[str]
+def _read_style_masks(
+    given: Sequence[images.Source | None] | None, styles: Sequence[images.Picture], notes: list[str]
 ) -> list[Tensor | None]:
-    """Read each style's mask at its size, where it has one; `notes` gets what is odd; raises as `read_parts`."""
+    """Read each style's mask at its size, where it has one; `notes` gets what is unusual."""
     if isinstance(given, str | os.PathLike | Image.Image):
         given = [given]
-    given = [None] * len(looks) if given is None else list(given)
-    if len(given) != len(looks):
-        raise ValueError(f"Styles: {len(looks)}, but style masks: {len(given)}; give one a style, or none.")
+    given = [None] * len(styles) if given is None else list(given)
+    if len(given) != len(styles):
+        raise ValueError(f"Styles: {len(styles)}, but style masks: {len(given)}; give one a style, or none.")
     found = [
-        None if each is None else read_mask("style mask", each, look.size, notes, 0, index)
-        for index, (each, look) in enumerate(zip(given, looks, strict=True))
+        None if each is None else read_mask("style mask", each, style.size, notes, 0, index)
+        for index, (each, style) in enumerate(zip(given, styles, strict=True))
     ]
     for index, each in enumerate(found):
         if each is not None and not each.any():
@@ -149,7 +231,7 @@ def read_style_masks(
 def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
     """Return a mask of what stays as it is, 255 for wholly; None where that is nothing."""
     chosen = [not each.styles for each in painted] + [not styles]
-    if not any(chosen):
+    if not painted or not any(chosen):
         return None
     height, width = painted[0].mask.shape[2:]
     found = torch.empty(height, width, dtype=torch.uint8)
@@ -178,17 +260,17 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
 def read_mask(
     role: str, source: images.Source, size: tuple[int, int], notes: list[str], feather: float = 0, index: int = 0
 ) -> Tensor:
-    """Load a mask for a picture of some size, white inside; `notes` gets what is odd about it.
+    """Load a mask for a picture of some size, white inside; `notes` gets what is unusual about it.
 
     Raises:
         PictureError: it is refused, also where its shape is not the picture's.
     """
-    return regions.fit(_grey(role, source, size, notes, index), size, feather)
+    return regions.fit(_gray(role, source, size, notes, index), size, feather)
 
 
-def _grey(role: str, source: images.Source, size: tuple[int, int], notes: list[str], index: int = 0) -> Image.Image:
-    mask, told = refusing(role, index, lambda: images.load_mask(source))
-    notes += [f"{role.capitalize()}: {each}" for each in told]
+def _gray(role: str, source: images.Source, size: tuple[int, int], notes: list[str], index: int = 0) -> Image.Image:
+    mask, found = refusing(role, index, lambda: images.load_mask(source))
+    notes += [f"{role.capitalize()}: {each}" for each in found]
     _check_shape(role, source, mask.size, size, notes, index)
     return mask
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from adain_core import methods, weights
-from adain_core.contracts import MethodParams, parse
+from adain_core.contracts import UNLIMITED, Limited, Limits, MethodParams, parse
 from adain_core.controls import color, regions, scale, tiles
 
 MAX_SIZE = 8192  # pixels of the longer side
@@ -18,13 +19,13 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
+class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams):
     """What every run has, whatever the method: its own, and those of the controls."""
 
     method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
     preset: str | None = Field(None, description="Named set of the method's parameters, such as paper for gatys.")
     model: str = Field("compact", description="Network to use: compact is fast; vgg19 is the paper's network.")
-    size: int | None = Field(
+    size: Annotated[int | None, Limited("size")] = Field(
         None,
         ge=64,
         le=MAX_SIZE,
@@ -44,13 +45,18 @@ class Settings(color.Params, scale.Params, regions.Params, tiles.Params):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
 
 
-def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
+def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tuple[Settings, MethodParams]:
     """Sort options into those of every run and those of its method, and check them.
+
+    Args:
+        options: by name.
+        limits: of the server.
 
     Raises:
         ValueError: an option is unknown or out of bounds, or there is no such method or model.
     """
-    settings = parse(Settings, {name: value for name, value in options.items() if name in Settings.model_fields})
+    shared = {name: value for name, value in options.items() if name in Settings.model_fields}
+    settings = parse(Settings, shared, limits)
     method = methods.get(settings.method)
     known = method.params
     if settings.preset is not None and settings.preset not in method.presets:
@@ -64,4 +70,4 @@ def parse_options(options: dict[str, Any]) -> tuple[Settings, MethodParams]:
         raise ValueError("The color mode palette makes 8 bits; choose another, or leave out bits.")
     preset = {} if settings.preset is None else method.presets[settings.preset]
     given = {name: value for name, value in options.items() if name in known.model_fields}
-    return settings, parse(known, {**preset, **given})
+    return settings, parse(known, {**preset, **given}, limits)

@@ -46,7 +46,7 @@ def shortage(error: BaseException) -> str | None:
     return "The memory ran out; choose a smaller size, or close other programs."
 
 
-def keep_freed(keep: bool) -> None:
+def reuse_memory(reuse: bool) -> None:
     """Let the C library keep large blocks that are freed for the next ones, or hand them back at once.
 
     Handed back, each layer's 30 MB come from the system anew, page by page, which takes a fifth of a run at 1024 px.
@@ -54,9 +54,9 @@ def keep_freed(keep: bool) -> None:
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 2**28 if keep else 2**25)  # M_MMAP_THRESHOLD, bytes; 2^25 is the most that glibc sets itself
-        libc.mallopt(-1, 2**29 if keep else 2**26)  # M_TRIM_THRESHOLD
-        if not keep:
+        libc.mallopt(-3, 2**28 if reuse else 2**25)  # M_MMAP_THRESHOLD, bytes; 2^25 is the most that glibc sets itself
+        libc.mallopt(-1, 2**29 if reuse else 2**26)  # M_TRIM_THRESHOLD
+        if not reuse:
             libc.malloc_trim(0)
 
 

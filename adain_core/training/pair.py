@@ -299,8 +299,10 @@ def _grams(encoder: Any, image: Tensor) -> dict[str, Tensor]:
 
 def _decode(decoder: Any, content: Features, style: Features) -> Tensor:
     own, goal = ({layer: statistics(each[layer].float()) for layer in decoder.levels} for each in (content, style))
-    aim = decoder.aim(own, goal)
-    return decoder({layer: restyle(content[layer].float(), own[layer], aim[layer]) for layer in decoder.levels}).float()
+    found = decoder.target(own, goal)
+    return decoder(
+        {layer: restyle(content[layer].float(), own[layer], found[layer]) for layer in decoder.levels}
+    ).float()
 
 
 def _gap(own: Tensor, truth: Tensor) -> Tensor:

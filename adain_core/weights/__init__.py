@@ -65,7 +65,7 @@ def load(
     download: bool = True,
     exact: bool = False,
 ) -> Networks:
-    """Load an encoder and its decoder, once a process.
+    """Load a model, once a process.
 
     Args:
         name: a row of MODELS.
@@ -103,13 +103,9 @@ def _get(
 
 
 def _load(model: Model, device: str, folder: Path | None, exact: bool, download: bool) -> Loaded:
-    encoder, decoder = model.build()
-    modules = {"encoder": encoder} if decoder is None else {"encoder": encoder, "decoder": decoder}
-    held_in = {"encoder": model.encoder, "decoder": model.decoder, "inverse": model.inverse}
-    if model.build_inverse is not None:
-        modules["inverse"] = model.build_inverse()
+    modules = model.build()
     wanted = {
-        file: {role: shapes_of(module) for role, module in modules.items() if held_in[role] == file}
+        file: {role: shapes_of(module) for role, module in modules.items() if model.file(role) == file}
         for file in model.files
     }
     found: dict[str, Found] = {}
@@ -124,7 +120,7 @@ def _load(model: Model, device: str, folder: Path | None, exact: bool, download:
         module.load_state_dict(found[role].tensors)
     half = model.half and not exact and device == "cpu" and has_bfloat16()
     dtype = torch.bfloat16 if half else torch.float32
-    networks = Networks(model.name, encoder, decoder, device, dtype, modules.get("inverse"))
+    networks = Networks(model.name, modules, device, dtype)
     return Loaded(networks, _state(model, found, folder))
 
 
@@ -281,7 +277,7 @@ def _keep(file: File, found: dict[str, Found]) -> dict[str, Found]:
 def _match(model: Model, found: Mapping[str, Found]) -> None:
     """Refuse an encoder and a decoder in a folder that don't belong together."""
     encoder, decoder = found.get("encoder"), found.get("decoder")
-    if encoder is None or model.decoder is None:
+    if encoder is None or model.file("decoder") is None:
         return
     if encoder.given and decoder is None:
         raise WeightsError(

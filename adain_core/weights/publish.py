@@ -72,13 +72,13 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
     """
     files.check_new(output, ("model.safetensors", "config.json", "README.md"), overwrite)
     model = weights.get("compact")
-    encoder, decoder = model.build()
-    assert decoder is not None
-    source = file or weights.PRETRAINED / model.encoder.name
-    shapes = {"encoder": shapes_of(encoder), "decoder": shapes_of(decoder)}
+    modules = {role: module for role, module in model.build().items() if role in ("encoder", "decoder")}
+    assert (shipped := model.file("encoder")) is not None
+    source = file or weights.PRETRAINED / shipped.name
+    shapes = {role: shapes_of(module) for role, module in modules.items()}
     if not source.is_file() or not all(fits(model, source, role, each) for role, each in shapes.items()):
         raise ValueError(f"{source.name} holds no encoder and decoder of the compact model; give what training wrote.")
-    parameters = sum(each.numel() for part in (encoder, decoder) for each in part.parameters())
+    parameters = sum(each.numel() for part in modules.values() for each in part.parameters())
     table = "It was not measured." if results is None else _table(results)
     if file is None:
         text = (weights.PRETRAINED / "README.md").read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
         "model": "compact",
         "widths": model.widths,
         "layers": model.layers,
-        "levels": decoder.levels,
+        "levels": modules["decoder"].levels,
         "parameters": parameters,
         "sha256": weights.store.digest(source),
         "license": license,

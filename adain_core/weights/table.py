@@ -45,8 +45,23 @@ class File:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A module of a model.
+
+    Attributes:
+        role: what the model uses it for; networks.model.ROLES lists them.
+        file: the file that holds its weights, which may hold others as well.
+        build: makes it, with random weights.
+    """
+
+    role: str
+    file: File
+    build: Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
 class Model:
-    """A row of the table: an encoder and the decoder that was trained for it, if there is one.
+    """A row of the table: modules that were trained for one another.
 
     Attributes:
         name: how it is called.
@@ -56,12 +71,8 @@ class Model:
         origin: who made them.
         widths: the encoder's channels in each block.
         layers: the encoder's features.
-        encoder: the file that holds it.
-        decoder: the file that holds it; None for a model that only optimizes.
-        build: makes the two, with random weights.
+        parts: each with a role of its own; without a decoder it serves only methods that optimize.
         half: whether it may run in bfloat16, where a CPU has it.
-        inverse: the file that holds an inverse network of relu3_1, for style swap, where there is one.
-        build_inverse: makes that, with random weights.
         imagenet: whether it takes pictures less ImageNet's mean and over its deviation, as torchvision's networks do.
     """
 
@@ -72,18 +83,22 @@ class Model:
     origin: str
     widths: tuple[int, ...]
     layers: tuple[str, ...]
-    encoder: File
-    decoder: File | None
-    build: Callable[[], tuple[nn.Module, nn.Module | None]]
+    parts: tuple[Part, ...]
     half: bool = False
     imagenet: bool = False
-    inverse: File | None = None
-    build_inverse: Callable[[], nn.Module] | None = None
 
     @property
     def files(self) -> tuple[File, ...]:
         """The files that it needs, each once."""
-        return tuple(dict.fromkeys(each for each in (self.encoder, self.decoder, self.inverse) if each is not None))
+        return tuple(dict.fromkeys(part.file for part in self.parts))
+
+    def file(self, role: str) -> File | None:
+        """Return the file that holds the part of a role, or None where the model has no such part."""
+        return next((part.file for part in self.parts if part.role == role), None)
+
+    def build(self) -> dict[str, nn.Module]:
+        """Make the modules by role, with random weights."""
+        return {part.role: part.build() for part in self.parts}
 
 
 def _layers(last: str) -> tuple[str, ...]:
@@ -92,6 +107,26 @@ def _layers(last: str) -> tuple[str, ...]:
 
 _COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
 _INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
+_VGG_ENCODER = File(
+    "vgg_normalised.pth",
+    "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+    (
+        Source("Curise/FreestyleRet", "vgg_normalised.pth"),
+        Source("HanzhouLiu/Stylos", "checkpoints/vgg_normalised.pth", "dataset"),
+        Source("vkganesan/AdaIN", "vgg_normalised.pth", "space"),
+        Source("naoto0804/pytorch-AdaIN", "vgg_normalised.pth", address=RELEASE + "vgg_normalised.pth"),
+    ),
+    size=80_102_481,
+)
+_VGG_DECODER = File(
+    "decoder.pth",
+    "379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
+    (
+        Source("tidalove/adain", "decoder.pth", "space"),
+        Source("naoto0804/pytorch-AdaIN", "decoder.pth", address=RELEASE + "decoder.pth"),
+    ),
+)
+_IMAGENET = File("model.safetensors", None, (Source("timm/vgg19.tv_in1k", "model.safetensors"),), cut=True)
 _COMPACT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 _ROWS = [
     Model(
@@ -102,12 +137,12 @@ _ROWS = [
         origin="trained for this project; see adain_core/pretrained/README.md",
         widths=compact.WIDTHS,
         layers=_COMPACT_LAYERS,
-        encoder=_COMPACT,
-        decoder=_COMPACT,
-        build=lambda: (compact.CompactEncoder(), compact.CompactDecoder()),
+        parts=(
+            Part("encoder", _COMPACT, compact.CompactEncoder),
+            Part("decoder", _COMPACT, compact.CompactDecoder),
+            Part("inverse", _INVERSE, compact.CompactInverse),
+        ),
         half=True,
-        inverse=_INVERSE,
-        build_inverse=compact.CompactInverse,
     ),
     Model(
         name="vgg19",
@@ -117,26 +152,7 @@ _ROWS = [
         origin="naoto0804/pytorch-AdaIN, release v0.0.0",
         widths=vgg.WIDTHS[:4],
         layers=_layers("relu4_1"),
-        encoder=File(
-            "vgg_normalised.pth",
-            "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
-            (
-                Source("Curise/FreestyleRet", "vgg_normalised.pth"),
-                Source("HanzhouLiu/Stylos", "checkpoints/vgg_normalised.pth", "dataset"),
-                Source("vkganesan/AdaIN", "vgg_normalised.pth", "space"),
-                Source("naoto0804/pytorch-AdaIN", "vgg_normalised.pth", address=RELEASE + "vgg_normalised.pth"),
-            ),
-            size=80_102_481,
-        ),
-        decoder=File(
-            "decoder.pth",
-            "379ca41d59f3a37eed3599bbbc2560c19da5c458870a5ffd3a9dd41aa88f9472",
-            (
-                Source("tidalove/adain", "decoder.pth", "space"),
-                Source("naoto0804/pytorch-AdaIN", "decoder.pth", address=RELEASE + "decoder.pth"),
-            ),
-        ),
-        build=lambda: (Encoder(), Decoder()),
+        parts=(Part("encoder", _VGG_ENCODER, Encoder), Part("decoder", _VGG_DECODER, Decoder)),
     ),
     Model(
         name="vgg19-imagenet",
@@ -146,9 +162,7 @@ _ROWS = [
         origin="torchvision, by timm/vgg19.tv_in1k",
         widths=vgg.WIDTHS,
         layers=_layers(DEEPEST),
-        encoder=File("model.safetensors", None, (Source("timm/vgg19.tv_in1k", "model.safetensors"),), cut=True),
-        decoder=None,
-        build=lambda: (Encoder(last=DEEPEST), None),
+        parts=(Part("encoder", _IMAGENET, lambda: Encoder(last=DEEPEST)),),
         imagenet=True,
     ),
 ]
@@ -166,9 +180,7 @@ def _own(repo: str) -> Model:
         origin=name,
         widths=compact.WIDTHS,
         layers=_COMPACT_LAYERS,
-        encoder=file,
-        decoder=file,
-        build=lambda: (compact.CompactEncoder(), compact.CompactDecoder()),
+        parts=(Part("encoder", file, compact.CompactEncoder), Part("decoder", file, compact.CompactDecoder)),
         half=True,
     )
 

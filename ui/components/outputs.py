@@ -14,7 +14,7 @@ import gradio as gr
 from adain_core import methods
 from adain_core.contracts import count
 from adain_core.evaluation import report
-from adain_core.evaluation.comparison import Comparison, Output, improves
+from adain_core.evaluation.comparison import Comparison, Output
 from ui.components import curves, scores
 from ui.components.stage import filled
 from ui.components.widgets import keep, sentence, sentences
@@ -93,7 +93,7 @@ def about(now: Comparison) -> str:
 
 def plot(now: Comparison) -> str:
     """Draw the loss curves of its optimizations."""
-    found = {each.title: each.curve for each in now.outputs.values() if improves(methods.get(each.method))}
+    found = {each.title: each.curve for each in now.outputs.values() if each.optimized}
     return curves.draw(found, now.goal, "seconds" if now.settings["mode"] == "equal-time" else "iteration")
 
 

@@ -211,18 +211,11 @@ def follow(run: Iterator[Result], name: str) -> Iterator[dict[str, Any]]:
     for result in run:
         done, of = result.iteration, result.iterations
         kind = "Step" if result.record["losses"] else "Tile pass"
-        scales = result.record.get("scales", 1)
-        words = progress.words(f"{kind} {done} of {of}", _work(done, of, scales), _work(of, of, scales))
+        words = progress.words(f"{kind} {done} of {of}", result.progress, 1.0)
         total = duration(sum(result.record["seconds"].values()))
         yield {**show(result, name), "status": sentence(f"Done in {total}.") if done == of else words}
     if done < of:
         yield {"status": sentence(f"Done in {total}, after {done} of {of} steps.")}
-
-
-def _work(done: int, of: int, scales: int) -> float:
-    """Return what steps take, in steps at full size: each scale has as many, and twice the pixels of the one before."""
-    many = of / scales
-    return sum(2.0 ** (n + 1 - scales) * min(max(0.0, done - n * many), many) for n in range(scales))
 
 
 def _able(interactive: bool) -> str:

@@ -13,8 +13,8 @@ import gradio as gr
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from adain_core import Result, contracts, images
-from adain_core.contracts import Method, bounds
+from adain_core import Result, images
+from adain_core.contracts import UNLIMITED, Limited, Limits, Method, Strength, bounds, marked, parse
 from adain_core.runs import pipeline
 from ui.serving.kept import keep as keep
 from ui.serving.kept import keep_once
@@ -30,7 +30,6 @@ COMPUTE = {
     "concurrency_limit": None,  # it waits in a lane
     "show_progress": "hidden",  # Gradio's would cover what is there; `bar` says how far a run is
 }
-SERVER = {"seconds": 120.0}  # what a visitor doesn't choose: how long one run may hold the machine
 COLORS = {  # adain_core.controls.color's modes, in the page's words
     "off": "From the painting",
     "match": "From the photograph: recolor the painting first (match)",
@@ -58,33 +57,30 @@ def named(*parts: str | None) -> str:
 
 
 def drawn(method: Method) -> dict[str, FieldInfo]:
-    """Return the parameters of a method that the page draws: the seed only where it changes the picture."""
-    hidden = {*SERVER, *(() if method.random else ("seed",))}
+    """Return the parameters that a visitor may set: no time limit, and a seed only where it can change the picture."""
+    hidden = [*marked(method.params, Limited("seconds")), *(() if method.random else ("seed",))]
     return {name: info for name, info in method.params.model_fields.items() if name not in hidden}
 
 
-def served(method: Method) -> dict[str, Any]:
-    """Return the parameters of a method that the page sets by itself."""
-    return {name: value for name, value in SERVER.items() if name in method.params.model_fields}
-
-
-def draw_folded(method: Method) -> dict[str, gr.components.Component]:
-    """Draw a method's strength, and in a closed accordion what else it takes."""
+def draw_folded(method: Method, limits: Limits) -> dict[str, gr.components.Component]:
+    """Draw a method's strength, and in a closed accordion its other parameters."""
     known = drawn(method)
-    ui = {"alpha": _widget("alpha", known.pop("alpha"), elem_id=f"{method.name}-alpha")} if "alpha" in known else {}
+    names = marked(method.params, Strength())
+    ui = {name: _widget(name, known.pop(name), elem_id=f"{method.name}-{name}") for name in names}
     if known:
         with gr.Accordion(f"Parameters of {method.title}", open=False, elem_id=f"{method.name}-parameters"):
-            ui |= draw(method, shown=known)
+            ui |= draw(method, limits, shown=known)
     return ui
 
 
 def draw(
-    method: Method, prefix: str = "", shown: Mapping[str, FieldInfo] | None = None
+    method: Method, limits: Limits, prefix: str = "", shown: Mapping[str, FieldInfo] | None = None
 ) -> dict[str, gr.components.Component]:
     """Draw a method's parameters and its presets, which set them.
 
     Args:
         method: whose.
+        limits: of the server; nothing beyond them is offered.
         prefix: keeps ids apart from another tab's.
         shown: the parameters to draw, if not all.
     """
@@ -98,11 +94,38 @@ def draw(
             filterable=False,
             elem_id=f"{prefix}{method.name}-preset",
         )
-    ui = {name: _widget(name, info, elem_id=f"{prefix}{method.name}-{name}") for name, info in shown.items()}
+    ui = {name: _widget(name, info, limits, elem_id=f"{prefix}{method.name}-{name}") for name, info in shown.items()}
     if method.presets:
         own = {name: info.default for name, info in shown.items()}
-        chosen.input(lambda name: [*{**own, **presets.get(name or "", {})}.values()], chosen, [*ui.values()], **QUIET)
+
+        def fill(name: str | None) -> list[Any]:
+            values = {**own, **presets.get(name or "", {})}
+            steps = {each: min(values[each], limits.steps) for each in marked(method.params, Limited("steps"))}
+            return [*{**values, **steps}.values()]
+
+        chosen.input(fill, chosen, [*ui.values()], **QUIET)
+    if method.random is not None:
+        _show_seed(method, ui)
     return ui
+
+
+def _show_seed(method: Method, ui: Mapping[str, gr.components.Component]) -> None:
+    """Show the seed only while it changes the picture, by the choices that are made."""
+    choices = {name: each for name, each in ui.items() if isinstance(each, gr.Dropdown | gr.Textbox)}
+
+    def matters(*values: Any) -> bool:
+        assert method.random is not None
+        return method.random(parse(method.params, dict(zip(choices, values, strict=True))))
+
+    def show(*values: Any) -> Any:
+        try:
+            return gr.update(visible=matters(*values))
+        except ValueError:  # half a name; the run says so
+            return gr.skip()
+
+    ui["seed"].visible = matters(*(each.value for each in choices.values()))
+    if choices:
+        gr.on([each.change for each in choices.values()], show, [*choices.values()], ui["seed"], **QUIET)
 
 
 def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
@@ -110,10 +133,9 @@ def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.
     return _widget(name, declared, **{"elem_id": name.replace("_", "-"), **options})
 
 
-def sizes(offered: Sequence[int], usual: int, unit: str) -> dict[str, Any]:
+def sizes(offered: Sequence[int], usual: int, unit: str, limits: Limits) -> dict[str, Any]:
     """Return the sizes among those offered that this server takes, and which one a field opens with."""
-    most = contracts.LIMITS.get("size", offered[-1])
-    taken = [size for size in offered if size <= most] or [int(most)]
+    taken = [size for size in offered if size <= limits.size] or [int(limits.size)]
     return {"choices": [(f"{size} {unit}", size) for size in taken], "value": min(usual, taken[-1])}
 
 
@@ -123,7 +145,7 @@ def draw_color(declared: FieldInfo) -> gr.components.Component:
     return draw_field("color", declared, choices=choices, filterable=False, info="Where the result's colors come from.")
 
 
-def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Component:
+def _widget(name: str, declared: FieldInfo, limits: Limits = UNLIMITED, **options: Any) -> gr.components.Component:
     options = {
         "value": declared.default,
         "label": declared.title or name.replace("_", " ").capitalize(),
@@ -138,6 +160,10 @@ def _widget(name: str, declared: FieldInfo, **options: Any) -> gr.components.Com
         return gr.Dropdown(**{"choices": list(typing.get_args(declared.annotation)), **options})
     low, high = bounds(declared)
     whole = declared.annotation is int
+    for mark in declared.metadata:
+        if isinstance(mark, Limited) and high is not None:
+            high = min(high, getattr(limits, mark.by))
+            options["value"] = min(options["value"], high)
     if low is None or high is None or high - low > 10_000:
         return gr.Number(precision=0 if whole else None, minimum=low, maximum=high, **options)
     step = 1 if whole else (high - low) / 100
@@ -226,13 +252,13 @@ def show(result: Result, name: str) -> dict[str, Any]:
     }
 
 
-def expect(content: str, runs: Iterable[Mapping[str, Any]], masks: int = 0) -> str:
+def expect(content: str, runs: Iterable[Mapping[str, Any]], limits: Limits, masks: int = 0) -> str:
     """Say in a sentence what runs with these options, and each with a number of masks, will take.
 
     Raises:
         ValueError: as adain_core.forecast.
     """
-    found = [pipeline.forecast(content, masks=masks, **options) for options in runs]
+    found = [pipeline.forecast(content, masks=masks, limits=limits, **options) for options in runs]
     seconds, tiles = sum(each.seconds for each in found), max(each.tiles for each in found)
     words = f"about {_rough(seconds)}" if seconds >= 1 else "less than a second"
     if tiles > 1:
@@ -240,13 +266,15 @@ def expect(content: str, runs: Iterable[Mapping[str, Any]], masks: int = 0) -> s
     return f"This takes {words}."
 
 
-def seconds(content: str | None, runs: Iterable[Mapping[str, Any]]) -> float:
+def seconds(content: str | None, runs: Iterable[Mapping[str, Any]], limits: Limits) -> float:
     """Return what runs with these options will take; nothing without a picture.
 
     Raises:
         ValueError: as adain_core.forecast.
     """
-    return sum(pipeline.forecast(content, **options).seconds for options in runs) if content is not None else 0.0
+    if content is None:
+        return 0.0
+    return sum(pipeline.forecast(content, limits=limits, **options).seconds for options in runs)
 
 
 def _rough(seconds: float) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from adain_core import PictureError, methods
+from adain_core import PictureError, load, methods
+from adain_core.contracts import UNLIMITED, Limited, Limits, marked
 from adain_core.evaluation import report
-from adain_core.evaluation.comparison import FIRST, Comparison, arrange, compare, improves, prepare
+from adain_core.evaluation.comparison import FIRST, Comparison, arrange, compare, iterations, prepare
 from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
@@ -28,7 +29,8 @@ TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
 STORED = examples.FOLDER / "comparison"
 SIZES = (128, 256, 384, 512)
-LONGEST, ALTOGETHER = 60, 240  # seconds of one optimization, and of a comparison's optimizations together
+LONGEST, BUDGET = 60, 240  # seconds of one optimization, and of a comparison's optimizations together
+LONG = 2 * lanes.SHORT  # seconds that a comparison takes at least, so that it never goes before short runs
 PAUSE = 0.4  # seconds between two looks at an optimization
 MODES = {"each": "Own steps", "equal-time": "Equal time", "equal-loss": "Up to AdaIN's loss"}
 MAPS = {
@@ -45,8 +47,31 @@ MAPS = {
 }
 
 
-@on_gpu
-def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _runs(values: Mapping[str, Any], limits: Limits) -> list[dict[str, Any]]:
+    """Return the options of every method's run, as forecasts take them.
+
+    Raises:
+        ValueError: they may take too long in all.
+    """
+    names = arrange(values["methods"] or (), values["mode"])
+    options = _chosen(names, values["options"]) if "options" in values else _options(values, names)
+    networks, runs, many = load(values["model"], "auto", download=False), [], 0
+    for name in names:
+        run = prepare(name, options[name], values["mode"], values["model"], "auto", limits) | {"size": values["size"]}
+        if iterations(run, networks, limits) > 1:
+            run |= dict.fromkeys(marked(methods.get(name).params, Limited("seconds")), values["seconds"])
+            many += 1
+        runs.append(run)
+    if many * values["seconds"] > BUDGET:
+        raise ValueError(
+            f"{many} optimizations of up to {values['seconds']:g} s each are more than the {BUDGET} s that one"
+            " comparison may take here; choose fewer methods, or less time."
+        )
+    return runs
+
+
+@on_gpu(_runs)
+def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[dict[str, Any]]:
     """Compare the chosen methods and show every one as it comes; by name what changes on the page."""
     for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):
         if values[name] is None:
@@ -55,11 +80,11 @@ def show_all(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         names = arrange(values["methods"], values["mode"])
         options = _options(values, names)
-        words = expect(values["content"], _runs(values, names, options))
+        words = expect(values["content"], _runs(values, limits), limits)
         yield {"status": sentence(f"{words} No optimization takes more than {values['seconds']:g} s.")}
         common = {name: values[name] for name in ("size", "seconds", "mode", "judge", "model", "skip")}
         pair = values["content"], values["style"]
-        run = compare(*pair, names, options=options, download=False, **common)
+        run = compare(*pair, names, options=options, limits=limits, download=False, **common)
         yield from _follow(run, named(*pair), values["seconds"])
     except PictureError as error:
         refusal = {f"{error.role}_note": sentence(error.sentence, refused=True)}
@@ -78,6 +103,7 @@ def compare_api(
     model: str = "compact",
     judge: str = "compact",
     options: dict[str, dict[str, Any]] | None = None,
+    limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Run several methods on one pair and measure every picture alike: losses, SSIM, color shift, seconds, memory.
 
@@ -92,15 +118,16 @@ def compare_api(
         model: in whose features the methods work: compact, or vgg19 where the server has it.
         judge: whose encoder measures.
         options: parameters by method, such as {"gatys": {"steps": 60}}.
+        limits: of the server.
 
     Returns:
         One sheet with every picture and the table, a PNG file, and everything that was measured, by name.
     """
     names = arrange(methods, mode)  # type: ignore[arg-type]
-    common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model, "download": False}
-    chosen = _chosen(names, options)
-    _runs(common, names, chosen)
-    now = yield from endpoints.last(compare(content, style, names, options=chosen, judge=judge, **common))
+    common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
+    _runs({**common, "methods": methods, "options": options}, limits)
+    common |= {"options": _chosen(names, options), "judge": judge, "limits": limits, "download": False}
+    now = yield from endpoints.last(compare(content, style, names, **common))
     with tempfile.TemporaryDirectory() as folder:  # of its files Gradio deletes only those that it serves
         results = report.save(now, Path(folder))
         with Image.open(Path(folder) / "sheet.png") as sheet:
@@ -110,30 +137,6 @@ def compare_api(
 
 def _options(values: Mapping[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
     return {name: {each: values[f"{name}.{each}"] for each in drawn(methods.get(name))} for name in names}
-
-
-def _runs(values: Mapping[str, Any], names: list[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return every method's run, as forecasts take them.
-
-    Raises:
-        ValueError: they may take too long in all.
-    """
-    many = [name for name in names if improves(methods.get(name))]
-    if len(many) * values["seconds"] > ALTOGETHER:
-        raise ValueError(
-            f"{len(many)} optimizations of up to {values['seconds']:g} s each are more than the {ALTOGETHER} s that one"
-            " comparison may take here; choose fewer methods, or less time."
-        )
-    runs = [prepare(name, options[name], values["mode"], values["model"], "auto") for name in names]
-    runs = [{**each, "size": values["size"]} for each in runs]
-    return [{**each, "seconds": values["seconds"]} if each["method"] in many else each for each in runs]
-
-
-def _seconds(values: Mapping[str, Any]) -> float:
-    """Return what a comparison will take, the page's or a program's; it is always a long run."""
-    names = arrange(values["methods"], values["mode"])
-    options = _chosen(names, values["options"]) if "options" in values else _options(values, names)
-    return max(2 * lanes.SHORT, seconds(values["content"], _runs(values, names, options)))
 
 
 def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
@@ -164,7 +167,7 @@ def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict
     yield outputs.show(folder, name)
 
 
-def build(pair: Pair) -> None:
+def build(pair: Pair, limits: Limits) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = {name: _options_of(value) for name, value in outputs.show(STORED).items()}
     ui: fields.Components = {"skip": gr.State(Latest()), "paths": gr.State(**opening["paths"])}
@@ -182,10 +185,10 @@ def build(pair: Pair) -> None:
                 ui["found"] = gr.HTML(**opening["found"], elem_classes=["note", "found"], elem_id="compare-found")
                 ui["plot"] = gr.HTML(**opening["plot"], padding=False, elem_id="compare-plot")
         with area("more"):
-            _draw_settings(ui)
+            _draw_settings(ui, limits)
     _draw_table(ui, opening)
     _draw_closer(ui, opening)
-    _wire(ui, ui.pop("run"))
+    _wire(ui, ui.pop("run"), limits)
 
 
 def _options_of(value: Any) -> dict[str, Any]:
@@ -210,7 +213,7 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> None:
     )
 
 
-def _draw_settings(ui: fields.Components) -> None:
+def _draw_settings(ui: fields.Components, limits: Limits) -> None:
     ui["mode"] = gr.Radio(
         [(words, mode) for mode, words in MODES.items()],
         value="each",
@@ -220,8 +223,8 @@ def _draw_settings(ui: fields.Components) -> None:
     )
     ui["seconds"] = gr.Slider(
         1,
-        LONGEST,
-        value=15,
+        min(LONGEST, limits.seconds),
+        value=min(15, limits.seconds),
         step=1,
         label="Time limit",
         info="Seconds that each optimization may take.",
@@ -229,7 +232,7 @@ def _draw_settings(ui: fields.Components) -> None:
         buttons=[],
     )
     ui["size"] = gr.Radio(
-        **sizes(SIZES, 256, "px"),
+        **sizes(SIZES, 256, "px", limits),
         label="Size",
         info="Longer side of the photograph, for all methods.",
         elem_id="compare-size",
@@ -238,7 +241,7 @@ def _draw_settings(ui: fields.Components) -> None:
         for name, method in methods.find().items():
             with gr.Accordion(method.title, open=False):
                 gr.HTML(sentence(f"{method.summary} {method.paper}."), elem_classes="note")
-                ui |= {f"{name}.{each}": widget for each, widget in draw(method, "compare-").items()}
+                ui |= {f"{name}.{each}": widget for each, widget in draw(method, limits, "compare-").items()}
     models = server.models()
     with gr.Accordion("Networks and judge", open=False, visible=len(models) > 1, elem_id="compare-networks"):
         words = "The network whose features the methods use."
@@ -317,7 +320,7 @@ def _draw_closer(ui: fields.Components, opening: Mapping[str, Any]) -> None:
                 )
 
 
-def _wire(ui: fields.Components, run_button: gr.Button) -> None:
+def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
     named = {component: name for name, component in ui.items()}
     given = ("content", "style", "methods", "mode", "seconds", "size", "model", "judge", "skip")
     parameters = [f"{name}.{each}" for name, found in methods.find().items() for each in drawn(found)]
@@ -332,7 +335,7 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
     def start(data: dict[gr.components.Component, Any]) -> Iterator[dict[gr.components.Component, Any]]:
         try:
             yield {ui["stop"]: gr.update(interactive=True)}
-            yield from map(shown, show_all(values(data)))
+            yield from map(shown, show_all(values(data), limits))
             yield {ui["stop"]: gr.update(interactive=False)}
         finally:
             data[state].add_all()
@@ -356,8 +359,11 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
             latest.skip.add_all()
         return sentence("Stopping; the pictures that are ready stay."), gr.update(interactive=False)
 
+    def expected(given: Mapping[str, Any]) -> float:
+        return max(LONG, seconds(given["content"], _runs(given, limits), limits))
+
     wire_start(ui, [run_button.click])
-    turn = lanes.in_turn(start, lambda data: _seconds(values(data)), lambda *said: shown(waiting(*said)))
+    turn = lanes.in_turn(start, lambda data: expected(values(data)), lambda *said: shown(waiting(*said)))
 
     async def run(data: dict[gr.components.Component, Any]) -> AsyncIterator[dict[gr.components.Component, Any]]:
         skip, began = data[state].begin(), False
@@ -380,4 +386,6 @@ def _wire(ui: fields.Components, run_button: gr.Button) -> None:
           [ui["slider"], ui["first"], ui["second"]], **QUIET)  # fmt: skip
     of = {**ui, "content": endpoints.picture("content"), "style": endpoints.picture("style")}
     of |= {"size": endpoints.size(SIZES[-1], 256), "options": endpoints.facts("Options")}
-    endpoints.expose(compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")], _seconds)
+    endpoints.expose(
+        compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")], _runs, limits, LONG
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adain_core import PictureError, images, run
+from adain_core import PictureError, run
+from adain_core.contracts import UNLIMITED, Limits
 from adain_core.controls import scale
-from adain_core.images import metrics
 from adain_core.runs import inputs
 from adain_core.runs.pipeline import Settings
 from ui import endpoints
@@ -44,14 +44,28 @@ class View(NamedTuple):
     style_note: Any = gr.skip()
 
 
-@on_gpu
-def show_all(values: Mapping[str, Any]) -> Iterator[View]:
+def offered(limits: Limits) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what this server can show: no size beyond its own, nor sizes where there would be one."""
+    found = {}
+    for show, values in SHOWN.items():
+        kept = {name: options for name, options in values.items() if options.get("size", 0) <= limits.size}
+        if len(kept) > 1:
+            found[show] = {name: {"size": min(SIZE, limits.size), **options} for name, options in kept.items()}
+    return found
+
+
+def _runs(values: Mapping[str, Any], limits: Limits) -> Iterable[dict[str, Any]]:
+    return offered(limits)[values["show"]].values()
+
+
+@on_gpu(_runs)
+def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Run the pair under every value of the chosen control and show each result as it comes."""
     if missing := [name for name in ("content", "style") if values[name] is None]:
         words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
         yield View(**refuse(words), **{f"{missing[0]}_note": sentence(words, refused=True)})
         return
-    runs = _runs(values["show"])
+    runs = offered(limits)[values["show"]]
     nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
     yield View(**nothing, status=sentence(f"{values['show']}…"))
     results, shown, progress = [], [], Progress()
@@ -61,10 +75,10 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
         seen = _seen(values["style"], runs) if values["show"] == "Stroke sizes" else []
         yield View(
             seen=gr.update(value=seen, visible=bool(seen)),
-            status=sentence(f"{values['show']}… {expect(values['content'], runs.values())}"),
+            status=sentence(f"{values['show']}… {expect(values['content'], runs.values(), limits)}"),
         )
         for name, options in runs.items():
-            *_, result = run(values["content"], [values["style"]], download=False, **options)
+            *_, result = run(values["content"], [values["style"]], limits=limits, download=False, **options)
             caption = _caption(name, result)
             results.append((result.image, caption))
             shown.append((keep(result.image, named(*pair, name) + ".png"), caption))
@@ -82,26 +96,29 @@ def show_all(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(status=sentence(str(error), refused=True))
 
 
-def control_api(content: str, style: str, show: str = "Color modes") -> Iterator[tuple[str, dict[str, Any]] | None]:
+def control_api(
+    content: str, style: str, show: str = "Color modes", limits: Limits = UNLIMITED
+) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Show a photograph in a painting's style under every value of one control, side by side.
 
     Args:
         content: the photograph, an image file.
         style: the painting, an image file.
         show: the control: Color modes, Strengths, Stroke sizes or Sizes.
+        limits: of the server.
 
     Returns:
         One sheet with every picture, a PNG file, and each one's record by the control's value.
     """
     results = {}
-    for name, options in _runs(show).items():
-        results[name] = yield from endpoints.last(run(content, [style], download=False, **options))
+    for name, options in offered(limits)[show].items():
+        results[name] = yield from endpoints.last(run(content, [style], limits=limits, download=False, **options))
     pictures = [(result.image, _caption(name, result)) for name, result in results.items()]
     made = keep(sheet(pictures), named(content, style, show) + ".png")
     yield made, {name: result.record for name, result in results.items()}
 
 
-def build(pair: Pair) -> None:
+def build(pair: Pair, limits: Limits) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     ui: fields.Components = {}
     with area("stage"):
@@ -112,7 +129,7 @@ def build(pair: Pair) -> None:
                 with area("field"):
                     pair.draw(ui, "style", "controls-", 220, "controls-styles")
             ui["show"] = gr.Radio(
-                list(SHOWN),
+                list(offered(limits)),
                 value="Color modes",
                 label="Show",
                 info="Which setting to vary: you see the pair at each of its values.",
@@ -137,23 +154,16 @@ def build(pair: Pair) -> None:
         return View(**waiting(*said))
 
     def expected(data: dict[gr.components.Component, Any]) -> float:
-        return _seconds(values(data))
+        given = values(data)
+        return seconds(given["content"], _runs(given, limits), limits)
 
-    start = lanes.in_turn(lambda data: stoppable(show_all(values(data))), expected, waits)
+    start = lanes.in_turn(lambda data: stoppable(show_all(values(data), limits)), expected, waits)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
     wire_stop(ui, "Stopped. The pictures that are ready stay.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
     results = [endpoints.made("Sheet"), endpoints.facts("Records")]
-    endpoints.expose(control_api, "control", {**ui, **pictures}, results, _seconds)
-
-
-def _runs(show: str) -> dict[str, dict[str, Any]]:
-    return {name: {"size": SIZE, **options} for name, options in SHOWN[show].items()}
-
-
-def _seconds(values: Mapping[str, Any]) -> float:
-    return seconds(values["content"], _runs(values["show"]).values())
+    endpoints.expose(control_api, "control", {**ui, **pictures}, results, _runs, limits)
 
 
 def _draw_result(ui: fields.Components) -> None:
@@ -184,9 +194,8 @@ def _draw_result(ui: fields.Components) -> None:
 def _caption(name: str, result: Any) -> str:
     record = result.record
     facts = [f"color shift {record['color_shift']:.1f}", f"{sum(record['seconds'].values()):.1f} s"]
-    if record["alpha"] == 0:
-        one, other = (images.to_tensor(each.convert("RGB")) for each in (result.content, result.image))
-        facts.insert(0, f"the reconstruction: SSIM {float(metrics.ssim(one, other)):.2f}")
+    if (found := record.get("reconstruction")) is not None:
+        facts.insert(0, f"the reconstruction: SSIM {found['ssim']:.2f}")
     return f"{name} · {' · '.join(facts)}"
 
 

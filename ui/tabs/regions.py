@@ -11,6 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from adain_core import PictureError, images, run
+from adain_core.contracts import UNLIMITED, Limits
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples
 from ui.components import easel, fields, masks, painting
@@ -34,15 +35,19 @@ _SHOWN = (*_SHOWN, "map_note", "strength_map_note", *(f"{slot}_own_note" for slo
 View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
 
 
-@on_gpu
-def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
+def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
+    return [{"size": values["size"]}]
+
+
+@on_gpu(_runs)
+def stylize_regions(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Give every painted region its own style and show the result."""
     content = values["content"]
     if content is None:
         words = "Choose a photograph first."
         yield View(**refuse(words), content_note=sentence(words, refused=True))
         return
-    options = {"size": values["size"]}
+    (options,) = _runs(values, limits)
     yield View(status=sentence(f"Stylizing the regions at {values['size']} pixels…"))
     try:
         regions = {}
@@ -55,10 +60,14 @@ def stylize_regions(values: Mapping[str, Any]) -> Iterator[View]:
         given = _inputs(values, regions)
         count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
         yield View(
-            status=sentence(f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], count)}"),
+            status=sentence(
+                f"Stylizing the regions at {values['size']} pixels… {expect(content, [options], limits, count)}"
+            ),
             map_note=sentences(values["loaded"].notes if values["loaded"] else ()),
         )
-        for view in follow(run(content, **given, **options, download=False), named(content, "regions") + ".png"):
+        for view in follow(
+            run(content, **given, **options, limits=limits, download=False), named(content, "regions") + ".png"
+        ):
             yield View(**view)
     except PictureError as error:
         place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
@@ -86,6 +95,7 @@ def regions_api(
     strengths: dict[str, float] | None = None,
     feather: float = 4.0,
     size: int = 512,
+    limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Give parts of a photograph styles of their own; a part without a painting stays as it is.
 
@@ -104,6 +114,7 @@ def regions_api(
         strengths: by region, 0 to 1, as in {"1": 0.5}; full where not named.
         feather: how softly regions meet, in pixels of the result.
         size: the longer side of the result, 64 to 8192 pixels.
+        limits: of the server.
 
     Returns:
         The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
@@ -124,6 +135,7 @@ def regions_api(
         region_strength={int(label): value for label, value in given.items()},
         feather=feather,
         size=size,
+        limits=limits,
         download=False,
     )
     result = yield from endpoints.last(steps)
@@ -158,7 +170,7 @@ def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> di
     }
 
 
-def build(pair: Pair) -> None:
+def build(pair: Pair, limits: Limits) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     opening = examples.pairs()[0].photo.path
     ui: fields.Components = {}
@@ -183,7 +195,7 @@ def build(pair: Pair) -> None:
                 old("regions-", "Stylize the regions")
                 ui |= outcome("regions-", None, None, "")
         with area("more"), gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
-            _draw_more(ui, opening, pair)
+            _draw_more(ui, opening, pair, limits)
 
     run_button = ui.pop("run")
     names_of = {component: name for name, component in ui.items()}
@@ -198,9 +210,10 @@ def build(pair: Pair) -> None:
         return View(**waiting(*said))
 
     def expected(data: dict[gr.components.Component, Any]) -> float:
-        return _seconds(values(data))
+        given = values(data)
+        return seconds(given["content"], _runs(given, limits), limits)
 
-    start = lanes.in_turn(lambda data: stoppable(stylize_regions(values(data))), expected, waits)
+    start = lanes.in_turn(lambda data: stoppable(stylize_regions(values(data), limits)), expected, waits)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
     wire_stop(ui, "Stopped. The last picture stays.", [shown])
@@ -213,19 +226,15 @@ def build(pair: Pair) -> None:
     names = ("content", "label_map", "style", *(f"style_{label}" for label in REGIONS))
     of = {**ui, **{name: endpoints.picture(name) for name in names}, "strengths": endpoints.facts("Strengths")}
     of["size"] = endpoints.size(SIZES[-1], 512)
-    endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")], _seconds)
+    endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")], _runs, limits)
 
 
-def _seconds(values: Mapping[str, Any]) -> float:
-    return seconds(values["content"], [{"size": values["size"]}])
-
-
-def _draw_more(ui: fields.Components, opening: str, pair: Pair) -> None:
+def _draw_more(ui: fields.Components, opening: str, pair: Pair, limits: Limits) -> None:
     """Draw what waits in the closed accordion."""
     feather = Settings.model_fields["feather"]
     ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
     ui["size"] = gr.Dropdown(
-        **sizes(SIZES, 512, "pixels"),
+        **sizes(SIZES, 512, "pixels", limits),
         label="Size of the result",
         info="Its longer side. Larger takes longer and gives finer strokes.",
         filterable=False,

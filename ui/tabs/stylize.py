@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from adain_core import PictureError, methods, run
-from adain_core.evaluation.comparison import improves
+from adain_core.contracts import UNLIMITED, Limits, Strength, marked
 from adain_core.runs import pipeline
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples, server
@@ -27,7 +27,6 @@ from ui.components.widgets import (
     named,
     seconds,
     sentence,
-    served,
     sizes,
     strip,
 )
@@ -69,8 +68,15 @@ class View(NamedTuple):
     style_4_mask_note: Any = gr.skip()
 
 
-@on_gpu
-def stylize(values: Mapping[str, Any]) -> Iterator[View]:
+def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
+    """Return the options of the run, but for the paintings' shares."""
+    method = methods.get(values["method"])
+    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)}
+    return [options | {name: values[name] for name in ("method", "model", "size", *CONTROLS)}]
+
+
+@on_gpu(_runs)
+def stylize(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Run the chosen method on the chosen pictures and show each step."""
     slots = [slot for slot in SLOTS if values[slot] is not None]
     if values["content"] is None:
@@ -81,16 +87,16 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
         words = "Choose a painting first."
         yield View(**refuse(words), style_note=sentence(words, refused=True))
         return
-    options = _options(values)
+    (options,) = _runs(values, limits)
     if len(slots) > 1:
         options["weights"] = tuple(values[SHARES[SLOTS.index(slot)]] for slot in slots)
     start = f"Stylizing at {values['size']} pixels…"
     yield View(status=sentence(start))
     try:
-        yield View(status=sentence(f"{start} {expect(values['content'], [options])}"))
+        yield View(status=sentence(f"{start} {expect(values['content'], [options], limits)}"))
         given = {"styles": [values[slot] for slot in slots], "style_masks": _style_masks(values, slots)}
         name = named(values["content"], *given["styles"], options["method"]) + ".png"
-        for view in follow(run(values["content"], **given, **options, download=False), name):
+        for view in follow(run(values["content"], **given, **options, limits=limits, download=False), name):
             yield View(**view)
     except PictureError as error:
         place = f"{error.role.replace(' ', '_')}_note"
@@ -102,26 +108,21 @@ def stylize(values: Mapping[str, Any]) -> Iterator[View]:
         yield View(status=sentence(str(error), refused=True))
 
 
-def stylize_at_once(values: Mapping[str, Any]) -> Iterator[View]:
+def stylize_at_once(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Run because a picture or a control was changed, if that is a matter of seconds; else say what to press."""
     if values["content"] is None or all(values[slot] is None for slot in SLOTS):
         yield View()
         return
     try:
-        short = pipeline.forecast(values["content"], **_options(values)).seconds <= lanes.SHORT
+        (options,) = _runs(values, limits)
+        found = pipeline.forecast(values["content"], limits=limits, **options)
+        quick = found.steps == 1 and found.seconds <= lanes.SHORT
     except ValueError:  # the run says it
-        short = True
-    if short and not improves(methods.get(values["method"])):
-        yield from stylize(values)
+        quick = True
+    if quick:
+        yield from stylize(values, limits)
     else:
         yield View(status=sentence("Press Stylize to see what you changed; it takes a while."))
-
-
-def _options(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a run but for the paintings' shares."""
-    method = methods.get(values["method"])
-    options = {name: values[f"{method.name}.{name}"] for name in drawn(method)} | served(method)
-    return options | {name: values[name] for name in ("method", "model", "size", *CONTROLS)}
 
 
 def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
@@ -153,6 +154,7 @@ def stylize_api(
     style_scale: float = 1.0,
     method: str = "adain",
     options: dict[str, Any] | None = None,
+    limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Show a photograph in the style of one to four paintings, by AdaIN or another method.
 
@@ -176,14 +178,14 @@ def stylize_api(
         style_scale: stroke size; how much larger the network sees the painting, 0.25 to 4.
         method: such as adain, gatys or style_swap.
         options: the method's own parameters by name, such as {"steps": 60} for gatys.
+        limits: of the server.
 
     Returns:
         The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
     """
     given = [(style, share_1), (style_2, share_2), (style_3, share_3), (style_4, share_4)]
     chosen = methods.get(method)
-    own: dict[str, Any] = {"alpha": alpha} if "alpha" in chosen.params.model_fields else {}
-    own |= endpoints.own_options(chosen, options) | served(chosen)
+    own = dict.fromkeys(marked(chosen.params, Strength()), alpha) | endpoints.own_options(chosen, options)
     styles = [path for path, _ in given if path is not None]
     steps = run(
         content,
@@ -196,6 +198,7 @@ def stylize_api(
         color_strength=color_strength,
         style_scale=style_scale,
         method=chosen.name,
+        limits=limits,
         download=False,
         **own,
     )
@@ -203,7 +206,7 @@ def stylize_api(
     yield keep(result.image, named(content, *styles, chosen.name) + ".png"), result.record
 
 
-def build(pair: Pair) -> None:
+def build(pair: Pair, limits: Limits) -> None:
     """Lay the tab out and wire it, inside a gr.Blocks."""
     first = examples.pairs()[0]
     ui: fields.Components = {}
@@ -224,9 +227,11 @@ def build(pair: Pair) -> None:
             panels = {}
             for name in names:
                 with gr.Column(visible=name == "adain") as panels[name]:
-                    ui |= {f"{name}.{option}": widget for option, widget in draw_folded(methods.get(name)).items()}
+                    ui |= {
+                        f"{name}.{option}": widget for option, widget in draw_folded(methods.get(name), limits).items()
+                    }
             ui["size"] = gr.Radio(
-                **sizes(SIZES, 512, "px"),
+                **sizes(SIZES, 512, "px", limits),
                 label="Size",
                 info="Longer side of the result. Larger takes longer and gives finer strokes.",
                 elem_id="size",
@@ -281,10 +286,11 @@ def build(pair: Pair) -> None:
         return View(**waiting(*said))
 
     def expected(data: dict[gr.components.Component, Any]) -> float:
-        return _seconds(values(data))
+        given = values(data)
+        return seconds(given["content"], _runs(given, limits), limits)
 
-    start = lanes.in_turn(lambda data: stoppable(stylize(values(data))), expected, waits)
-    change = lanes.in_turn(lambda data: stoppable(stylize_at_once(values(data))), lambda _: 0.0, waits)
+    start = lanes.in_turn(lambda data: stoppable(stylize(values(data), limits)), expected, waits)
+    change = lanes.in_turn(lambda data: stoppable(stylize_at_once(values(data), limits)), lambda _: 0.0, waits)
     once = {"inputs": inputs, "outputs": outputs, **COMPUTE}
     sliders = [component for component in inputs if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].input]
@@ -314,18 +320,13 @@ def build(pair: Pair) -> None:
     of["style_size"] = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
     of |= {"size": endpoints.size(SIZES[-1], 512), "options": endpoints.facts("Options")}
     outputs = [endpoints.made("Picture"), endpoints.facts("Record")]
-    endpoints.expose(stylize_api, "stylize", of, outputs, lambda given: seconds(given["content"], [_chosen(given)]))
+    endpoints.expose(stylize_api, "stylize", of, outputs, _api_runs, limits)
 
 
-def _seconds(values: Mapping[str, Any]) -> float:
-    return seconds(values["content"], [_options(values)])
-
-
-def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a program chose, the paintings and their sizes left out."""
-    chosen = methods.get(given["method"])
-    options = endpoints.own_options(chosen, given["options"]) | served(chosen)
-    return {**options, **{name: given[name] for name in ("method", "model", "size")}}
+def _api_runs(given: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
+    """Return the options of the run that a program chose, the paintings and their sizes left out."""
+    options = endpoints.own_options(methods.get(given["method"]), given["options"])
+    return [{**options, **{name: given[name] for name in ("method", "model", "size")}}]
 
 
 def _load_pair(event: gr.SelectData) -> View:

@@ -1,0 +1,53 @@
+"""A method that optimizes the picture, made from its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from adain_core.contracts import Cost, Method, Steps, Style, StyleLoss
+from adain_core.networks import cost
+from adain_core.networks.model import Networks
+from adain_core.optimization.loop import optimize, scale_factors
+from adain_core.optimization.params import OptimizationParams
+
+STEP = Cost(passes=0.9, bytes=1000)  # the network forward and backward, and features, gradients and targets
+MEASURED = (
+    16  # channels at relu1_1 of the network in whose passes losses state their cost, which is for VGG-19's widths
+)
+LARGE = (2**20, 2**20)  # a size at which no scale is left out
+
+Losses = Mapping[StyleLoss, float]
+
+
+def optimizing(losses: Callable[[Any], Losses], **stated: Any) -> Method:
+    """Make a method that optimizes the picture.
+
+    Args:
+        losses: of its parameters to style losses with their shares.
+        stated: what else a Method states, such as its name; its parameters are OptimizationParams by default.
+    """
+
+    def run(content: Tensor, styles: Sequence[Style], params: OptimizationParams, networks: Networks) -> Steps:
+        return optimize(content, styles, losses(params), params, networks)
+
+    abilities: dict[str, Any] = {
+        "params": OptimizationParams,
+        "run": run,
+        "iterations": lambda params, _: params.steps,
+        "extensible": lambda params: params.scales == 1,
+        "random": lambda params: params.start == "noise" or any(loss.random for loss in losses(params)),
+        "cost": lambda params, networks: step_cost(losses(params), params.scales, networks),
+    }
+    return Method(**{**abilities, **stated})
+
+
+def step_cost(losses: Losses, scales: int, networks: Networks) -> Cost:
+    """Return what a step takes: at full size in memory, averaged over the scales in time."""
+    found = sum((loss.cost for loss, share in losses.items() if share), Cost(0.0))
+    areas, slower = [factor**2 for factor in scale_factors(LARGE, scales)], (networks.encoder.widths[0] / MEASURED) ** 2
+    passes = (STEP.passes + found.passes / slower) * sum(areas) / len(areas)
+    pairs = found.pairs / slower * sum(area**2 for area in areas) / len(areas)
+    return Cost(passes, pairs, STEP.bytes + found.bytes + 2 * cost.bytes_per_pixel(networks))
