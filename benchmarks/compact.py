@@ -1,20 +1,22 @@
-"""What the compact model reaches beside the full-size pair, on 40 photographs and 40 artworks that training never saw.
+"""The compact model against the full-size pair, on 40 photographs and 40 artworks that training never saw.
 
     python -m benchmarks.compact --pictures FOLDER --weights-dir FOLDER [--sizes 256,512,1024] [--candidate FILE]
 
-`--pictures` holds the folders photos and art; adain_core/training/held_out.txt names the 40 pairs in it. Each picture's
-central square is scaled to the size. The full-size VGG-19 in `--weights-dir` measures every output, in float32:
+`--pictures` holds the folders photos and art; adain_core/training/held_out.txt lists the 40 pairs in it. Each picture
+is center-cropped to a square and scaled to the size. The full-size VGG-19 in `--weights-dir` measures every output, in
+float32:
 
-- style: mean and standard deviation at relu1_1, 2_1, 3_1 and 4_1 (Eq. 13, squared errors, mean over channels, summed
-  over layers); content: mean squared error of relu4_1 to the content's own. Averages over the pairs, and their ratio.
+- style: mean and standard deviation at relu1_1, 2_1, 3_1, and 4_1 (Eq. 13, squared errors, mean over channels, summed
+  over layers); content: mean squared error at relu4_1 to the content's own features. Averages over the pairs, and their
+  ratio.
 - reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
-- odd styles: the style ratio for seven kinds of rare ones (drawings, posters, grey, dark, bright, inverted, recolored),
-  made of the first 6 artworks, each kind on 6 photographs.
-- explained variance: of the teacher's features by a 1x1 regression on the compact ones, fitted on the first 20
-  photographs, measured on the others.
-- Gram: an optimization of the picture as a visitor gets it (120 steps from the content, 224 px, first 10 pairs; Gram
-  loss alone, at the four layers), scored by the full-size network's Gram loss over the content's own.
-- speed: 512 px, style cached, beside `vgg19` and beside a 2048x2048 float32 matrix product, in turns.
+- odd styles: the style ratio for seven unusual kinds (drawings, posters, gray, dark, bright, inverted, recolored), made
+  from the first 6 artworks, each kind on 6 photographs.
+- explained variance: of the teacher's features by a 1x1 regression on the compact features, fitted on the first 20
+  photographs and measured on the others.
+- Gram: an optimization as visitors run it (120 steps from the content, 224 px, first 10 pairs, the Gram loss alone at
+  the four layers), scored by the full-size network's Gram loss relative to the content's own.
+- speed: 512 px with the style cached, alternating with `vgg19` and a 2048x2048 float32 matrix product.
 """
 
 from __future__ import annotations
@@ -56,13 +58,13 @@ GRAM_ALONE = OptimizationParams(steps=120, content_weight=0.0, tv_weight=0.0)
 
 
 def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
-    """Load the central squares, [1,3,size,size] each."""
+    """Load center crops, [1,3,size,size] each."""
     pictures = (images.load(folder / name).rgb for name in names)
     return [images.to_tensor(ImageOps.fit(each, (size, size), Image.Resampling.BICUBIC)) for each in pictures]
 
 
 def transfer(networks: Networks, content: Tensor, style: Tensor) -> Tensor:
-    """Stylize as the product does."""
+    """Stylize with AdaIN at its defaults."""
     return next(iter(adain.run(content, [Style(style)], TransferParams(), networks))).image
 
 
@@ -70,7 +72,7 @@ def transfer(networks: Networks, content: Tensor, style: Tensor) -> Tensor:
 def quality(
     compact: Networks, full: Networks, folder: Path, size: int, sheet: Path | None, count: int
 ) -> dict[str, float]:
-    """Measure both pairs on every held-out pair at one size."""
+    """Measure both models on every held-out pair at one size."""
     teacher = Teacher(full, torch.device("cpu"))
     names = {kind: each[:count] for kind, each in held_out().items()}
     found: dict[str, list[float]] = {}
@@ -101,7 +103,7 @@ def quality(
 
 @torch.inference_mode()
 def odd(compact: Networks, full: Networks, folder: Path, sheet: Path | None, size: int = 512) -> dict[str, float]:
-    """Return the ratio of the style losses for each kind of odd styles; the sheet has a row for each."""
+    """Return the ratio of the style losses for each kind of unusual style; the sheet has a row for each."""
     teacher, ratios, shown = Teacher(full, torch.device("cpu")), dict[str, float](), list[Image.Image]()
     photos, art = (squares(folder, each[:ODD], size) for each in held_out().values())
     for kind in tqdm(KINDS, "odd styles", disable=None):
@@ -121,7 +123,7 @@ def odd(compact: Networks, full: Networks, folder: Path, sheet: Path | None, siz
 
 @torch.inference_mode()
 def explained(compact: Networks, full: Networks, folder: Path) -> dict[str, float]:
-    """Fit a linear regression of the teacher's features on the compact ones, and measure it on other pictures."""
+    """Regress the teacher's features linearly on the compact ones and measure the fit on other pictures."""
     photos = squares(folder, held_out()["photos"], 256)
     shares = {}
     for layer in LAYERS:
@@ -140,7 +142,7 @@ def explained(compact: Networks, full: Networks, folder: Path) -> dict[str, floa
 
 
 def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
-    """Return the full-size network's Gram loss after an optimisation on compact features, over the content's own."""
+    """Return the full-size network's Gram loss after an optimization on compact features, relative to the content's."""
     names = held_out()
     ratios = []
     pairs = list(
@@ -158,7 +160,7 @@ def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
 
 
 def speed(compact: Networks, full: Networks, repeats: int = 9) -> dict[str, float]:
-    """Time 512 px with the style cached, in turns with a matrix product; the best of each."""
+    """Time 512 px with the style cached, alternating with a matrix product; the best of each counts."""
     matrix, content, style = torch.rand(2048, 2048), torch.rand(1, 3, 512, 512), torch.rand(1, 3, 512, 512)
     best = {"matrix": math.inf, "compact": math.inf, "vgg19": math.inf}
 
@@ -194,14 +196,14 @@ def _gram_loss(own: Mapping[str, Tensor], goal: Mapping[str, Tensor]) -> Tensor:
 
 
 def main(
-    pictures: Annotated[Path, typer.Option(help="Folder that holds photos and art.")],
+    pictures: Annotated[Path, typer.Option(help="Folder with photos and art.")],
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of the full-size weights.")] = None,
-    sizes: Annotated[str, typer.Option(help="Pixels of a side, with commas between.")] = "256,512,1024",
+    sizes: Annotated[str, typer.Option(help="Sides in pixels, separated by commas.")] = "256,512,1024",
     candidate: Annotated[Path | None, typer.Option(help="Other weights of the compact model to measure.")] = None,
-    pairs: Annotated[int, typer.Option(help="How many of the 40 pairs, to be quick.")] = 40,
-    only_quality: Annotated[bool, typer.Option(help="Leave out odd styles, regression, Gram and speed.")] = False,
+    pairs: Annotated[int, typer.Option(help="How many of the 40 pairs; fewer are faster.")] = 40,
+    only_quality: Annotated[bool, typer.Option(help="Skip odd styles, regression, Gram, and speed.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for sheets and results.json.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Measure everything and print it."""
     if output is not None:
@@ -230,7 +232,7 @@ def main(
         results["explained variance"] = shares = explained(compact, full, pictures)
         print("explained variance: " + ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items()))
         results["Gram"] = ratio = gram_optimization(compact, full, pictures)
-        print(f"Gram loss after the optimisation: {ratio:.3f} of the content's", flush=True)
+        print(f"Gram loss after the optimization: {ratio:.3f} of the content's", flush=True)
         results["speed"] = rates = speed(compact, full)
         print(", ".join(f"{name} {rate:.1f}" for name, rate in rates.items()))
     if output is not None:

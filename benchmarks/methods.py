@@ -1,13 +1,13 @@
-"""Seconds of each method beside AdaIN's, with the ratios of the paper's Table 1 (Huang & Belongie 2017).
+"""Time of each method relative to AdaIN, with the ratios of the paper's Table 1 (Huang & Belongie 2017).
 
     python -m benchmarks.methods [--weights-dir FOLDER] [--sizes 256,512] [--steps 6] [--repeats 3]
 
-Everything runs in one process by adain_core.compare, on one photograph and one painting, both square; methods take
-turns and the best of each counts. Style encoding is included. Optimizations are timed over a few steps, the first left
-out, and scaled to 500 iterations; the column says so. The paper's ratios are of a GPU (Pascal Titan X) and of VGG-19;
-there style swap has an inverse network, which for `vgg19` we lack, so that row swaps at relu4_1 and uses AdaIN's
-decoder. Then: how the processor's time for a step of Gatys divides into the network's forward and backward, the loss,
-and the loop; and what patches and MMD take of memory.
+Everything runs in one process through adain_core.compare, on one photograph and one painting, both square; methods
+alternate, and the best of each counts. Style encoding is included. Optimizations are timed over a few steps, without
+the first, and scaled to 500 iterations; the column says so. The paper's ratios are for VGG-19 on a Pascal Titan X GPU.
+There style swap has an inverse network, which `vgg19` lacks here, so that row swaps at relu4_1 and uses AdaIN's
+decoder. Also printed: how the CPU time of a step of Gatys divides into the network's forward and backward passes, the
+loss, and the loop; and the memory that patches and MMD take.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def square(name: str, size: int) -> torch.Tensor:
 
 
 def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, str]]:
-    """Run every row by adain_core.compare; return seconds, of an optimization those of ITERATIONS, and a note."""
+    """Run every row through adain_core.compare; return seconds, scaled to ITERATIONS for optimizations, and a note."""
     pair = [images.to_image(square(name, size)) for name in PAIR]
     options: dict[str, dict[str, Any]] = {name: {"style_size": max(64, size)} for name in ROWS}
     for name in ROWS:
@@ -72,10 +72,10 @@ def timed(networks: Networks, size: int, steps: int) -> dict[str, tuple[float, s
 
 
 def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps: int) -> dict[str, float]:
-    """Return the seconds of a step's parts on a CPU: the network's forward and backward, the loss's, and the loop's.
+    """Return the CPU seconds of a step's parts: the network's forward and backward passes, the loss, and the loop.
 
-    Seconds are those that the processor works for this process, whatever else runs, and medians over the steps. In a
-    run of the loop itself, loss and gradient are timed as one; what a step takes beside these is the loop's.
+    These are medians over the steps of this process's CPU time. In a run of the loop itself, loss and gradient are
+    timed together; the rest of a step is the loop's.
     """
     layers = [layer for layer in LAYERS if layer in networks.layers]
     make, inside, ends, alone = optimization.objective, [], [], []
@@ -89,7 +89,7 @@ def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps
             total, terms = loss(leaf)
             (slope,) = torch.autograd.grad(total, leaf)
             inside.append(time.process_time() - start)
-            return (image * slope).sum(), terms  # of the same gradient
+            return (image * slope).sum(), terms  # with the same gradient
 
         return timed
 
@@ -102,12 +102,12 @@ def divide(networks: Networks, content: torch.Tensor, style: torch.Tensor, steps
         torch.autograd.backward(found, [torch.ones_like(x) for x in found])
         alone.append(time.process_time() - start)
     loop = [end - first - part for first, end, part in zip(ends, ends[1:], inside[1:], strict=False)]
-    network, both = (statistics.median(each[1:]) for each in (alone, inside))  # the first ones get memory ready
+    network, both = (statistics.median(each[1:]) for each in (alone, inside))  # the first step allocates memory
     return {"network": network, "loss": both - network, "loop": statistics.median(loop)}
 
 
 def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Tensor) -> float:
-    """Return the MiB that two steps under a loss take above rest, at their peak."""
+    """Return the peak memory of two steps with a loss, in MiB above the resting level."""
     meter = Meter(networks.device)
     with meter():
         list(optimize(content, [Style(style)], {losses.find()[name]: 1.0}, OptimizationParams(steps=2), networks))
@@ -115,7 +115,7 @@ def memory(name: str, networks: Networks, content: torch.Tensor, style: torch.Te
 
 
 def table(models: list[Networks], size: int, steps: int, repeats: int) -> None:
-    """Print the rows of a size."""
+    """Print the rows for one size."""
     content, style = (square(name, size) for name in PAIR)
     found: dict[tuple[str, str], tuple[float, str]] = {}
     for _ in range(repeats):
@@ -139,9 +139,9 @@ def table(models: list[Networks], size: int, steps: int, repeats: int) -> None:
 
 def main(
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of the full-size weights.")] = None,
-    sizes: Annotated[str, typer.Option(help="Pixels of a side, with commas between.")] = "256,512",
-    steps: Annotated[int, typer.Option(help="Iterations that are timed.", min=2)] = 6,
-    repeats: Annotated[int, typer.Option(help="Turns; the best of each counts.")] = 3,
+    sizes: Annotated[str, typer.Option(help="Sides in pixels, separated by commas.")] = "256,512",
+    steps: Annotated[int, typer.Option(help="Iterations to time.", min=2)] = 6,
+    repeats: Annotated[int, typer.Option(help="Rounds; the best of each counts.")] = 3,
 ) -> None:
     """Print a table."""
     models = [weights.load("compact")]
@@ -150,7 +150,7 @@ def main(
     except weights.WeightsError as error:
         print(error)
     for size in [int(each) for each in sizes.split(",")]:
-        print("| model | method | px | seconds | over AdaIN | the paper's | |")
+        print("| model | method | px | seconds | relative to AdaIN | paper | |")
         print("|---|---|---|---|---|---|---|")
         table(models, size, steps, repeats)
 

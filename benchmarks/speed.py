@@ -1,11 +1,11 @@
-"""Seconds by stage, peak memory, and the share of this machine's matrix-product rate, for every model and size.
+"""Time per stage, peak memory, and the share of this machine's matrix-product rate, for every model and size.
 
     python -m benchmarks.speed [--weights-dir FOLDER] [--sizes 256,512,1024] [--repeats 5]
 
-Each model and size runs in a process of its own, so that its peak memory is its own; in each process the rate of a
-2048x2048 float32 matrix product is measured right before and right after, the better of them counting, since these
-rates are what to compare. A model without weights here is timed on random ones, and the table says so: time doesn't
-depend on the values.
+Each model and size runs in its own process, so that peak memory is measured separately. Each process also measures the
+rate of a 2048x2048 float32 matrix product right before and right after; the better one counts, and rates are what to
+compare. A model whose weights are missing is timed with random ones, and the table says so; time does not depend on
+the values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STAGES = ("encode content", "encode style", "AdaIN", "decode")
 
 
 def best(work: Callable[[], object], repeats: int) -> float:
-    """Return the least seconds that the work took, after one run to warm up."""
+    """Return the shortest time in seconds, after one warm-up run."""
     work()
     times = []
     for _ in range(repeats):
@@ -45,7 +45,7 @@ def best(work: Callable[[], object], repeats: int) -> float:
 
 
 def product_rate(repeats: int) -> float:
-    """Return the floating-point operations a second of a 2048x2048 float32 matrix product."""
+    """Return the FLOP/s of a 2048x2048 float32 matrix product."""
     matrix = torch.rand(2048, 2048)
     return 2 * 2048**3 / best(lambda: matrix @ matrix, repeats)
 
@@ -83,7 +83,7 @@ def measure(name: str, size: int, repeats: int, folder: Path | None) -> dict[str
 
 
 def main(
-    sizes: Annotated[str, typer.Option(help="Pixels of a side, with commas between.")] = "256,512,1024",
+    sizes: Annotated[str, typer.Option(help="Sides in pixels, separated by commas.")] = "256,512,1024",
     repeats: Annotated[int, typer.Option(help="Runs of each; the best counts.")] = 5,
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of weights.")] = None,
     one: Annotated[str, typer.Option(hidden=True)] = "",

@@ -1,1 +1,1 @@
-"""The paper's run-time controls, one a file."""
+"""Run-time controls, one per file."""

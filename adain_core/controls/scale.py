@@ -1,6 +1,6 @@
-"""Stroke size: the painting is made larger or smaller before the network looks at it.
+"""Stroke size: the painting is scaled before the network sees it.
 
-The network sees as far as it sees, so strokes come out as large as they are in what it is shown.
+The network's receptive field is fixed, so strokes come out at the size they have in its input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SMALLEST = 64
 
 
 class ScaleParams(Params):
-    """How large the network sees the painting."""
+    """The size at which the network sees the painting."""
 
     style_size: int = Field(
         512,
@@ -33,5 +33,5 @@ class ScaleParams(Params):
 
 
 def longest(params: ScaleParams) -> int:
-    """Return the longer side of what the network sees, in pixels."""
+    """Return the longer side of the painting as the network sees it, in pixels."""
     return min(LARGEST, max(SMALLEST, round(params.style_size * params.style_scale)))

@@ -1,9 +1,10 @@
-"""Pictures of any size: tiles that see beyond their edges, with statistics of the whole.
+"""Pictures of any size: padded tiles that share the statistics of the whole picture.
 
-AdaIN needs the mean and standard deviation of the whole picture's features, so there are two passes: one encodes every
-tile and merges their statistics, the other stylizes each with these. A tile is padded by as much of the picture as its
-result depends on, and begins at a multiple of 8, where the features' pixels begin, too: the result is the whole's.
-Where memory allows, the first pass lays the features together; in the second a tile needs only what the decoder sees.
+AdaIN needs the mean and standard deviation of the whole picture's features, so there are two passes: the first encodes
+every tile and merges their statistics, and the second stylizes each tile with them. A tile is padded by all the pixels
+its result depends on and starts at a multiple of 8, aligned with the pixels of the features, so the result equals the
+untiled one. If memory allows, the first pass keeps the features; a tile of the second then needs only the decoder's
+receptive field.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from pydantic import Field
 
 from adain_core.contracts import Params
 
-STEP = 8  # pixels of the picture for one of relu4_1
-KEEP = 768 * 2**20  # bytes of features that are kept from the first pass for the second
+STEP = 8  # pixels of the picture per pixel of relu4_1
+KEEP = 768 * 2**20  # largest size in bytes of features kept for the second pass
 
 Place = tuple[slice, slice]  # rows and columns
 
 
 class TileParams(Params):
-    """Whether to take a picture in tiles."""
+    """Whether to process a picture in tiles."""
 
     tile: Literal["auto", "on", "off"] = Field(
         "auto", title="Tiles", description="Processes large pictures in tiles to save memory; the result is the same."
@@ -31,11 +32,11 @@ class TileParams(Params):
 
 
 class Tile(NamedTuple):
-    """A rectangle of the picture and what lies around it, rows and columns each.
+    """A rectangle of the picture and its surroundings, as rows and columns.
 
     Attributes:
-        core: what the tile gives.
-        padded: what it must see.
+        core: the part of the result that the tile computes.
+        padded: the part of the picture that it reads.
     """
 
     core: Place
@@ -43,16 +44,16 @@ class Tile(NamedTuple):
 
     @property
     def area(self) -> int:
-        """Pixels that it must see."""
+        """Number of pixels that it reads."""
         return math.prod(self.size)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width that it must see."""
+        """Height and width of the part that it reads."""
         return measure(self.padded)
 
     def inner(self, step: int = 1) -> Place:
-        """Return where the core lies within the padded rectangle, at a resolution `step` times lower."""
+        """Return the core within the padded rectangle, at a resolution `step` times lower."""
         rows, columns = (
             slice((core.start - padded.start) // step, -(-(core.stop - padded.start) // step))
             for core, padded in zip(self.core, self.padded, strict=True)
@@ -61,11 +62,11 @@ class Tile(NamedTuple):
 
 
 def kept(count: int, needed: float) -> int:
-    """Return the bytes of features that stay from the first pass to the second: what all need, or nothing.
+    """Return how many bytes of features are kept for the second pass: all or none.
 
     Args:
-        count: of tiles; one needs no second pass.
-        needed: bytes that the whole picture's features take.
+        count: number of tiles; a single one needs no second pass.
+        needed: size of the whole picture's features in bytes.
     """
     return int(needed) if count > 1 and needed <= KEEP else 0
 
@@ -77,7 +78,7 @@ def measure(place: Place) -> tuple[int, int]:
 
 
 def scale(place: Place, step: int) -> Place:
-    """Return where a place lies at a resolution `step` times lower."""
+    """Return a place at a resolution `step` times lower."""
     rows, columns = (slice(each.start // step, -(-each.stop // step)) for each in place)
     return rows, columns
 
@@ -88,8 +89,8 @@ def plan(height: int, width: int, side: int | None, margin: int) -> list[Tile]:
     Args:
         height: pixels.
         width: pixels.
-        side: of a tile's core, in pixels; None for one tile.
-        margin: pixels that a tile must see beyond its core.
+        side: side of a tile's core in pixels; None for a single tile.
+        margin: pixels that a tile reads beyond its core.
     """
     if side is None:
         whole = (slice(0, height), slice(0, width))

@@ -1,4 +1,4 @@
-"""Losses, one a file; a style loss here is found by itself."""
+"""Losses, one per file; style losses here are found automatically."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """The Markovian adversarial loss (Li & Wand, ECCV 2016): a discriminator of feature patches, trained beside the image.
 
-    image: E max(0, 1 - D(x)); discriminator: E max(0, 1 - D(s)) + E max(0, 1 + D(x)), a step of Adam at each call
+    image: E max(0, 1 - D(x)); discriminator: E max(0, 1 - D(s)) + E max(0, 1 + D(x)), one step of Adam per call
 
-Departs from the paper, which trains a feed-forward network against it and normalizes D by batch: features are
-normalized by the style's mean and deviation in every channel, D sees 5x5 of them, its kernels' spectral norms are kept
-at 1, and by default there is one at each of four layers, where theirs is at relu3_1. Of a larger style it sees at each
-step as much as the image has, from a random place.
+Departs from the paper, which trains a feed-forward network against D and uses batch normalization: features are
+normalized by the style's mean and standard deviation in every channel, D sees 5x5 of them, the spectral norms of its
+kernels are kept at 1, and by default there is one D at each of four layers, where theirs is at relu3_1. If the style is
+larger than the image, each step uses a random crop of the image's size.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from adain_core.contracts import Cost, StyleLoss
 from adain_core.normalization import statistics
 
 WIDTH = 32  # channels of the discriminator
-RATE = 2e-3  # of its Adam
-FIRST = 10  # steps that it takes ahead of the image
+RATE = 2e-3  # learning rate of its Adam
+FIRST = 10  # steps that the discriminator trains ahead of the image
 
 
 def discriminator(channels: int, generator: torch.Generator) -> nn.Module:
-    """Return a network of features [N,C,H,W] to scores [N,1,H,W], its weights drawn by the generator."""
+    """Return a network from features [N,C,H,W] to scores [N,1,H,W], with weights drawn by the generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         layers = nn.Conv2d(channels, WIDTH, 1), nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.Conv2d(WIDTH, 1, 3, padding=1)
@@ -35,7 +35,7 @@ def discriminator(channels: int, generator: torch.Generator) -> nn.Module:
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's features and a new discriminator, and return the loss; see StyleLoss."""
+    """Return the loss, which keeps the style's features and a new discriminator; see StyleLoss."""
     middle, spread = statistics(style)
     real = (style - middle) / spread
     network = discriminator(style.shape[1], generator).to(style.device)
@@ -64,7 +64,7 @@ def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> 
 
 
 def _crop(real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-    """Cut out of features as much as others have, at a random place."""
+    """Crop the real features to the size of the fake ones, at a random position."""
     for dim in (2, 3):
         length = min(real.shape[dim], fake.shape[dim])
         first = int(torch.randint(real.shape[dim] - length + 1, (), generator=generator))

@@ -1,8 +1,8 @@
 """The Gram loss at one layer (Gatys, Ecker & Bethge, CVPR 2016), as a mean over the matrix's entries.
 
 The paper writes G_ij = sum_k F_ik F_jk over the M pixels and E = sum (G - A)^2 / (4 N^2 M^2) for N channels. Here G is
-divided by M, so that pictures of different sizes compare, and the loss is the mean of (G - A)^2, or, where losses are
-summed, E itself, a quarter of that.
+divided by M, so that pictures of different sizes are comparable, and the loss is the mean of (G - A)^2, or for "sum" E
+itself, a quarter of that mean.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from adain_core.contracts import Cost, StyleLoss
 
 
 def gram_matrix(x: Tensor) -> Tensor:
-    """Return the channels' products averaged over the pixels, [N,C,H,W] -> [N,C,C]."""
+    """Return products of channels averaged over the pixels, [N,C,H,W] -> [N,C,C]."""
     return _Gram.apply(x)  # type: ignore[no-untyped-call]
 
 
 class _Gram(torch.autograd.Function):
-    """With one matrix product backward, d L / d x = (g + g') x / M, where autograd would take two and add them."""
+    """Needs one matrix product in the backward pass, dL/dx = (g + g') x / M, where autograd would add two."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -36,13 +36,13 @@ class _Gram(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N,HW,C], as channels_last has it
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)  # [N,HW,C], the channels_last layout
         slope = rows @ ((grad + grad.mT) / rows.shape[1])
         return slope.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)  # [N,C,H,W]
 
 
 def gram(own: Tensor, style: Tensor) -> Tensor:
-    """Mean squared difference of Gram matrices.
+    """Return the mean squared difference of Gram matrices.
 
     Args:
         own: [N,C,C].
@@ -55,7 +55,7 @@ def gram(own: Tensor, style: Tensor) -> Tensor:
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's Gram matrix and return the loss; see StyleLoss."""
+    """Return the loss, which keeps the style's Gram matrix; see StyleLoss."""
     del generator
     target = gram_matrix(style)
     unit = 1.0 if reduction == "mean" else 0.25

@@ -1,9 +1,9 @@
-"""The histogram loss (Wilmot, Risser & Barnes 2017): each channel to the style's histogram.
+"""The histogram loss (Wilmot, Risser & Barnes 2017): each channel moves to the style's histogram.
 
-    sum |x - R(x)|^2, where R gives x's values the style's in the order of x's, and takes no part in the gradient
+    sum |x - R(x)|^2, where R maps x to the style's values by rank and is constant for the gradient
 
-Departs from the paper, which adds it to a Gram loss at relu1_1 and relu4_1: here it stands by itself, and where sizes
-differ the style's sorted values are interpolated to as many as the content has, in place of 256 bins.
+Departs from the paper, which adds it to a Gram loss at relu1_1 and relu4_1: here it is used on its own, and if sizes
+differ, the style's sorted values are interpolated to the content's count, in place of 256 bins.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from adain_core.contracts import Cost, StyleLoss
 
 
 def remap(x: Tensor, style: Tensor) -> Tensor:
-    """Give each channel the style's values in the order of its own.
+    """Replace each channel's values by the style's of the same rank.
 
     Args:
         x: features, [N,C,H,W].
         style: features, [1,C,h,w].
 
     Returns:
-        [N,C,H,W]: the smallest value of a channel becomes the style's smallest there, and so on.
+        [N,C,H,W]: the smallest value of a channel becomes the style's smallest, and so on.
     """
     return _place(x, _values(style, x[0, 0].numel()))
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's sorted values and return the loss; see StyleLoss."""
+    """Return the loss, which keeps the style's sorted values; see StyleLoss."""
     del generator
     known: dict[int, Tensor] = {}
 

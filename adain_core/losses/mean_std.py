@@ -1,4 +1,4 @@
-"""The paper's style loss at one layer (Huang & Belongie 2017, Eq. 13), with squared errors as the released code has it.
+"""The paper's style loss at one layer (Huang & Belongie 2017, Eq. 13), with squared errors as in the released code.
 
 The paper writes norms, ‖mu - mu_s‖ + ‖sigma - sigma_s‖; squared and averaged over the channels it is also the loss of
 Li, Wang, Liu & Hou 2017 ("BN statistics").
@@ -16,11 +16,11 @@ from adain_core.normalization import Statistics, statistics
 
 
 def mean_std(own: Statistics, style: Statistics) -> Tensor:
-    """Squared errors of mean and standard deviation, averaged over the channels.
+    """Return the squared errors of mean and standard deviation, averaged over the channels.
 
     Args:
-        own: of the stylized picture's features, [N,C,1,1] each.
-        style: of the style's, [N,C,1,1] or [1,C,1,1] each.
+        own: statistics of the image's features, [N,C,1,1] each.
+        style: statistics of the style's features, [N,C,1,1] or [1,C,1,1] each.
 
     Returns:
         [N].
@@ -29,7 +29,7 @@ def mean_std(own: Statistics, style: Statistics) -> Tensor:
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's mean and standard deviation and return the loss; see StyleLoss."""
+    """Return the loss, which keeps the style's mean and standard deviation; see StyleLoss."""
     del generator
     target = statistics(style)
     count = target.mean.numel() if reduction == "sum" else 1

@@ -1,10 +1,10 @@
-"""Maximum mean discrepancy of features seen as a cloud of points, one a pixel (Li, Wang, Liu & Hou, IJCAI 2017).
+"""Maximum mean discrepancy between features, with each pixel as a sample (Li, Wang, Liu & Hou, IJCAI 2017).
 
     MMD^2 = E k(x, x') + E k(s, s') - 2 E k(x, s)
 
-Three kernels: linear, x.y, compares means alone; polynomial, (x.y)^2, is the Gram loss, up to its constant; Gaussian,
-exp(-|x - y|^2 / 2 sigma^2) with sigma^2 the mean squared distance between the style's points, sees all moments.
-Expectations are means already, so the reduction changes nothing.
+Three kernels: linear, x.y, compares only means; polynomial, (x.y)^2, is the Gram loss up to a constant; Gaussian,
+exp(-|x - y|^2 / 2 sigma^2) with sigma^2 the mean squared distance between the style's samples, compares all moments.
+Expectations are already means, so the reduction has no effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from adain_core.contracts import Cost, StyleLoss
 
-SAMPLE = 1024  # pixels drawn at each call, which bounds memory
+SAMPLE = 1024  # pixels drawn per call, to bound memory
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -36,12 +36,12 @@ def gaussian(variance: float) -> Kernel:
 
 
 def discrepancy(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
-    """Return MMD^2 of two clouds, [A,C] and [B,C], each point paired with itself, too."""
+    """Return MMD^2 of two sets of samples, [A,C] and [B,C], including each sample's pair with itself."""
     return kernel(x, x).mean() + kernel(y, y).mean() - 2 * kernel(x, y).mean()
 
 
 def points(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw pixels of features, [1,C,H,W] -> [K,C]; all of them where there are no more than SAMPLE."""
+    """Draw up to SAMPLE pixels of features, [1,C,H,W] -> [K,C]."""
     rows = x[0].flatten(1).T
     if len(rows) <= SAMPLE:
         return rows
@@ -49,7 +49,7 @@ def points(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _gaussian(target: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a sample of a style's points and return the Gaussian MMD^2; see StyleLoss."""
+    """Return the Gaussian MMD^2 to a sample of the style's pixels; see StyleLoss."""
     sample = points(target, generator)
     variance = float(torch.cdist(sample, sample).square().mean().clamp_min(1e-6))
     return _make(gaussian(variance))(target, generator, reduction)
@@ -88,7 +88,7 @@ POLYNOMIAL = StyleLoss(
     name="mmd_polynomial",
     title="Polynomial MMD",
     paper=PAPER,
-    summary="As Gram matrices, estimated from a sample of pixels.",
+    summary="Like Gram matrices, estimated from a sample of pixels.",
     make=_make(polynomial),
     cost=COST,
     random=True,

@@ -1,6 +1,6 @@
-"""The Markov random field loss (Li & Wand, CVPR 2016): every patch of the features to the style's most similar one.
+"""The Markov random field loss (Li & Wand, CVPR 2016): each patch of the features against the style's most similar one.
 
-Patches are 3x3, similarity is normalized cross-correlation, and the loss the mean squared distance to the chosen patch.
+Patches are 3x3, similarity is normalized cross-correlation, and the loss is the mean squared distance to the match.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 from adain_core.contracts import Cost, SizeError, StyleLoss
 
 SIZE = 3
-CHUNK = 2**23  # products computed at once, which bounds memory: 32 MiB
+CHUNK = 2**23  # products computed at once, to bound memory at 32 MiB
 TINY = 1e-12
 
 
 def check(x: Tensor, size: int) -> None:
-    """Refuse features [N,C,H,W] that are smaller than a patch, by a ValueError."""
+    """Raise a SizeError for features [N,C,H,W] that are smaller than a patch."""
     if min(x.shape[2:]) < size:
         raise SizeError(
             f"A picture's features have {x.shape[3]}x{x.shape[2]} pixels here, fewer than a patch of {size}x{size};"
@@ -28,7 +28,7 @@ def check(x: Tensor, size: int) -> None:
 
 
 def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
-    """Lay out every patch, [1,C,H,W] -> [P,C size size].
+    """Extract every patch, [1,C,H,W] -> [P,C size size].
 
     Raises:
         ValueError: the features are smaller than a patch.
@@ -38,29 +38,29 @@ def patches(x: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
 
 
 def nearest(x: Tensor, style: Tensor, size: int = SIZE, stride: int = 1) -> Tensor:
-    """Find for each patch the style's of highest normalized cross-correlation.
+    """Find the style patch with the highest normalized cross-correlation for each patch.
 
-    A patch's correlation is the sum of its pixels', so these are multiplied once and added up along diagonals: as many
-    times fewer products as a patch has pixels. Rows are taken in chunks, which bounds memory.
+    A patch's correlation is the sum of its pixels', so pixels are multiplied once and summed along diagonals, which
+    saves a factor of the number of pixels in a patch. Rows are processed in chunks to bound memory.
 
     Args:
         x: features, [1,C,H,W].
         style: features, [1,C,h,w].
-        size: of a patch, in pixels.
-        stride: from one patch of `x` to the next.
+        size: side of a patch in pixels.
+        stride: step between patches of `x`.
 
     Returns:
-        [P] for the patches of `x`, as `patches` has them with that stride: places among those of `style` with stride 1.
+        [P]: for each patch of `x`, as `patches` returns them, the index of its match in `style`, at stride 1.
 
     Raises:
-        ValueError: the features of either are smaller than a patch.
+        ValueError: either set of features is smaller than a patch.
     """
     check(x, size)
     check(style, size)
     height, width = style.shape[2:]
     pixels = style[0].flatten(1)  # [C,hw]
     energy = pixels.square().sum(0).view(1, 1, height, width)
-    lengths = F.avg_pool2d(energy, size, 1).flatten().clamp_min(TINY).sqrt()  # of x's patches, the order isn't changed
+    lengths = F.avg_pool2d(energy, size, 1).flatten().clamp_min(TINY).sqrt()  # x's norms don't affect the ranking
     tops = range(0, x.shape[2] - size + 1, stride)
     rows = max(1, CHUNK // (x.shape[3] * pixels.shape[1]) // stride)
     found = []
@@ -79,13 +79,13 @@ def nearest(x: Tensor, style: Tensor, size: int = SIZE, stride: int = 1) -> Tens
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
-    """Keep a style's patches and return the loss; see StyleLoss.
+    """Return the loss, which keeps the style's patches; see StyleLoss.
 
-    At each pixel the squared distances to the patches that cover it are their number times that to their mean, and a
-    rest that doesn't move with the features: so the features' own patches are never laid out.
+    At each pixel, the squared distances to the patches that cover it sum to their number times the squared distance to
+    their mean, plus a constant, so the patches of the features themselves never need to be extracted.
     """
     del generator
-    target = patches(style).T  # [9C,S], as it lies in memory
+    target = patches(style).T  # [9C,S], the memory layout
     energies = torch.linalg.vector_norm(target, dim=0).square()  # [S]
 
     def loss(x: Tensor) -> Tensor:
