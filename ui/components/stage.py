@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from adain_core import Result
-from ui.components.widgets import QUIET, duration, note, sentence, show
+from adain_core.contracts import Limits
+from ui.components.widgets import COMPUTE, QUIET, duration, note, seconds, sentence, show
+from ui.serving import lanes
 
+Run = Callable[[Mapping[str, Any], Limits], Iterator[Any]]
+Runs = Callable[[Mapping[str, Any], Limits], Iterable[Mapping[str, Any]]]
 FEW, RECENT = 3, 20  # steps by which one can tell how long a step takes, at least and at most
 
 
@@ -145,6 +149,43 @@ def wire_failure(ui: Mapping[str, gr.components.Component], runs: Sequence[Any])
 def waiting(words: str, refused: bool) -> dict[str, Any]:
     """Return what is shown while a run waits, or where it may not even wait."""
     return {"status": sentence(words, refused), "stop": gr.update(interactive=not refused)}
+
+
+def turns(
+    ui: Mapping[str, gr.components.Component], view: type[Any], limits: Limits, unsent: Sequence[str] = ()
+) -> tuple[Callable[[Run, Runs], Callable[..., Any]], dict[str, Any]]:
+    """Return what makes a handler of a run, and what an event that begins one takes beside its handler.
+
+    A handler reads the tab's components as values by name, takes its turn in a lane, and shows views.
+
+    Args:
+        ui: the tab's components by name, without the button that runs.
+        view: the named tuple of what a run shows, of which `status` and `stop` say that it waits.
+        limits: the server's.
+        unsent: names of what a run isn't given, beside what it shows.
+
+    Returns:
+        A function of a run and of what gives the options that it will run with; both take values and limits. And
+        `inputs`, `outputs` and options of the event.
+    """
+    names = {component: name for name, component in ui.items()}
+    hidden = {*view._fields, *unsent, "stopped"}
+
+    def named(data: Mapping[gr.components.Component, Any]) -> dict[str, Any]:
+        return {names[component]: value for component, value in data.items()}
+
+    def in_turn(run: Run, runs: Runs) -> Callable[..., Any]:
+        def expected(data: Mapping[gr.components.Component, Any]) -> float:
+            given = named(data)
+            return seconds(given["content"], runs(given, limits), limits)
+
+        def start(data: Mapping[gr.components.Component, Any]) -> Iterator[Any]:
+            return stoppable(run(named(data), limits))
+
+        return lanes.in_turn(start, expected, lambda *said: view(**waiting(*said)))
+
+    inputs = {component for name, component in ui.items() if name not in hidden}
+    return in_turn, {"inputs": inputs, "outputs": [ui[name] for name in view._fields], **COMPUTE}
 
 
 def stoppable(run: Iterator[Any]) -> Iterator[Any]:

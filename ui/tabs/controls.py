@@ -16,10 +16,9 @@ from ui import endpoints
 from ui.components import fields
 from ui.components.pair import Pair
 from ui.components.sheet import sheet, window
-from ui.components.stage import Progress, area, bar, old, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.components.widgets import COLORS, COMPUTE, expect, keep, named, seconds, sentence
+from ui.components.stage import Progress, area, bar, old, refuse, turns, wire_start, wire_stop
+from ui.components.widgets import COLORS, expect, keep, named, sentence
 from ui.server import on_gpu
-from ui.serving import lanes
 
 TITLE = "Controls"
 ORDER = 2
@@ -143,23 +142,10 @@ def build(pair: Pair, limits: Limits) -> None:
                 _draw_result(ui)
 
     run_button = ui.pop("run")
-    names_of = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
-    outputs = [ui[name] for name in View._fields]
-
-    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
-        return {names_of[component]: value for component, value in data.items()}
-
-    def waits(*said: Any) -> View:
-        return View(**waiting(*said))
-
-    def expected(data: dict[gr.components.Component, Any]) -> float:
-        given = values(data)
-        return seconds(given["content"], _runs(given, limits), limits)
-
-    start = lanes.in_turn(lambda data: stoppable(show_all(values(data), limits)), expected, waits)
+    in_turn, events = turns(ui, View, limits)
+    start = in_turn(show_all, _runs)
     wire_start(ui, [run_button.click])
-    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
+    shown = run_button.click(start, trigger_mode="multiple", **events)
     wire_stop(ui, "Stopped. The pictures that are ready stay.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
     results = [endpoints.made("Sheet"), endpoints.facts("Records")]

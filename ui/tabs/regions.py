@@ -17,10 +17,9 @@ from ui import endpoints, examples
 from ui.components import easel, fields, masks, painting
 from ui.components.easel import FIRST, REGIONS, SLOTS
 from ui.components.pair import Pair
-from ui.components.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
-from ui.components.widgets import COMPUTE, QUIET, draw_field, expect, keep, named, seconds, sentence, sentences, sizes
+from ui.components.stage import area, bar, follow, old, outcome, refuse, turns, wire_start, wire_stop
+from ui.components.widgets import QUIET, draw_field, expect, keep, named, sentence, sentences, sizes
 from ui.server import on_gpu
-from ui.serving import lanes
 
 TITLE = "Regions"
 ORDER = 3
@@ -198,24 +197,10 @@ def build(pair: Pair, limits: Limits) -> None:
             _draw_more(ui, opening, pair, limits)
 
     run_button = ui.pop("run")
-    names_of = {component: name for name, component in ui.items()}
-    unsent = ("map", "masks", "painted", "shown", "stopped")
-    inputs = {ui[name] for name in ui if name not in View._fields and name not in unsent}
-    outputs = [ui[name] for name in View._fields]
-
-    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
-        return {names_of[component]: value for component, value in data.items()}
-
-    def waits(*said: Any) -> View:
-        return View(**waiting(*said))
-
-    def expected(data: dict[gr.components.Component, Any]) -> float:
-        given = values(data)
-        return seconds(given["content"], _runs(given, limits), limits)
-
-    start = lanes.in_turn(lambda data: stoppable(stylize_regions(values(data), limits)), expected, waits)
+    in_turn, events = turns(ui, View, limits, ("map", "masks", "painted", "shown"))
+    start = in_turn(stylize_regions, _runs)
     wire_start(ui, [run_button.click])
-    shown = run_button.click(start, inputs, outputs, trigger_mode="multiple", **COMPUTE)
+    shown = run_button.click(start, trigger_mode="multiple", **events)
     wire_stop(ui, "Stopped. The last picture stays.", [shown])
     revealed = [*(groups[slot] for slot in REGIONS.values()), buttons["add"]]
     for change in easel.wire(ui, buttons, pair):

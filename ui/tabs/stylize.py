@@ -14,9 +14,8 @@ from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples, server
 from ui.components import fields
 from ui.components.pair import Pair
-from ui.components.stage import area, bar, follow, old, outcome, refuse, stoppable, waiting, wire_start, wire_stop
+from ui.components.stage import area, bar, follow, old, outcome, refuse, turns, wire_start, wire_stop
 from ui.components.widgets import (
-    COMPUTE,
     QUIET,
     draw_color,
     draw_field,
@@ -25,7 +24,6 @@ from ui.components.widgets import (
     expect,
     keep,
     named,
-    seconds,
     sentence,
     sizes,
     strip,
@@ -275,24 +273,10 @@ def build(pair: Pair, limits: Limits) -> None:
             stored = [each.result for each in examples.pairs()]
             pair_strip = strip(stored, "Stored results: click one to load it", "pairs", 148, 112)
     run_button = ui.pop("run")
-    names_of = {component: name for name, component in ui.items()}
-    inputs = {ui[name] for name in ui if name not in (*View._fields, "stopped")}
-    outputs = [ui[name] for name in View._fields]
-
-    def values(data: dict[gr.components.Component, Any]) -> dict[str, Any]:
-        return {names_of[component]: value for component, value in data.items()}
-
-    def waits(*said: Any) -> View:
-        return View(**waiting(*said))
-
-    def expected(data: dict[gr.components.Component, Any]) -> float:
-        given = values(data)
-        return seconds(given["content"], _runs(given, limits), limits)
-
-    start = lanes.in_turn(lambda data: stoppable(stylize(values(data), limits)), expected, waits)
-    change = lanes.in_turn(lambda data: stoppable(stylize_at_once(values(data), limits)), lambda _: 0.0, waits)
-    once = {"inputs": inputs, "outputs": outputs, **COMPUTE}
-    sliders = [component for component in inputs if isinstance(component, gr.Slider)]
+    in_turn, events = turns(ui, View, limits)
+    start = in_turn(stylize, _runs)
+    change = in_turn(stylize_at_once, lambda *_: [])  # it runs only what is short
+    sliders = [component for component in events["inputs"] if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].input]
     chosen = [*photo_chosen, *style_chosen]
     wire_start(ui, [run_button.click, *live, *(each.then for each in chosen)])
@@ -300,16 +284,16 @@ def build(pair: Pair, limits: Limits) -> None:
     compare.click(None, None, None, js=there, **QUIET)
     pair_strip.select(None, None, ui["stopped"], js="() => ''", **QUIET)
     runs = [
-        run_button.click(start, trigger_mode="multiple", **once),  # "once" would lose a click that follows Stop
-        gr.on(live, change, trigger_mode="always_last", **once),
-        *(each.then(change, **once) for each in chosen),
+        run_button.click(start, trigger_mode="multiple", **events),  # "once" would lose a click that follows Stop
+        gr.on(live, change, trigger_mode="always_last", **events),
+        *(each.then(change, **events) for each in chosen),
     ]
     wire_stop(ui, "Stopped. The last picture stays.", runs)
     photos, styles = zip(*((each.photo, each.style) for each in examples.pairs()), strict=True)
     beside = [pair.fields["content"][-1], pair.fields["style"][-1]]
     loaded = pair.offer(pair_strip, {"content": photos, "style": styles}, beside)
     loaded.then(None, None, None, js="() => window.resultIsLoaded?.('stylize')", **QUIET)
-    pair_strip.select(_load_pair, None, outputs, **QUIET)
+    pair_strip.select(_load_pair, None, events["outputs"], **QUIET)
     ui["method"].change(
         lambda chosen: [gr.update(visible=name == chosen) for name in panels],
         ui["method"],
