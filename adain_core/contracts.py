@@ -265,7 +265,8 @@ class Method:
         random: whether the seed changes the picture with these parameters; None where it never does.
         reconstructs: whether these parameters leave the content as the networks reconstruct it.
         needs_style: whether the styles change the picture.
-        known_styles: of networks to the names of the styles they were trained for; empty where any picture will do.
+        known_styles: of networks to the names of the styles they were trained for, one of which the parameters name;
+            empty where any picture will do.
         spatial: whether it takes regions, strength maps, tiles and masks of styles.
         cost: of parameters and networks to what it takes of a machine.
         frames: as `run`, of an iterable of contents in place of one, for a method that carries something from frame to

@@ -18,6 +18,7 @@ from torch import Tensor
 from adain_core import images
 from adain_core.contracts import Method, Region
 from adain_core.controls import mixing, regions, scale
+from adain_core.networks.model import Networks
 from adain_core.runs.settings import Settings
 
 T = TypeVar("T")
@@ -104,6 +105,16 @@ def check(sources: Sources, settings: Settings, method: Method) -> Sequence[floa
     if not sources.styles and method.needs_style and not any((sources.style_for or {}).values()):
         raise ValueError("Give at least one style.")
     return mixing.normalize(settings.weights, len(sources.styles)) if sources.styles else ()
+
+
+def check_known(sources: Sources, method: Method, networks: Networks) -> None:
+    """Refuse paintings where a method has learned styles of its own.
+
+    Raises:
+        ValueError: there are paintings; the message names the styles that there are.
+    """
+    if (known := method.known_styles(networks)) and sources.styles:
+        raise ValueError(f"{method.title} takes no painting, but one of its own styles: {', '.join(known)}.")
 
 
 def read(

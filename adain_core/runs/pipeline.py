@@ -110,6 +110,7 @@ def run(
         picture = inputs.load("content", content, settings.size)
     with clock("load model"):
         networks = networks or weights.load(settings.model, settings.device, weights_dir, download, settings.bits == 16)
+    inputs.check_known(sources, method, networks)
     task = Task(picture.size, settings, params, method, networks, sources.masks, len(styles))
     chosen = plan(task, limits)
     machine.reuse_memory(chosen.side is None)
