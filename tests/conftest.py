@@ -1,7 +1,9 @@
 """Tiny random networks and small pictures, made here."""
 
+import asyncio
 import gc
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import huggingface_hub
@@ -81,6 +83,16 @@ def tiny() -> Networks:
 def one_level() -> Networks:
     """One level and every layer, as the paper's."""
     return make_networks(paper=True)
+
+
+def within_loop(build):
+    """Build something of Gradio's in a running loop, for else Gradio makes one of its own and doesn't close it."""
+
+    async def made():
+        return build()
+
+    with ThreadPoolExecutor() as aside:  # a browser's tests leave a loop running in this thread
+        return aside.submit(lambda: asyncio.run(made())).result()
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:

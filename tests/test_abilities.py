@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 import torch
 from comparisons import make
-from conftest import make_networks, picture
+from conftest import make_networks, picture, within_loop
 
 from adain_core import forecast, images, methods, run
 from adain_core.contracts import Limits, Method, MethodParams, Step, Style, StyleLoss, run_frames
@@ -129,8 +129,11 @@ class TestSeed:
         assert matters is None or method.random(method.params(**options)) == matters
 
     def test_the_page_shows_it_there_alone(self):
-        with gr.Blocks() as page:
-            fields = {name: widgets.draw_folded(methods.get(name), Limits()) for name in methods.find()}
+        def build():
+            with gr.Blocks() as page:
+                return page, {name: widgets.draw_folded(methods.get(name), Limits()) for name in methods.find()}
+
+        page, fields = within_loop(build)
         assert {name: ui["seed"].visible for name, ui in fields.items() if "seed" in ui} == {
             "adversarial": True, "gatys": False, "mrf": False, "optimize": False
         }  # fmt: skip

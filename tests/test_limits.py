@@ -6,7 +6,7 @@ import types
 
 import gradio as gr
 import pytest
-from conftest import picture
+from conftest import picture, within_loop
 
 from adain_core import contracts, methods, weights
 from adain_core.contracts import Limits
@@ -44,8 +44,11 @@ class TestLimits:
                 pipeline.forecast(photo, limits=limits, **options)
 
     def test_sliders_and_presets_end_where_they_do(self):
-        with gr.Blocks() as page:
-            ui = widgets.draw(methods.get("gatys"), LIMITS)
+        def build():
+            with gr.Blocks() as page:
+                return page, widgets.draw(methods.get("gatys"), LIMITS)
+
+        page, ui = within_loop(build)
         assert (ui["steps"].maximum, ui["steps"].value, "seconds" in ui) == (20, 20, False)
         fill = next(each.fn for each in page.fns.values() if each.name == "fill")
         filled = dict(zip(ui, fill("paper"), strict=True))
