@@ -77,7 +77,7 @@ def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
 def describe(info: FieldInfo) -> str:
     """Return a parameter's help with its bounds and default, as the command line shows it."""
     parts = [each] if (each := _range(info, "{} to {}")) else []
-    parts += [f"default {info.default}"] if info.default is not None else []
+    parts += [f"default {info.default}"] if info.default not in (None, "") else []
     return f"{info.description} [{'; '.join(parts)}]" if parts else str(info.description)
 
 

@@ -5,8 +5,9 @@ import types
 import comparisons
 import pytest
 import torch
-from comparisons import last, make
+from comparisons import last, make, run
 
+from adain_core import weights
 from adain_core.contracts import Stopwatch
 from adain_core.evaluation.judge import Judge
 from adain_core.evaluation.meter import Meter
@@ -97,6 +98,14 @@ def test_clocks_wait_for_a_gpu(device, monkeypatch):
     with meter():
         now[0] += 1
     assert meter.seconds == 6
+
+
+@pytest.mark.parametrize("bits", ["16", 16])
+def test_a_comparison_in_16_bits_loads_networks_that_make_them(bits, tiny, monkeypatch):
+    asked = []
+    monkeypatch.setattr(weights, "load", lambda *given: asked.append(given) or tiny)
+    (found,) = list(run(["adain"], None, judge_networks=tiny, options={"adain": {"bits": bits}}))[-1:]
+    assert asked == [("compact", "auto", None, True, True)] and "exact" in found.outputs["adain"].image.info
 
 
 class WithoutDoubles(torch.Tensor):

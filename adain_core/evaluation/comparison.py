@@ -176,7 +176,8 @@ def compare(
         raise ValueError("Give at least one style.")
     pair = inputs.load("content", content, size).rgb
     paintings = [inputs.load("style", each, scale.longest(settings), index).rgb for index, each in enumerate(sources)]
-    networks = networks or weights.load(model, device, weights_dir, download)
+    exact = any(str(each.get("bits")) == "16" for each in chosen.values())
+    networks = networks or weights.load(model, device, weights_dir, download, exact)
     judging = Judge(judge_networks or weights.load(judge, device, weights_dir, download), pair, paintings)
     _ = networks.pace.rate  # tries them once, which is slower than ever after
     names.sort(key=lambda name: iterations(chosen[name], networks, limits) > 1)  # single passes first
