@@ -97,11 +97,11 @@ def test_lightness_from_tables_is_cielabs_and_its_grey_has_it():
     image = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     known = color.cv2.cvtColor(np.asarray(image, np.float32) / 255, color.cv2.COLOR_RGB2Lab)[..., 0]
     np.testing.assert_allclose(color._lightness(image, slice(None)), known, atol=0.25)
-    grey = color._grey(image)
+    grey = color._gray(image)
     assert grey.getpixel((0, 0))[0] == grey.getpixel((0, 0))[2]
     np.testing.assert_allclose(color._lightness(grey, slice(None)), known, atol=0.6)  # of one level of 255
     ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
-    assert np.array_equal(np.asarray(color._grey(ramp)), np.asarray(ramp))
+    assert np.array_equal(np.asarray(color._gray(ramp)), np.asarray(ramp))
 
 
 def test_luminance_keeps_the_contents_chroma_and_the_stylized_lightness(photo):

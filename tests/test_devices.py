@@ -7,8 +7,8 @@ import pytest
 import torch
 from comparisons import last, make, run
 
-from adain_core import weights
-from adain_core.contracts import Stopwatch
+from adain_core import stylize, weights
+from adain_core.contracts import SizeError, Stopwatch
 from adain_core.evaluation.judge import Judge
 from adain_core.evaluation.meter import Meter
 from adain_core.methods import wct
@@ -130,3 +130,9 @@ def test_wct_needs_no_doubles_on_the_device():
     x, style = torch.rand(1, 6, 9, 8), torch.rand(1, 6, 7, 7)
     found = wct.recolor(x.as_subclass(WithoutDoubles), style.as_subclass(WithoutDoubles))
     torch.testing.assert_close(found.as_subclass(torch.Tensor), wct.recolor(x, style), rtol=0, atol=0)
+
+
+def test_a_run_says_so_in_a_sentence(photo, painting, tiny, monkeypatch):
+    monkeypatch.setattr(tiny, "decode", too_much)
+    with pytest.raises(SizeError, match=f"^{HOST}$"):
+        stylize(photo, painting, networks=tiny)

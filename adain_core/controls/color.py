@@ -4,7 +4,7 @@
   x -> A (x - mean_s) + mean_c with A = C_c^(1/2) C_s^(-1/2), symmetric roots ("image analogies", Hertzmann et al. 2001;
   CORAL, Sun & Saenko 2016), or A = L_c L_s^(-1), Cholesky's.
 - histogram: the same for each channel's histogram.
-- luminance: both pictures become grey, the style with the content's mean and standard deviation of lightness; the
+- luminance: both pictures become gray, the style with the content's mean and standard deviation of lightness; the
   stylized lightness takes the content's a and b in CIELAB (Gatys et al. 2016, section 5.2).
 - palette: the other way round and without a network: the content with the style's mean and covariance of colors.
 
@@ -30,7 +30,7 @@ SAMPLE = 2**18  # pixels that moments and histograms are taken from
 FEW = 2**15  # that color shifts are taken from, which every run measures
 FLOOR = (2 / 255) ** 2  # variance below which a direction of the style's colors is rounding, not color
 ROWS = 128  # converted at a time, which bounds memory and stays in the caches
-STEPS = 600  # of lightness for one of L, where a grey is looked up
+STEPS = 600  # of lightness for one of L, where a gray is looked up
 _CODES = np.arange(256) / 255  # tables of sRGB (IEC 61966-2-1) and of CIELAB's L under D65
 LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 LUMINANCE = np.array([[0.212671, 0.715160, 0.072169]], np.float32)
@@ -38,7 +38,7 @@ _Y = np.arange(65536) / 65535
 LIGHTNESS = np.where(_Y > 0.008856, 116 * np.cbrt(_Y) - 16, 903.3 * _Y).astype(np.float32)
 _L = np.arange(100 * STEPS + 1) / STEPS
 _LIGHT = np.where(_L > 8, ((_L + 16) / 116) ** 3, _L / 903.3)
-GREYS = np.rint(255 * np.where(_LIGHT <= 0.0031308, 12.92 * _LIGHT, 1.055 * _LIGHT ** (1 / 2.4) - 0.055)).astype(
+GRAYS = np.rint(255 * np.where(_LIGHT <= 0.0031308, 12.92 * _LIGHT, 1.055 * _LIGHT ** (1 / 2.4) - 0.055)).astype(
     np.uint8
 )
 Mode = Literal["off", "match", "match-cholesky", "histogram", "luminance", "palette"]
@@ -60,7 +60,7 @@ class ColorParams(Params):
 
 def prepare_content(params: ColorParams, content: Image.Image) -> Image.Image:
     """Return what the networks will see of the content."""
-    return _blend(content, _grey(content), params.color_strength) if params.color == "luminance" else content
+    return _blend(content, _gray(content), params.color_strength) if params.color == "luminance" else content
 
 
 def prepare_style(params: ColorParams, style: Image.Image, content: Image.Image) -> Image.Image:
@@ -68,7 +68,7 @@ def prepare_style(params: ColorParams, style: Image.Image, content: Image.Image)
     if params.color in ("off", "palette"):
         return style
     if params.color == "luminance":
-        return _blend(style, _grey(style, content), params.color_strength)
+        return _blend(style, _gray(style, content), params.color_strength)
     pixels, target = _pixels(style), _sample(content)
     if params.color == "histogram":
         matched = match_histogram(pixels, target)
@@ -123,7 +123,7 @@ def repaint(params: ColorParams, content: Image.Image, style: Image.Image) -> Im
 def match(pixels: Pixels, target: Pixels, root: Literal["symmetric", "cholesky"] = "symmetric") -> Pixels:
     """Give pixels the mean and the covariance of others.
 
-    Where the pixels hardly vary in some direction, as in grey or flat pictures, they are matched as if they varied by
+    Where the pixels hardly vary in some direction, as in gray or flat pictures, they are matched as if they varied by
     two levels there: noise is not blown up into color.
 
     Args:
@@ -185,18 +185,18 @@ def _power(matrix: Matrix, exponent: float) -> Matrix:
     return (vectors * values.clip(0) ** exponent) @ vectors.T
 
 
-def _grey(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
-    """Return a picture's lightness as grey, with the mean and standard deviation of a model's where there is one."""
+def _gray(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
+    """Return a picture's lightness as gray, with the mean and standard deviation of a model's where there is one."""
     gain, offset = 1.0, 0.0
     if model is not None:
         own, other = (_lightness(_small(each), slice(None)) for each in (image, model))
         gain = float(other.std() / max(own.std(), 1.0))
         offset = float(other.mean() - gain * own.mean())
     lightness = (gain * LIGHTNESS + np.float32(offset)).clip(0, 100)  # of every luminance
-    greys = GREYS[np.rint(lightness * STEPS).astype(np.uint16)]
+    grays = GRAYS[np.rint(lightness * STEPS).astype(np.uint16)]
     found = np.empty(image.size[::-1], np.uint8)
     for rows in _strips(image):
-        found[rows] = cv2.LUT(_luminance(image, rows), greys)
+        found[rows] = cv2.LUT(_luminance(image, rows), grays)
     return Image.fromarray(found).convert("RGB")
 
 

@@ -45,7 +45,7 @@ def _mask_of(labels: NDArray[Any], value: int) -> Image.Image:
 
 
 def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:
-    """Bring a grey mask to a size, soften it, and return it as [1,1,H,W], uint8 in [0,255]."""
+    """Bring a gray mask to a size, soften it, and return it as [1,1,H,W], uint8 in [0,255]."""
     if mask.size != size:
         mask = mask.resize(size, Image.Resampling.BILINEAR)
     values = np.array(mask)
