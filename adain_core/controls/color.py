@@ -1,14 +1,14 @@
-"""Keeping the photograph's colors, the paper's way and others (Huang & Belongie 2017, section 7.2; Gatys et al. 2016).
+"""Color preservation, as in the paper and otherwise (Huang & Belongie 2017, section 7.2; Gatys et al. 2016).
 
-- match, match-cholesky: the style's colors are given the content's mean and covariance before the transfer, by
-  x -> A (x - mean_s) + mean_c with A = C_c^(1/2) C_s^(-1/2), symmetric roots ("image analogies", Hertzmann et al. 2001;
-  CORAL, Sun & Saenko 2016), or A = L_c L_s^(-1), Cholesky's.
-- histogram: the same for each channel's histogram.
+- match, match-cholesky: before the transfer, the style's colors are given the content's mean and covariance by
+  x -> A (x - mean_s) + mean_c with A = C_c^(1/2) C_s^(-1/2), with symmetric roots ("image analogies", Hertzmann et al.
+  2001; CORAL, Sun & Saenko 2016), or A = L_c L_s^(-1), with Cholesky factors.
+- histogram: the style is given the content's histogram in each channel.
 - luminance: both pictures become gray, the style with the content's mean and standard deviation of lightness; the
-  stylized lightness takes the content's a and b in CIELAB (Gatys et al. 2016, section 5.2).
-- palette: the other way round and without a network: the content with the style's mean and covariance of colors.
+  stylized lightness is combined with the content's a and b in CIELAB (Gatys et al. 2016, section 5.2).
+- palette: the other way around and without a network: the content with the style's mean and covariance of colors.
 
-Pictures go in and come out as PIL images, 8-bit sRGB; matching acts on the coded values, as the paper's code does.
+Input and output are PIL images in 8-bit sRGB; matching uses the encoded values, as the paper's code does.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from adain_core.contracts import Params
 Pixels = NDArray[np.float32]  # [K,3], or [H,W,3], RGB in [0,1]
 Matrix = NDArray[np.float64]
 
-SAMPLE = 2**18  # pixels that moments and histograms are taken from
-FEW = 2**15  # that color shifts are taken from, which every run measures
-FLOOR = (2 / 255) ** 2  # variance below which a direction of the style's colors is rounding, not color
-ROWS = 128  # converted at a time, which bounds memory and stays in the caches
-STEPS = 600  # of lightness for one of L, where a gray is looked up
-_CODES = np.arange(256) / 255  # tables of sRGB (IEC 61966-2-1) and of CIELAB's L under D65
+SAMPLE = 2**18  # pixels used for moments and histograms
+FEW = 2**15  # pixels used for color shifts, which every run measures
+FLOOR = (2 / 255) ** 2  # variance below which a direction in the style's colors counts as rounding noise
+ROWS = 128  # converted at a time, to bound memory and stay in the CPU caches
+STEPS = 600  # table entries per unit of L, for looking up a gray level
+_CODES = np.arange(256) / 255  # tables for sRGB (IEC 61966-2-1) and for L of CIELAB under D65
 LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 LUMINANCE = np.array([[0.212671, 0.715160, 0.072169]], np.float32)
 _Y = np.arange(65536) / 65535
@@ -45,7 +45,7 @@ Mode = Literal["off", "match", "match-cholesky", "histogram", "luminance", "pale
 
 
 class ColorParams(Params):
-    """Whose colors the picture has."""
+    """Which colors the result has."""
 
     color: Mode = Field(
         "off",
@@ -59,12 +59,12 @@ class ColorParams(Params):
 
 
 def prepare_content(params: ColorParams, content: Image.Image) -> Image.Image:
-    """Return what the networks will see of the content."""
+    """Return the content as the networks will see it."""
     return _blend(content, _gray(content), params.color_strength) if params.color == "luminance" else content
 
 
 def prepare_style(params: ColorParams, style: Image.Image, content: Image.Image) -> Image.Image:
-    """Return what the networks will see of a style, beside a content with all its colors."""
+    """Return a style as the networks will see it; the content has its original colors."""
     if params.color in ("off", "palette"):
         return style
     if params.color == "luminance":
@@ -78,13 +78,13 @@ def prepare_style(params: ColorParams, style: Image.Image, content: Image.Image)
 
 
 def finish(params: ColorParams, content: Image.Image, stylized: Image.Image) -> Image.Image:
-    """Put the content's colors back where they were taken off; both pictures are of the same size."""
+    """Restore the content's colors if they were removed; both pictures have the same size."""
     if params.color != "luminance" or not params.color_strength:
         return stylized
     found = np.empty((*stylized.size[::-1], 3), np.uint8)
     for rows in _strips(stylized):
         lab = _lab(content, rows)
-        if params.color_strength < 1:  # what the networks saw had only the rest of its colors; theirs are all kept
+        if params.color_strength < 1:  # the networks saw the remaining colors; keep those they made
             lab[..., 1:] = _lab(stylized, rows)[..., 1:] + params.color_strength * lab[..., 1:]
         cv2.insertChannel(_lightness(stylized, rows), lab, 0)
         found[rows] = _eight(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB))
@@ -92,7 +92,7 @@ def finish(params: ColorParams, content: Image.Image, stylized: Image.Image) -> 
 
 
 def finish_levels(params: ColorParams, content: Image.Image, stylized: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Do as `finish` with a stylized picture of 16 bits a channel, [H,W,3]."""
+    """Like `finish`, for a stylized picture with 16 bits per channel, [H,W,3]."""
     if params.color != "luminance" or not params.color_strength:
         return stylized
     found = np.empty_like(stylized)
@@ -109,7 +109,7 @@ def finish_levels(params: ColorParams, content: Image.Image, stylized: NDArray[n
 
 
 def repaint(params: ColorParams, content: Image.Image, style: Image.Image) -> Image.Image:
-    """Give the content the style's mean and covariance of colors, by the strength; no network sees them."""
+    """Give the content the style's color mean and covariance, scaled by the strength, without a network."""
     own = _sample(content)
     matrix, shift = _affine(own, _sample(style), "symmetric")
     keep = 1 - params.color_strength
@@ -121,28 +121,28 @@ def repaint(params: ColorParams, content: Image.Image, style: Image.Image) -> Im
 
 
 def match(pixels: Pixels, target: Pixels, root: Literal["symmetric", "cholesky"] = "symmetric") -> Pixels:
-    """Give pixels the mean and the covariance of others.
+    """Give pixels the mean and covariance of the target's.
 
-    Where the pixels hardly vary in some direction, as in gray or flat pictures, they are matched as if they varied by
-    two levels there: noise is not blown up into color.
+    Directions in which the pixels hardly vary, as in gray or flat pictures, are treated as if they varied by two
+    levels, so that noise is not amplified into color.
 
     Args:
         pixels: [...,3], RGB.
         target: [...,3], RGB.
-        root: of the covariances.
+        root: which matrix root of the covariances to use.
 
     Returns:
-        As `pixels`, not clipped.
+        The same shape as `pixels`, not clipped.
     """
     matrix, shift = _affine(pixels, target, root)
     moved = cv2.transform(
         pixels.reshape(-1, 1, 3), np.hstack([matrix, shift[:, None]])
-    )  # quicker than a product by 3x3
+    )  # faster than a 3x3 matrix product
     return np.asarray(moved, np.float32).reshape(pixels.shape)
 
 
 def match_histogram(pixels: Pixels, target: Pixels) -> Pixels:
-    """Give each channel of pixels the histogram of others, by 256 levels; parameters as for `match`."""
+    """Give each channel of pixels the target's histogram, with 256 levels; parameters as for `match`."""
     levels, found = np.arange(256) / 255, np.empty_like(pixels)
     for channel in range(3):
         own, other = (np.bincount(_eight(x[..., channel]).ravel(), minlength=256) for x in (pixels, target))
@@ -153,7 +153,7 @@ def match_histogram(pixels: Pixels, target: Pixels) -> Pixels:
 
 
 def color_shift(content: Image.Image, picture: Image.Image) -> float:
-    """Return the mean color difference of two pictures of the same size, CIE 1976 Delta E, on a sample of pixels.
+    """Return the mean color difference (CIE 1976 Delta E) of two pictures of the same size, on a sample of pixels.
 
     About 2.3 is just noticeable; black to white is 100.
     """
@@ -186,13 +186,13 @@ def _power(matrix: Matrix, exponent: float) -> Matrix:
 
 
 def _gray(image: Image.Image, model: Image.Image | None = None) -> Image.Image:
-    """Return a picture's lightness as gray, with the mean and standard deviation of a model's where there is one."""
+    """Return a picture's lightness in gray, optionally with the mean and standard deviation of a model's lightness."""
     gain, offset = 1.0, 0.0
     if model is not None:
         own, other = (_lightness(_small(each), slice(None)) for each in (image, model))
         gain = float(other.std() / max(own.std(), 1.0))
         offset = float(other.mean() - gain * own.mean())
-    lightness = (gain * LIGHTNESS + np.float32(offset)).clip(0, 100)  # of every luminance
+    lightness = (gain * LIGHTNESS + np.float32(offset)).clip(0, 100)  # for every luminance
     grays = GRAYS[np.rint(lightness * STEPS).astype(np.uint16)]
     found = np.empty(image.size[::-1], np.uint8)
     for rows in _strips(image):
@@ -218,7 +218,7 @@ def _bytes(image: Image.Image, rows: slice) -> NDArray[np.uint8]:
 
 
 def _sample(image: Image.Image, most: int = SAMPLE) -> Pixels:
-    """Take every pixel, or of a large picture as many, evenly spaced; [K,3]."""
+    """Return all pixels, or about `most` evenly spaced ones of a large picture, [K,3]."""
     return _pixels(_small(image, most)).reshape(-1, 3)
 
 
@@ -233,12 +233,12 @@ def _lab(image: Image.Image, rows: slice) -> Pixels:
 
 
 def _lightness(image: Image.Image, rows: slice) -> Pixels:
-    """Return CIELAB's L of a part of a picture, [H,W] in [0,100], from tables: a third of a conversion's time."""
+    """Return L of CIELAB for rows of a picture, [H,W] in [0,100], from tables, in a third of a conversion's time."""
     return np.asarray(cv2.LUT(_luminance(image, rows), LIGHTNESS), np.float32)
 
 
 def _luminance(image: Image.Image, rows: slice) -> NDArray[np.uint16]:
-    """Return CIE's Y of a part of a picture, [H,W], 65535 for white."""
+    """Return the CIE luminance Y for rows of a picture, [H,W]; 65535 is white."""
     linear = cv2.transform(cv2.LUT(_bytes(image, rows), LINEAR), LUMINANCE)
     return np.asarray(cv2.multiply(linear, np.array(65535.0), dtype=cv2.CV_16U), np.uint16)
 
@@ -248,6 +248,6 @@ def _image(pixels: Pixels) -> Image.Image:
 
 
 def _eight(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Round to levels of 255 and clip."""
-    rows = pixels.reshape(len(pixels), -1)  # else OpenCV takes the factor for the first channel's alone
+    """Round to 8-bit levels and clip."""
+    rows = pixels.reshape(len(pixels), -1)  # otherwise OpenCV applies the factor to the first channel only
     return np.asarray(cv2.multiply(rows, np.array(255.0), dtype=cv2.CV_8U), np.uint8).reshape(pixels.shape)

@@ -1,7 +1,8 @@
-"""Regions: each part of the content takes a style of its own (Huang & Belongie 2017, section 7.3).
+"""Regions: parts of the content with styles of their own (Huang & Belongie 2017, section 7.3).
 
-The paper does AdaIN on each region of the features by itself. Here masks are soft: a region's statistics are weighted
-by its mask (Eqs. 5, 6 with weights), and where regions meet, their features are mixed by the masks: there is no seam.
+The paper applies AdaIN to each region of the features separately. Here masks are soft: a region's statistics are
+weighted by its mask (Eqs. 5 and 6 with weights), and features are blended by the masks where regions meet, so there is
+no seam.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class RegionParams(Params):
 
 
 def split(labels: NDArray[Any]) -> dict[int, Callable[[], Image.Image]]:
-    """Split a label map, [H,W], into masks by number, each made when it is called: large ones take memory."""
+    """Split a label map, [H,W], into masks by number; each is made when called, because large ones take memory."""
     return {int(value): functools.partial(_mask_of, labels, int(value)) for value in np.unique(labels)}
 
 
@@ -45,7 +46,7 @@ def _mask_of(labels: NDArray[Any], value: int) -> Image.Image:
 
 
 def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:
-    """Bring a gray mask to a size, soften it, and return it as [1,1,H,W], uint8 in [0,255]."""
+    """Resize a grayscale mask, feather it, and return it as [1,1,H,W], uint8 in [0,255]."""
     if mask.size != size:
         mask = mask.resize(size, Image.Resampling.BILINEAR)
     values = np.array(mask)
@@ -54,21 +55,21 @@ def fit(mask: Image.Image, size: tuple[int, int], feather: float = 0) -> Tensor:
 
 
 def cut(mask: Tensor, by: Tensor) -> Tensor:
-    """Multiply a mask that `fit` gave by another."""
+    """Multiply two masks made by `fit`."""
     product = cv2.multiply(mask[0, 0].numpy(), by[0, 0].numpy(), scale=1 / 255)
     return torch.from_numpy(product)[None, None]
 
 
 def halve(mask: Tensor) -> Tensor:
-    """Bring a mask to half its resolution by area averaging.
+    """Halve a mask's resolution by area averaging.
 
-    Regions are shared out at that, which takes a quarter of the time; no decoder takes features of a higher one.
+    Shares are computed at half resolution, in a quarter of the time; no decoder uses features at a higher one.
 
     Args:
         mask: [1,1,H,W], in [0,1], or uint8 in [0,255].
 
     Returns:
-        [1,1,h,w], floats in [0,1]; h and w are rounded up, and of odd ones the last row or column counts twice.
+        [1,1,h,w], floats in [0,1]; h and w are rounded up, and an odd last row or column counts twice.
     """
     values = levels(mask)[0, 0].numpy()
     height, width = values.shape
@@ -78,19 +79,19 @@ def halve(mask: Tensor) -> Tensor:
 
 
 def levels(mask: Tensor) -> Tensor:
-    """Return a mask as floats in [0,1], whether it is that or uint8 in [0,255]."""
+    """Return a mask as floats in [0,1]; it may already be that, or uint8 in [0,255]."""
     return mask.float().div_(255) if mask.dtype == torch.uint8 else mask
 
 
 def cover(masks: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """Share out every pixel: masks that sum to more than 1 are divided by their sum.
+    """Compute each mask's share of every pixel: masks that sum to more than 1 are divided by their sum.
 
     Args:
         masks: [1,1,H,W] each, in [0,1], or uint8 in [0,255]; there may be none.
         size: H and W.
 
     Returns:
-        [R+1,1,H,W] that sum to 1; the last is what the masks leave.
+        [R+1,1,H,W], summing to 1; the last is the remainder.
     """
     each = torch.cat([*map(levels, masks), torch.zeros(0, 1, *size)])
     total = each.sum(0, keepdim=True)
@@ -98,18 +99,18 @@ def cover(masks: Sequence[Tensor], size: Sequence[int]) -> Tensor:
 
 
 def step(layer: str) -> int:
-    """Return how many pixels of the picture, along a side, one of a layer's stands for."""
+    """Return how many pixels of the picture one pixel of a layer spans along a side."""
     return 2 ** (int(layer[4]) - 1)
 
 
 def pool(halved: Tensor, layer: str) -> Tensor:
-    """Bring masks from half the resolution to that of a layer's features by area averaging, [R,1,H,W] -> [R,1,h,w]."""
+    """Average masks at half resolution down to a layer's features by area, [R,1,H,W] -> [R,1,h,w]."""
     size = step(layer) // 2
     return halved if size == 1 else F.avg_pool2d(halved, size, ceil_mode=True)
 
 
 def measure(x: Tensor, halved: Tensor | None, layer: str) -> tuple[Tensor, Statistics]:
-    """Return the weight and the statistics of each region, or of all pixels where there are no shares.
+    """Return the weight and statistics of each region, or of all pixels if there are no shares.
 
     Args:
         x: features, [1,C,h,w].
@@ -123,13 +124,13 @@ def measure(x: Tensor, halved: Tensor | None, layer: str) -> tuple[Tensor, Stati
 
 
 def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> Tensor:
-    """AdaIN of each region with its own statistics, mixed by the regions' shares (Eq. 8); Eq. 14 where shares lack.
+    """Apply AdaIN with each region's statistics, blended by the shares (Eq. 8; Eq. 14 where shares sum to less than 1).
 
     Args:
         x: features, [1,C,h,w].
-        own: statistics of each region, [R,C,1,1].
-        target: each region's style's, [R,C,1,1].
-        shares: [R,1,h,w]; what they lack from 1 keeps the features as they are.
+        own: statistics of each region of the content, [R,C,1,1].
+        target: statistics of each region's style, [R,C,1,1].
+        shares: [R,1,h,w]; the remainder to 1 keeps the features unchanged.
 
     Returns:
         [1,C,h,w].
@@ -148,5 +149,5 @@ def restyle(x: Tensor, own: Statistics, target: Statistics, shares: Tensor) -> T
 
 
 def stack(each: Sequence[Mapping[str, Statistics]], layer: str) -> Statistics:
-    """Lay several pictures' statistics of a layer over one another, [R,C,1,1]."""
+    """Stack the statistics of several pictures at a layer, [R,C,1,1]."""
     return Statistics(torch.cat([one[layer].mean for one in each]), torch.cat([one[layer].std for one in each]))
