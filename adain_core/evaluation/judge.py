@@ -46,8 +46,8 @@ class Judge:
         self._networks = networks
         if networks.dtype != torch.float32:  # so that a table doesn't depend on what the machine multiplies
             self._networks = Networks(networks.name, copy.deepcopy(networks.parts), networks.device)
-        looks = [self._see(style) for style in styles]
-        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in look.items()} for look in looks]
+        of_styles = [self._see(style) for style in styles]
+        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in each.items()} for each in of_styles]
         own = self._see(content)
         self._subject = own[SUBJECT]
         self._spread = float(spread(self._subject)) + TINY

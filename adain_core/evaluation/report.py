@@ -79,7 +79,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Meeting(NamedTuple):
+class Crossing(NamedTuple):
     """Where a curve comes down to a loss: after so many iterations, parts of one included, and seconds."""
 
     at: float
@@ -91,7 +91,7 @@ class Meeting(NamedTuple):
         return math.ceil(self.at - 1e-9)
 
 
-def crossing(curve: Sequence[Point], goal: float) -> Meeting | None:
+def crossing(curve: Sequence[Point], goal: float) -> Crossing | None:
     """Return where a curve first comes down to a loss; None if it never does.
 
     Between two looks it is taken to fall on the straight line of its logarithm.
@@ -100,10 +100,10 @@ def crossing(curve: Sequence[Point], goal: float) -> Meeting | None:
         if after is None or after.mean_std > goal:
             continue
         if before is None:
-            return Meeting(after.iteration, after.seconds)
+            return Crossing(after.iteration, after.seconds)
         share = math.log(before.mean_std / max(goal, TINY)) / math.log(before.mean_std / max(after.mean_std, TINY))
         steps, seconds = after.iteration - before.iteration, after.seconds - before.seconds
-        return Meeting(before.iteration + share * steps, before.seconds + share * seconds)
+        return Crossing(before.iteration + share * steps, before.seconds + share * seconds)
     return None
 
 
@@ -144,21 +144,21 @@ def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, 
 def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say in sentences what a comparison found."""
     goal, improved = comparison.goal, [each for each in comparison.outputs.values() if each.optimized]
-    told = [] if goal is None else [_meeting(each, goal) for each in improved if each.curve]
+    sentences = [] if goal is None else [_crossing(each, goal) for each in improved if each.curve]
     measured = [row for row in rows if row["state"] in ("done", "stopped") and row["mean_std"] is not None]
     if len(measured) > 1:
         best = {name: min(measured, key=lambda row: row[name])["title"] for name in ("mean_std", "gram", "content")}
         equal, seconds = comparison.settings["mode"] == "equal-time", comparison.settings["seconds"]
-        told.append(
+        sentences.append(
             f"{f'With {seconds:g} s each' if equal else 'Here'}, the lowest mean-std loss is {best['mean_std']}'s, the"
             f" lowest Gram loss {best['gram']}'s, the lowest content loss {best['content']}'s."
         )
     if improved and comparison.settings["judge"] == comparison.settings["model"]:
-        told.append("The judge uses the features that the optimizations work on, so it rates these too well.")
-    return told
+        sentences.append("The judge uses the features that the optimizations work on, so it rates these too well.")
+    return sentences
 
 
-def _meeting(output: Output, goal: float) -> str:
+def _crossing(output: Output, goal: float) -> str:
     met = crossing(output.curve, goal)
     if met is None:
         return (

@@ -92,7 +92,7 @@ def pair(
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, decoder = run.encoder(), run.climber(CompactDecoder())
+    encoder, decoder = run.encoder(), run.decoder(CompactDecoder())
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
     if inverse is not None:
@@ -129,7 +129,7 @@ def inverse(
 ) -> None:
     """Train an inverse network for style swap with a compact encoder."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.climber(CompactInverse())
+    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.decoder(CompactInverse())
     if pair is not None:
         begin(nn.ModuleDict({"encoder": encoder}), pair)
     if start is not None:
@@ -214,7 +214,7 @@ class Run:
             module.compile(dynamic=False)
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def climber(self, module: C) -> C:
+    def decoder(self, module: C) -> C:
         """Initialize a way up: each shortcut begins alone, and the picture near gray."""
         module = self.new(module)
         with torch.no_grad():
