@@ -148,9 +148,10 @@ def gram_optimization(compact: Networks, full: Networks, folder: Path) -> float:
     pairs = list(
         zip(squares(folder, names["photos"], GRAM_SIZE), squares(folder, names["art"], GRAM_SIZE), strict=True)
     )
+    alone = Networks(compact.name, {"encoder": compact.encoder}, dtype=compact.dtype)  # without its loss network
     for content, style in tqdm(pairs[:GRAM_PAIRS], "Gram", disable=None):
         image = content
-        for step in optimize(content, [Style(style)], GRAM, GRAM_ALONE, compact):
+        for step in optimize(content, [Style(style)], GRAM, GRAM_ALONE, alone):
             image = step.image
         with torch.inference_mode():
             truth = _grams(full, style)
@@ -214,7 +215,7 @@ def main(
     if candidate is None:
         compact = weights.load("compact")
     else:
-        parts = {role: part for role, part in weights.get("compact").build().items() if role != "inverse"}
+        parts = {role: part for role, part in weights.get("compact").build().items() if role in ("encoder", "decoder")}
         torch.nn.ModuleDict(parts).load_state_dict(load_file(candidate))
         dtype = torch.bfloat16 if weights.has_bfloat16() else torch.float32
         compact = Networks("candidate", parts, dtype=dtype)

@@ -84,7 +84,7 @@ def last(names, tiny, **options) -> Comparison:
 class Plain:
     """An encoder whose every layer is the picture itself."""
 
-    name, dtype, device = "plain", torch.float32, torch.device("cpu")
+    name, loss_name, dtype, device = "plain", "plain", torch.float32, torch.device("cpu")
 
     def perceptual(self, image, layers):
         return dict.fromkeys(layers, image)

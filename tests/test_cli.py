@@ -282,7 +282,10 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         (f"{ONE} -o out.png --alpha strong", "alpha is strong, but it must be from 0 to 1."),
         (f"{ONE} -o out.png --size 0", "size is 0, but it must be from 64 to 8192."),
         (f"{ONE} -o out.png --size 100000", "size is 100000, but it must be from 64 to 8192."),
-        (f"{ONE} -o out.png --model vgg", "There is no model vgg; there are compact, vgg19, vgg19-imagenet."),
+        (
+            f"{ONE} -o out.png --model vgg",
+            "There is no model vgg; there are compact, vgg19, vgg19-imagenet, perceptual.",
+        ),
         (
             f"{ONE} -o out.png --method gatsy",
             f"There is no method gatsy; there are {', '.join(methods.find())}.",

@@ -299,7 +299,11 @@ def test_from_the_pipeline(photo, painting, tiny, method):
     assert rare[-1].image.tobytes() == results[-1].image.tobytes() and rare[1].record["losses"]
     assert set(results[-1].record["losses"]) == {"style", "content", "smoothness", "total"}
     assert results[-1].record["steps"] == 3 and results[-1].image.size == photo.size
-    assert results[-1].record["used"].startswith("Holds on to relu4_1; compares styles at relu1_1, relu2_1")
+    assert (
+        results[-1]
+        .record["used"]
+        .startswith("Optimizes through tiny; holds on to relu4_1; compares styles at relu1_1, relu2_1")
+    )
     assert results[-1].record["used"] in results[-1].notes
     other = stylize(photo, painting, networks=tiny, method="optimize", loss="coral", steps=3)
     assert other.tobytes() != results[-1].image.tobytes()

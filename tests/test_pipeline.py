@@ -22,7 +22,7 @@ from adain_core.runs import pipeline
         ({"size": 0}, "size is 0, but it must be from 64 to 8192."),
         ({"size": 100000}, "size is 100000, but it must be from 64 to 8192."),
         ({"style_size": 1}, "style size is 1, but it must be from 64 to 2048."),
-        ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19, vgg19-imagenet."),
+        ({"model": "vgg"}, "There is no model vgg; there are compact, vgg19, vgg19-imagenet, perceptual."),
         (
             {"method": "gatsy"},
             f"There is no method gatsy; there are {', '.join(methods.find())}.",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from adain_core import weights
 from adain_core.networks.compact import CompactDecoder, CompactInverse
+from adain_core.networks.perceptual import LAYERS, PerceptualEncoder
 from adain_core.networks.vgg import Decoder
 from adain_core.training import __main__ as training
 from adain_core.training.__main__ import app, begin
@@ -28,13 +30,15 @@ def folders(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("stage", ["distill", "pair", "decoder", "inverse"])
+@pytest.mark.parametrize("stage", ["distill", "perceptual", "pair", "decoder", "inverse"])
 def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     full = make_networks(paper=True)
     small = make_networks()
     monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
     monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
     monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
+    narrow = partial(PerceptualEncoder, (2, 3, 4, 5))
+    monkeypatch.setattr("adain_core.training.__main__.PerceptualEncoder", narrow)
     before = {name: x.clone() for name, x in full.encoder.state_dict().items()}
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--steps", "3"]
     common += ["--batch", "2", "--size", "32", "--save-every", "2"]
@@ -52,6 +56,9 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     names = {name.partition(".")[0] for name in load_file(folders / stage / "weights.safetensors")}
     assert names == {"encoder", "decoder"} if stage == "pair" else {"encoder" if stage == "distill" else stage}
     assert all(torch.equal(x, before[name]) for name, x in full.encoder.state_dict().items())
+    if stage == "perceptual":  # least squares give the first step what no random weights have
+        first = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[0])
+        assert max(first[layer] for layer in LAYERS) < 0.9
     with safe_open(folders / stage / "weights.safetensors", "pt") as stream:
         belongs = {"encoder": checksum(full.encoder.state_dict())} if stage == "decoder" else {}
         assert (stream.metadata() or {}) == belongs

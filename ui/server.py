@@ -25,7 +25,7 @@ from gradio_client.client import Job
 from adain_core import load
 from adain_core.contracts import Limits
 from adain_core.runs import pipeline
-from adain_core.weights import MODELS, WeightsError, get, here, sources
+from adain_core.weights import MODELS, Model, WeightsError, get, here, sources
 from ui.components.widgets import QUIET, sentence
 from ui.serving import guard, lanes, storage, uploads
 
@@ -121,8 +121,17 @@ def pairs(text: str) -> list[tuple[str, str]]:
 
 
 def models() -> list[tuple[str, str]]:
-    """Return title and name of each model that this server can run, or is fetching."""
-    return [(model.title, model.name) for model in MODELS.values() if model.name in OFFERED or here(model)]
+    """Return title and name of each model that this server can stylize with, or is fetching."""
+    return [(each.title, each.name) for each in _offered() if each.file("encoder") is not None]
+
+
+def judges() -> list[tuple[str, str]]:
+    """Return title and name of each model that this server can measure with, or is fetching."""
+    return [(each.title, each.name) for each in _offered() if each.judges]
+
+
+def _offered() -> list[Model]:
+    return [each for each in MODELS.values() if each.name in OFFERED or here(each)]
 
 
 class Fetching:

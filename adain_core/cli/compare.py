@@ -34,7 +34,9 @@ def compare_methods(
     ] = "each",
     option: Annotated[list[str] | None, typer.Option(help="A method's parameter, as in gatys.steps=300.")] = None,
     model: Annotated[str, typer.Option(help="Which networks the methods use.")] = "compact",
-    judge: Annotated[str, typer.Option(help="Which model's encoder measures.")] = "compact",
+    judge: Annotated[
+        str, typer.Option(help="Which network measures: perceptual, or vgg19, the default where it is here.")
+    ] = "",
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,

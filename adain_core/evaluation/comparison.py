@@ -123,7 +123,7 @@ def compare(
     seconds: float = 30.0,
     mode: Mode = "each",
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    judge: str = "compact",
+    judge: str = "",
     model: str = "compact",
     device: str = "auto",
     skip: Container[str] = (),
@@ -147,7 +147,7 @@ def compare(
         mode: `each` leaves every method its own number of steps, within the bound; with `equal-time` optimizations take
             steps until the bound; with `equal-loss` until the judge's mean-std loss is AdaIN's, within the bound.
         options: parameters by method.
-        judge: the model whose encoder measures; its layers must be those of the paper.
+        judge: the model whose loss network measures; its layers must be those of the paper. Empty for `best_judge`.
         model: which networks the methods use.
         device: where to compute.
         skip: names that aren't wanted any more; it is looked at between steps, so the caller may add to it.
@@ -178,7 +178,9 @@ def compare(
     paintings = [inputs.load("style", each, scale.longest(settings), index).rgb for index, each in enumerate(sources)]
     exact = any(str(each.get("bits")) == "16" for each in chosen.values())
     networks = networks or weights.load(model, device, weights_dir, download, exact)
-    judging = Judge(judge_networks or weights.load(judge, device, weights_dir, download), pair, paintings)
+    if judge_networks is None:
+        judge_networks = weights.load(judge or best_judge(weights_dir), device, weights_dir, download)
+    judging = Judge(judge_networks, pair, paintings)
     _ = networks.pace.rate  # tries them once, which is slower than ever after
     names.sort(key=lambda name: iterations(chosen[name], networks, limits) > 1)  # single passes first
     about: dict[str, Any] = {
@@ -242,6 +244,11 @@ def iterations(options: Mapping[str, Any], networks: Networks, limits: Limits = 
     """Return how many steps a run with these options takes at most; 1 for a single pass."""
     settings, params = pipeline.parse_options(options, limits)
     return known.get(settings.method).iterations(params, networks)
+
+
+def best_judge(weights_dir: str | os.PathLike[str] | None = None) -> str:
+    """Return the most faithful judge that is here: the full-size VGG-19, or the perceptual network."""
+    return "vgg19" if weights.here(weights.get("vgg19"), weights_dir) else "perceptual"
 
 
 def machine(networks: Networks) -> dict[str, Any]:

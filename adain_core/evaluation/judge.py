@@ -34,20 +34,20 @@ class Judge:
     """One fixed encoder that measures every picture against the same photograph and the same paintings, in float32.
 
     Args:
-        networks: whose encoder judges; its layers must be those of VGG-19, or predicted ones.
+        networks: whose loss network judges; its layers must be those of VGG-19, or predicted ones.
         content: the photograph.
         styles: the paintings, in equal shares.
     """
 
     def __init__(self, networks: Networks, content: Image.Image, styles: Sequence[Image.Image]) -> None:
-        self.name = networks.name
+        self.name = networks.loss_name
         self.content = content
         self._measured: LRUCache[int, tuple[Image.Image, dict[str, float]]] = LRUCache(KEPT)  # by id, which it keeps
         self._networks = networks
         if networks.dtype != torch.float32:  # so that a table doesn't depend on what the machine multiplies
             self._networks = Networks(networks.name, copy.deepcopy(networks.parts), networks.device)
-        of_styles = [self._see(style) for style in styles]
-        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in each.items()} for each in of_styles]
+        looks = [self._see(style) for style in styles]
+        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in look.items()} for look in looks]
         own = self._see(content)
         self._subject = own[SUBJECT]
         self._spread = float(spread(self._subject)) + TINY

@@ -79,7 +79,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Crossing(NamedTuple):
+class Meeting(NamedTuple):
     """Where a curve comes down to a loss: after so many iterations, parts of one included, and seconds."""
 
     at: float
@@ -91,7 +91,7 @@ class Crossing(NamedTuple):
         return math.ceil(self.at - 1e-9)
 
 
-def crossing(curve: Sequence[Point], goal: float) -> Crossing | None:
+def crossing(curve: Sequence[Point], goal: float) -> Meeting | None:
     """Return where a curve first comes down to a loss; None if it never does.
 
     Between two looks it is taken to fall on the straight line of its logarithm.
@@ -100,10 +100,10 @@ def crossing(curve: Sequence[Point], goal: float) -> Crossing | None:
         if after is None or after.mean_std > goal:
             continue
         if before is None:
-            return Crossing(after.iteration, after.seconds)
+            return Meeting(after.iteration, after.seconds)
         share = math.log(before.mean_std / max(goal, TINY)) / math.log(before.mean_std / max(after.mean_std, TINY))
         steps, seconds = after.iteration - before.iteration, after.seconds - before.seconds
-        return Crossing(before.iteration + share * steps, before.seconds + share * seconds)
+        return Meeting(before.iteration + share * steps, before.seconds + share * seconds)
     return None
 
 
@@ -144,21 +144,40 @@ def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, 
 def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say in sentences what a comparison found."""
     goal, improved = comparison.goal, [each for each in comparison.outputs.values() if each.optimized]
-    sentences = [] if goal is None else [_crossing(each, goal) for each in improved if each.curve]
+    told = [] if goal is None else [_meeting(each, goal) for each in improved if each.curve]
     measured = [row for row in rows if row["state"] in ("done", "stopped") and row["mean_std"] is not None]
     if len(measured) > 1:
         best = {name: min(measured, key=lambda row: row[name])["title"] for name in ("mean_std", "gram", "content")}
         equal, seconds = comparison.settings["mode"] == "equal-time", comparison.settings["seconds"]
-        sentences.append(
+        told.append(
             f"{f'With {seconds:g} s each' if equal else 'Here'}, the lowest mean-std loss is {best['mean_std']}'s, the"
             f" lowest Gram loss {best['gram']}'s, the lowest content loss {best['content']}'s."
         )
-    if improved and comparison.settings["judge"] == comparison.settings["model"]:
-        sentences.append("The judge uses the features that the optimizations work on, so it rates these too well.")
-    return sentences
+    return [*told, _partiality(comparison)]
 
 
-def _crossing(output: Output, goal: float) -> str:
+def _partiality(comparison: Comparison) -> str:
+    """Say of each method what the judge was to it, since a judge rates too well what was made to please it."""
+    judge, model = comparison.settings["judge"], weights.MODELS.get(comparison.settings["model"])
+    found: dict[str, list[str]] = {}
+    for each in comparison.outputs.values():
+        through = each.record.get("loss_network")
+        words = "had no part in {}"
+        if through == judge:
+            words = "is the network that {} optimized through, so it rates that too well"
+        elif through is None and model is not None and judge in (model.name, model.teacher):
+            words = "was the teacher of the network behind {}"
+            if judge == model.name:
+                words = "was the loss network that the decoder behind {} was trained with"
+        found.setdefault(words, []).append(each.title)
+    return f"The judge, {judge}, {'; it '.join(words.format(_listed(titles)) for words, titles in found.items())}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + f"{' and ' if len(words) > 1 else ''}{words[-1]}"
+
+
+def _meeting(output: Output, goal: float) -> str:
     met = crossing(output.curve, goal)
     if met is None:
         return (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
 
 from adain_core.contracts import Cost, synchronize
 
@@ -100,6 +103,26 @@ def _passes(cost: Cost, pixels: int, style: int) -> float:
 def bytes_per_pixel(networks: Networks) -> float:
     """Return the memory for a pixel of a picture that is taken whole, or of a tile, as measured."""
     return 3.6 * networks.encoder.widths[0] * networks.dtype.itemsize + 16
+
+
+def loss_bytes(networks: Networks) -> float:
+    """Return the memory for a pixel that the loss network takes forward and backward."""
+    return 2 * (3.6 * networks.loss_network.widths[0] * networks.dtype.itemsize + 16)
+
+
+def loss_work(networks: Networks) -> float:
+    """Return the multiplications that the loss network takes over those of the encoder."""
+    loss, own = networks.loss_network, networks.encoder
+    return 1.0 if loss is own else _multiplications(loss) / _multiplications(own)
+
+
+def _multiplications(network: nn.Module) -> float:
+    """Return how many a pixel takes: a layer's block, in its name, says how many pixels it works on."""
+    found = 0.0
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and (block := re.search(r"(\d)_\d$", name)):
+            found += module.weight.numel() / 4 ** (int(block[1]) - 1) / math.prod(module.stride)
+    return found
 
 
 def feature_bytes(networks: Networks) -> float:

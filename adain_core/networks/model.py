@@ -86,14 +86,24 @@ class Networks:
         return self.decoder.levels
 
     @property
+    def loss_name(self) -> str:
+        """Name of the loss network, in whose features `perceptual` compares pictures: the model's or `perceptual`."""
+        return "perceptual" if "perceptual" in self.parts else self.name
+
+    @property
+    def loss_network(self) -> Any:
+        """The part whose features `perceptual` gives."""
+        return self.parts["perceptual"] if "perceptual" in self.parts else self.encoder
+
+    @property
     def layers(self) -> list[str]:
         """Names of the features that `perceptual` gives."""
-        return self._judging.layers
+        return self.loss_network.layers
 
     @property
     def poolings(self) -> list[str]:
         """Ways of pooling that `perceptual` may be given; none of an encoder with strides."""
-        return list(getattr(self._judging, "poolings", ()))
+        return list(getattr(self.loss_network, "poolings", ()))
 
     @property
     def reach(self) -> int:
@@ -129,7 +139,7 @@ class Networks:
         """
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         other = {} if pooling == "own" else {"pooling": pooling}
-        network = self._judging
+        network = self.loss_network
         return {layer: x.float() for layer, x in network.predict(network(image, layers, **other)).items()}
 
     @torch.inference_mode()
@@ -156,10 +166,6 @@ class Networks:
         """Turn features at the inverse network's levels into an image, as `decode` does."""
         assert self.inverse is not None
         return _image(self.inverse, features, size)
-
-    @property
-    def _judging(self) -> Any:
-        return self.parts["perceptual"] if "perceptual" in self.parts else self.encoder
 
     def _prepare(self, module: nn.Module) -> Any:
         module = module.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -48,6 +48,6 @@ def step_cost(losses: Losses, scales: int, networks: Networks) -> Cost:
     """Return what a step takes: at full size in memory, averaged over the scales in time."""
     found = sum((loss.cost for loss, share in losses.items() if share), Cost(0.0))
     areas, slower = [factor**2 for factor in scale_factors(LARGE, scales)], (networks.encoder.widths[0] / MEASURED) ** 2
-    passes = (STEP.passes + found.passes / slower) * sum(areas) / len(areas)
+    passes = (STEP.passes * cost.loss_work(networks) + found.passes / slower) * sum(areas) / len(areas)
     pairs = found.pairs / slower * sum(area**2 for area in areas) / len(areas)
-    return Cost(passes, pairs, STEP.bytes + found.bytes + 2 * cost.bytes_per_pixel(networks))
+    return Cost(passes, pairs, STEP.bytes + found.bytes + cost.loss_bytes(networks))

@@ -30,7 +30,7 @@ from adain_core.optimization.params import ObjectiveParams
 from adain_core.optimization.pyramid import Loss
 
 CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
-CONTENT_WEIGHT = {"mrf": 16.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
+CONTENT_WEIGHT = {"mrf": 5.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
 TV_WEIGHT = {"adversarial": 3.3}  # fair picture at the same weights; 1 for the others
 TINY = 1e-12
 ALIKE, NONE = 1e-8, 0.01  # losses below which a unit is made otherwise, and of what share of an empty picture's
@@ -94,15 +94,16 @@ def plan(losses: Mapping[StyleLoss, float], params: ObjectiveParams, networks: N
     empty = [list(wanted[loss]) for loss in losses if not sum(found[loss].values())]
     if not groups:
         empty.append(["+".join(group) for group in target.layers])
+    name = networks.loss_name
     if empty:
-        raise ValueError(f"{networks.name} has none of the layers {', '.join(empty[0])}; it has {', '.join(known)}.")
+        raise ValueError(f"{name} has none of the layers {', '.join(empty[0])}; it has {', '.join(known)}.")
     used = sorted({layer for each in found.values() for layer in each})
     lacking = sorted({layer for each in wanted.values() for layer in each} - set(used))
     pooling = params.pooling if params.pooling in networks.poolings else "own"
-    words = [f"Holds on to {', '.join(groups[0])}"]
+    words = [f"Optimizes through {name}", f"holds on to {', '.join(groups[0])}"]
     words += [f"compares styles at {', '.join(used)}"] if used else []
-    words += [f"{networks.name} has no {', '.join(lacking)}"] if lacking else []
-    words += [f"{networks.name} has strides, no pooling to change"] if pooling != params.pooling else []
+    words += [f"{name} has no {', '.join(lacking)}"] if lacking else []
+    words += [f"{name} has strides, no pooling to change"] if pooling != params.pooling else []
     return Plan(groups[0], found, pooling, f"{'; '.join(words)}.")
 
 

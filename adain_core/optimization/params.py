@@ -59,7 +59,7 @@ class OptimizationParams(ObjectiveParams):
         "adam", title="Optimizer", description="Adam is robust; L-BFGS gains more per step, but its steps take longer."
     )
     rate: float = Field(
-        0.04,
+        0.01,
         gt=0,
         le=1,
         title="Step size",

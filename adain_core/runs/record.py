@@ -8,15 +8,12 @@ from PIL import Image
 
 from adain_core import images
 from adain_core.contracts import Step
-from adain_core.controls import color
+from adain_core.controls import color, regions, scale, tiles
 from adain_core.images import metrics
 from adain_core.runs.inputs import Inputs
 from adain_core.runs.plan import Task
-from adain_core.runs.settings import Settings
 
-CONTROLS = {  # parameters that Settings inherits
-    name for name in Settings.model_fields if name not in Settings.__annotations__
-}
+CONTROLS = (color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams)
 MEASURED = 1024  # pixels of a side, in the middle, in which a reconstruction is measured
 
 
@@ -27,12 +24,13 @@ def begin(task: Task, given: Inputs) -> dict[str, Any]:
         "method": task.method.name,
         "preset": settings.preset,
         "model": task.networks.name,
+        **({"loss_network": task.networks.loss_name} if task.iterations > 1 else {}),
         "device": task.networks.device.type,
         "content_size": list(task.size),
         "style_sizes": [list(style.size) for style in given.styles],
         "weights": list(given.weights),
         "bits": settings.bits,
-        **settings.model_dump(mode="json", include=CONTROLS),
+        **settings.model_dump(mode="json", include={name for each in CONTROLS for name in each.model_fields}),
         **task.params.model_dump(mode="json"),
     }
     if given.areas:

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,6 +20,7 @@ from torch import nn
 from adain_core import weights
 from adain_core.contracts import Params, describe, parse
 from adain_core.networks.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core.networks.perceptual import PerceptualEncoder
 from adain_core.networks.vgg import Decoder
 from adain_core.system import console, files
 from adain_core.training import loop, pictures
@@ -30,6 +32,8 @@ from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
+from adain_core.training.perceptual import Perceptual, begin_by_least_squares, spoil
+from adain_core.training.perceptual import Weights as PerceptualWeights
 from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics
 from adain_core.weights.layouts import checksum
 
@@ -38,6 +42,8 @@ C = TypeVar("C", bound=CompactInverse)
 P = TypeVar("P", bound=Params)
 
 JUDGED = 96  # pairs that say what 1 is; few styles have most of the style loss, so of 24 it came out as 0.24 to 0.73
+ALONE = ("inverse.", "perceptual.")  # before the names in the weights of a run, where they are a file of their own
+FITTED = 192  # crops to which a perceptual encoder is fitted before it trains
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -76,6 +82,31 @@ def distill(
 
 
 @app.command()
+@declared(Settings, PerceptualWeights)
+def perceptual(
+    photos: Photos,
+    paintings: Paintings,
+    output: Output,
+    teacher: TeacherFolder = None,
+    start: Start = None,
+    options: Any = None,
+) -> None:
+    """Teach a perceptual encoder the full-size encoder's features, Gram matrices and responses."""
+    run = Run(Settings, options, photos, paintings, output, teacher)
+    encoder, weights_of = run.new(PerceptualEncoder(predicted=run.teacher.widths)), run.weights(PerceptualWeights)
+    if start is not None:
+        begin(encoder, start)
+    elif not (output / loop.CHECKPOINT).exists():
+        count, generator = (
+            math.ceil(FITTED / (2 * run.settings.batch)),
+            torch.Generator().manual_seed(run.settings.seed),
+        )
+        crops = torch.cat([each for batch in run.batches(range(-count, 0)) for each in run.move(batch)])
+        begin_by_least_squares(encoder, run.teacher.encoder, spoil(crops, weights_of.spoiled, generator), generator)
+    run.train(Perceptual(encoder, run.teacher, weights_of, run.settings.size, run.samples[0]))
+
+
+@app.command()
 @declared(Settings, PairWeights)
 def pair(
     photos: Photos,
@@ -92,7 +123,7 @@ def pair(
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, decoder = run.encoder(), run.decoder(CompactDecoder())
+    encoder, decoder = run.encoder(), run.climber(CompactDecoder())
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
     if inverse is not None:
@@ -129,7 +160,7 @@ def inverse(
 ) -> None:
     """Train an inverse network for style swap with a compact encoder."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.decoder(CompactInverse())
+    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.climber(CompactInverse())
     if pair is not None:
         begin(nn.ModuleDict({"encoder": encoder}), pair)
     if start is not None:
@@ -163,8 +194,8 @@ def ship(
     for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
         if name in tensors:
             tensors[name] = gains * tensors[name]
-    prefix = "inverse." if all(name.startswith("inverse.") for name in tensors) else ""
-    data = save({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()})
+    alone = next((role for role in ALONE if all(name.startswith(role) for name in tensors)), "")
+    data = save({name.removeprefix(alone): each.bfloat16().contiguous() for name, each in tensors.items()})
     output.parent.mkdir(parents=True, exist_ok=True)
     files.write(output, data)
     print(hashlib.sha256(data).hexdigest())
@@ -214,7 +245,7 @@ class Run:
             module.compile(dynamic=False)
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def decoder(self, module: C) -> C:
+    def climber(self, module: C) -> C:
         """Initialize a way up: each shortcut begins alone, and the picture near gray."""
         module = self.new(module)
         with torch.no_grad():
@@ -265,7 +296,9 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
     """Load what a file holds for a module, in the module's precision, but for names that begin as given."""
     kept = {
-        name.removeprefix("inverse."): tensor for name, tensor in stored(path).items() if not name.startswith(without)
+        re.sub("|".join(ALONE), "", name, count=1): tensor
+        for name, tensor in stored(path).items()
+        if not name.startswith(without)
     }
     found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")

@@ -94,8 +94,10 @@ class Distill:
         samples: pictures for the sheet, [N,3,H,W].
     """
 
+    role = "encoder"  # what the weights that are saved are named
+
     def __init__(self, encoder: nn.Module, teacher: Teacher, samples: Tensor) -> None:
-        self.student: Any = nn.ModuleDict({"encoder": encoder})
+        self.student: Any = nn.ModuleDict({self.role: encoder})
         self.helpers: Any = Unexplained(teacher.widths)
         self.teacher = teacher
         self.samples = samples
@@ -109,7 +111,7 @@ class Distill:
         image = torch.cat(batch)
         with torch.no_grad():
             target = self.teacher.features(image)
-        encoder = self.student["encoder"]
+        encoder = self.student[self.role]
         shares = self.helpers(encoder, encoder(image, LAYERS), target)
         return {**shares, "total": torch.stack(list(shares.values())).mean()}
 
@@ -118,7 +120,7 @@ class Distill:
         """Draw, for each sample, three channels of relu3_1: the teacher's beside the prediction."""
         layer = "relu3_1"
         truth = self.teacher.features(self.samples)[layer].float()
-        encoder = student["encoder"]
+        encoder = student[self.role]
         own = encoder.predict(encoder(self.samples, [layer]))[layer].float()
         chosen = truth.var((0, 2, 3)).topk(3).indices
         scale = truth[:, chosen].amax((0, 2, 3), keepdim=True)

@@ -99,8 +99,8 @@ class Probes(nn.Module):
         self.register_buffer("life", 30 + 6 * torch.arange(self.count))  # of different lengths, to get out of step
         self.register_buffer("age", self.get_buffer("life").clone())
 
-    def advance(self, encoder: Any, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
-        """Take a step with two pictures and return them, [2,3,H,W]."""
+    def advance(self, encoder: Any, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, Tensor]:
+        """Take a step with two pictures and return them before and after it, [2,3,H,W] each."""
         first = step * self.each % self.count
         image, style, life, age = (
             self.get_buffer(name)[first : first + self.each] for name in ("image", "style", "life", "age")
@@ -118,7 +118,7 @@ class Probes(nn.Module):
         rate = self.rate * (1 - age / life)
         image.sub_(rate[:, None, None, None] * slope.sign()).clamp_(0, 1)
         age += 1
-        return image.clone()
+        return current.detach(), image.clone()
 
 
 class Pair:
@@ -208,7 +208,7 @@ class Pair:
     ) -> dict[str, Tensor]:
         """Return how much of the teacher's features stays unpredicted, of pictures, and of stylized ones and probes."""
         encoder, unexplained = self.student["encoder"], self.helpers["unexplained"]
-        probes = self.helpers["probes"].advance(encoder, batch, step)
+        _, probes = self.helpers["probes"].advance(encoder, batch, step)
         with torch.no_grad():
             more = self.teacher.features(probes)
             hard_truth = {layer: torch.cat([seen[layer][: len(stylized)], more[layer]]) for layer in LAYERS}

@@ -36,7 +36,8 @@ from adain_core.weights.layouts import (
 )
 from adain_core.weights.layouts import WeightsError as WeightsError
 from adain_core.weights.table import MODELS as MODELS
-from adain_core.weights.table import File, Model
+from adain_core.weights.table import File
+from adain_core.weights.table import Model as Model
 from adain_core.weights.table import get as get
 
 FOLDER_VARIABLE = "ADAIN_WEIGHTS"
@@ -164,10 +165,10 @@ def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
         return str(error)
 
 
-def here(model: Model) -> bool:
+def here(model: Model, folder: str | os.PathLike[str] | None = None) -> bool:
     """Tell whether a model's weights are on this machine and can be loaded, without asking the network."""
     try:
-        load(model.name, download=False)
+        load(model.name, folder=folder, download=False)
     except WeightsError:
         return False
     return True

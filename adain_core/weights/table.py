@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from adain_core.networks import compact, vgg
+from adain_core.networks import compact, perceptual, vgg
 from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights.hub import Source
 
@@ -73,6 +73,7 @@ class Model:
         layers: the encoder's features.
         parts: each with a role of its own; without a decoder it serves only methods that optimize.
         half: whether it may run in bfloat16, where a CPU has it.
+        teacher: the model that it learned from and that measured its pictures, where there is one.
         imagenet: whether it takes pictures less ImageNet's mean and over its deviation, as torchvision's networks do.
     """
 
@@ -85,6 +86,7 @@ class Model:
     layers: tuple[str, ...]
     parts: tuple[Part, ...]
     half: bool = False
+    teacher: str = ""
     imagenet: bool = False
 
     @property
@@ -95,6 +97,11 @@ class Model:
     def file(self, role: str) -> File | None:
         """Return the file that holds the part of a role, or None where the model has no such part."""
         return next((part.file for part in self.parts if part.role == role), None)
+
+    @property
+    def judges(self) -> bool:
+        """Whether it measures pictures with a network of its own, as not every model does that has a loss network."""
+        return self.file("encoder") is None or self.file("perceptual") is None
 
     def build(self) -> dict[str, nn.Module]:
         """Make the modules by role, with random weights."""
@@ -107,6 +114,7 @@ def _layers(last: str) -> tuple[str, ...]:
 
 _COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
 _INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
+_PERCEPTUAL = File("perceptual.safetensors", "d6044e6ebb3c37acf7f72df786c819062914d10751e149e5dc4ee3639c45d736")
 _VGG_ENCODER = File(
     "vgg_normalised.pth",
     "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
@@ -132,7 +140,7 @@ _ROWS = [
     Model(
         name="compact",
         title="Compact",
-        summary="A quarter of VGG-19's width, for two CPU cores; 3.5 MB, here already.",
+        summary="A quarter of VGG-19's width, for two CPU cores; 3.5 MB, here already. Optimizes through perceptual.",
         license="MIT",
         origin="trained for this project; see adain_core/pretrained/README.md",
         widths=compact.WIDTHS,
@@ -141,8 +149,10 @@ _ROWS = [
             Part("encoder", _COMPACT, compact.CompactEncoder),
             Part("decoder", _COMPACT, compact.CompactDecoder),
             Part("inverse", _INVERSE, compact.CompactInverse),
+            Part("perceptual", _PERCEPTUAL, perceptual.PerceptualEncoder),
         ),
         half=True,
+        teacher="vgg19",
     ),
     Model(
         name="vgg19",
@@ -165,6 +175,18 @@ _ROWS = [
         parts=(Part("encoder", _IMAGENET, lambda: Encoder(last=DEEPEST)),),
         imagenet=True,
     ),
+    Model(
+        name="perceptual",
+        title="Perceptual",
+        summary="About half of VGG-19's width, to optimize through and to judge with; 3.8 MB, here already.",
+        license="MIT",
+        origin="made for this project; see adain_core/pretrained/README.md",
+        widths=perceptual.WIDTHS,
+        layers=perceptual.LAYERS,
+        parts=(Part("perceptual", _PERCEPTUAL, perceptual.PerceptualEncoder),),
+        half=True,
+        teacher="vgg19",
+    ),
 ]
 
 
@@ -180,8 +202,13 @@ def _own(repo: str) -> Model:
         origin=name,
         widths=compact.WIDTHS,
         layers=_COMPACT_LAYERS,
-        parts=(Part("encoder", file, compact.CompactEncoder), Part("decoder", file, compact.CompactDecoder)),
+        parts=(
+            Part("encoder", file, compact.CompactEncoder),
+            Part("decoder", file, compact.CompactDecoder),
+            Part("perceptual", _PERCEPTUAL, perceptual.PerceptualEncoder),
+        ),
         half=True,
+        teacher="vgg19",
     )
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from adain_core import PictureError, load, methods
 from adain_core.contracts import UNLIMITED, Limited, Limits, marked
 from adain_core.evaluation import report
-from adain_core.evaluation.comparison import FIRST, Comparison, arrange, compare, iterations, prepare
+from adain_core.evaluation.comparison import FIRST, Comparison, arrange, best_judge, compare, iterations, prepare
 from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
@@ -101,7 +101,7 @@ def compare_api(
     seconds: float = 15.0,
     mode: str = "each",
     model: str = "compact",
-    judge: str = "compact",
+    judge: str = "",
     options: dict[str, dict[str, Any]] | None = None,
     limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
@@ -116,7 +116,7 @@ def compare_api(
         mode: each leaves optimizations their steps; equal-time gives each the same seconds; equal-loss lets each run
             until it has AdaIN's mean-std loss.
         model: in whose features the methods work: compact, or vgg19 where the server has it.
-        judge: whose encoder measures.
+        judge: which network measures: perceptual or vgg19; the better one that the server has if left out.
         options: parameters by method, such as {"gatys": {"steps": 60}}.
         limits: of the server.
 
@@ -247,7 +247,7 @@ def _draw_settings(ui: fields.Components, limits: Limits) -> None:
         words = "The network whose features the methods use."
         ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
         words = "The network that measures the results. It favors pictures made with its own features."
-        ui["judge"] = gr.Radio(models, value="compact", label="Judge", info=words, elem_id="compare-judge")
+        ui["judge"] = gr.Radio(server.judges(), value=best_judge(), label="Judge", info=words, elem_id="compare-judge")
 
 
 def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> None:
