@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hub import Hub, make, rows
 from huggingface_hub import constants
 from hypothesis import settings
 from PIL import Image
+from xdist.scheduler import LoadScopeScheduling
 
 from adain_core import weights
 from adain_core.networks.compact import CompactDecoder, CompactEncoder, Gains
@@ -28,29 +30,34 @@ settings.load_profile("repeatable")
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and lose much where other programs run
 
 
-# Costly fixtures, and the group of tests that goes to one worker for it
-SHARED = {"tools": "tools", "built": "built", "client": "server", "url": "server"}
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """Mark browser tests and put them last; keep those together that share a costly fixture.
+    """Mark browser tests and put them last.
 
-    Playwright leaves an event loop running in its thread, where asyncio.run would fail. Every worker has a browser and
-    a server for it, so browser tests are split freely, but for those that share a page.
+    Playwright leaves an event loop running in its thread, where asyncio.run would fail.
     """
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
-            groups = [f"window-{item.callspec.params['window']}"] if "window" in item.fixturenames else []
-        else:
-            groups = [group for fixture, group in SHARED.items() if fixture in item.fixturenames]
-        if groups:
-            item.add_marker(pytest.mark.xdist_group(groups[0]))
     done = yield
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     gc.freeze()  # what is imported stays, and the many collections of comparisons need not go through it
     return done
+
+
+class Scheduling(LoadScopeScheduling):
+    """A file's tests go to one worker, with what they share; browser tests one by one, but for those of one window."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if window := re.search(r"\[(window\d+)-chromium", test):
+            return f"{file} {window[1]}"
+        return nodeid if re.search(r"[\[-]chromium[\]-]", test) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    return Scheduling(config, log)
 
 
 WIDTHS = (4, 6, 8, 10)

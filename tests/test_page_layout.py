@@ -24,7 +24,7 @@ RESULTS = {
 FLASH = 0.6  # of the picture's usual contrast; a covered one has hardly any
 
 
-@pytest.fixture(scope="module", params=WINDOWS)
+@pytest.fixture(scope="module", params=WINDOWS, ids="window{}".format)
 def window(request, browser, url):
     """The page at one width, opened once for all its tests."""
     width = request.param
