@@ -6,6 +6,7 @@ from browser import saved, upload
 from conftest import picture
 from PIL import Image
 
+from adain_core.contracts import Limits
 from ui.components import fields
 from ui.tabs import regions
 
@@ -30,7 +31,7 @@ def test_regions_of_another_photograph_are_not_applied(shipped_pair):
     content = str(shipped_pair[0])
     red = Image.new("RGBA", (512, 512), "#1f5fd6")
     given = {"content": content, "of": "the photograph before", "size": 64, "canvas": [red], "loaded": None}
-    *_, view = regions.stylize_regions({**given, "style": None})
+    *_, view = regions.stylize_regions({**given, "style": None}, Limits())
     assert "Nothing is painted yet" in view.map_note
 
 
