@@ -114,7 +114,7 @@ def _layers(last: str) -> tuple[str, ...]:
 
 _COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
 _INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
-_PERCEPTUAL = File("perceptual.safetensors", "d6044e6ebb3c37acf7f72df786c819062914d10751e149e5dc4ee3639c45d736")
+_PERCEPTUAL = File("perceptual.safetensors", "589da6d9e9ed6d286308d3c2e45713cb9afc4ad12c55967166affdbdac7e778b")
 _VGG_ENCODER = File(
     "vgg_normalised.pth",
     "804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
