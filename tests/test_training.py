@@ -178,17 +178,18 @@ def test_probes_come_nearer_to_their_styles_and_are_replaced():
             own, goal = (encoder.predict(encoder(each, LAYERS)) for each in (image, probes.style[:2]))
             return sum(gram(gram_matrix(own[layer]), gram_matrix(goal[layer])) for layer in LAYERS)
 
-    first = probes.advance(encoder, batch, 0)
+    _, first = probes.advance(encoder, batch, 0)
     assert (first - batch[0]).abs().max() <= 0.04 + 1e-6 and torch.equal(probes.style[:2], batch[1])
     start, last = distance(batch[0]), first
     turn = probes.count // probes.each
     assert not probes.image[2:].any()  # the others wait for their turn
     for step in range(1, 29):
-        last = probes.advance(encoder, batch, turn * step)
+        kept, (before, last) = last, probes.advance(encoder, batch, turn * step)
+        assert torch.equal(before, kept)
     assert (distance(last) < 0.5 * start).all() and last.min() >= 0 and last.max() <= 1
     assert probes.age[:2].tolist() == [29, 29]
     for step in (29, 30):
-        fresh = probes.advance(encoder, batch, turn * step)
+        _, fresh = probes.advance(encoder, batch, turn * step)
     assert probes.age[:2].tolist() == [1, 31]  # the first lives for 30 steps
     assert (fresh[0] - batch[0][0]).abs().max() <= 0.04 + 1e-6
     assert all(each.grad is None for each in encoder.parameters())

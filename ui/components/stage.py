@@ -140,6 +140,15 @@ def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Seque
     wire_failure(ui, runs)
 
 
+def say_stopping(ui: Mapping[str, gr.components.Component], words: str) -> None:
+    """Let Stop say at once, in the browser, that a run will end; what the run itself says afterwards replaces it.
+
+    An answer of the server's could come after the run's last word, and would stay.
+    """
+    said = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
+    ui["stop"].click(None, None, [ui["status"], ui["stop"]], js=said, **QUIET)
+
+
 def wire_failure(ui: Mapping[str, gr.components.Component], runs: Sequence[Any]) -> None:
     """Where runs fail, there is nothing to stop any more."""
     for run in runs:

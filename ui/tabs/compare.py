@@ -20,7 +20,7 @@ from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
 from ui.components.skip import Latest, new_folder
-from ui.components.stage import area, bar, old, refuse, waiting, wire_failure, wire_start
+from ui.components.stage import area, bar, old, refuse, say_stopping, waiting, wire_failure, wire_start
 from ui.components.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 from ui.server import on_gpu
 from ui.serving import lanes
@@ -354,10 +354,9 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
 
         return add
 
-    def stop_all(latest: Latest) -> tuple[str, Any]:
+    def stop_all(latest: Latest) -> None:
         if latest.skip is not None:
             latest.skip.add_all()
-        return sentence("Stopping; the pictures that are ready stay."), gr.update(interactive=False)
 
     def expected(given: Mapping[str, Any]) -> float:
         return max(LONG, seconds(given["content"], _runs(given, limits), limits))
@@ -379,7 +378,8 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
                 yield view
 
     wire_failure(ui, [run_button.click(run, inputs, changed, trigger_mode="multiple", **COMPUTE)])
-    ui["stop"].click(stop_all, state, [ui["status"], ui["stop"]], **QUIET)
+    say_stopping(ui, "Stopping; the pictures that are ready stay.")
+    ui["stop"].click(stop_all, state, None, **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)
     gr.on([ui["one"].input, ui["other"].input], two, [ui["paths"], ui["one"], ui["other"]],
