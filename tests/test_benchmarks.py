@@ -1,8 +1,20 @@
 """Benchmarks run to their end, tiny."""
 
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import picture
 from typer.testing import CliRunner
 
-from benchmarks import server
+from adain_core import weights
+from adain_core.networks.model import Networks
+from adain_core.networks.vgg import Encoder
+from adain_core.optimization.params import OptimizationParams
+from adain_core.training.pictures import held_out
+from adain_core.weights import load
+from benchmarks import perceptual, server
 
 
 def test_of_the_server(monkeypatch):
@@ -26,3 +38,39 @@ def test_of_the_server(monkeypatch):
         "AdaIN alone, alongside Gatys, s",
     ]
     assert rows["refused"] == "0" and float(rows["completed per second"]) > 0
+
+
+def test_of_the_perceptual_network(tmp_path, monkeypatch):
+    names = held_out()
+    for folder, seed in (("photos", 0), ("art", 9)):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names[folder][:2]):
+            picture(40, 36, seed + number).save(tmp_path / name)
+    torch.manual_seed(0)
+    full = Networks("vgg19", {"encoder": Encoder()})
+    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else load(name))
+    short = replace(perceptual.GATYS, params=lambda: OptimizationParams(steps=12))
+    monkeypatch.setattr(perceptual, "GATYS", short)
+    monkeypatch.setattr(perceptual, "TIMED", 32)
+    app = perceptual.typer.Typer()
+    app.command()(perceptual.main)
+    given = [
+        "--pictures",
+        str(tmp_path),
+        "--size",
+        "32",
+        "--pairs",
+        "2",
+        "--optimized",
+        "1",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    found = json.loads(CliRunner().invoke(app, given, catch_exceptions=False).stdout)
+    assert found == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["vgg19"]["Gram loss"] > 0
+    for name in ("perceptual", "compact"):
+        assert -1 <= found[name]["cosine"] <= 1 and found[name]["step"] > 0
+        assert found[name]["over VGG-19's, mean"] == pytest.approx(
+            found[name]["Gram loss"] / found["vgg19"]["Gram loss"]
+        )
