@@ -2,7 +2,7 @@
 
     python -m examples.make_optimizations
 
-A row for each of 12 pairs at 160 pixels: the photograph, the painting, AdaIN, and the methods that optimize.
+A row for each of 12 pairs at 128 pixels: the photograph, the painting, AdaIN, and the methods that optimize.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import cycle
 from adain_core import images, load, stylize
 from ui import examples
 
-SIZE, PAIRS = 160, 12
-METHODS = ("adain", "gatys", "optimize", "mrf", "adversarial")
+SIZE, PAIRS = 128, 12
+METHODS = ("adain", "gatys", "mrf", "adversarial")
 
 
 def main() -> None:

@@ -84,9 +84,9 @@ def test_a_step_costs_what_the_loss_network_takes():
 def test_pivots_are_channels_that_tell_the_others():
     told = torch.rand(3, 5, generator=torch.Generator().manual_seed(1))
     three = torch.rand(500, 3, generator=torch.Generator().manual_seed(2))
-    x = torch.cat([0.1 * three @ told, three], 1)[:, [0, 5, 1, 6, 2, 7, 3, 4]]  # strong ones at 1, 3 and 5
-    assert sorted(pivots(x, 3).tolist()) == [1, 3, 5]
-    assert len(set(pivots(x, 8).tolist())) == 8
+    x = torch.cat([0.1 * three @ told, three, 0.99 * three], 1)[:, [0, 5, 1, 6, 2, 7, 3, 4, 8, 9, 10]]
+    assert sorted(pivots(x, 3).tolist()) == [1, 3, 5]  # and none of the last three, which tell nothing new
+    assert len(set(pivots(x, 11).tolist())) == 11
 
 
 def test_a_rectified_fit_does_not_care_what_lies_below_zero():
@@ -130,6 +130,7 @@ def test_it_learns_responses_and_gram_matrices_beside_features(teacher):
         terms = stage.losses((crops(2, step), crops(2, 100 + step)), step)
         parts = {name: float(value.detach()) for name, value in terms.items()}
         shares = sum(parts[layer] for layer in LAYERS) / 4
+        assert 0.01 < parts["gram"] < 2 and 0.01 < parts["response"] < 2
         assert parts["total"] == pytest.approx(shares + (parts["gram"] + parts["response"]) / 2, rel=1e-5)
         optimizer.zero_grad()
         terms["total"].backward()
