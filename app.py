@@ -1,4 +1,4 @@
-"""AdaIN Playground: builds the page and serves it. Run `python app.py`, then open the address that it prints."""
+"""AdaIN Playground: builds the page and serves it. Run `python app.py`, then open the address it prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ui.serving import delivery, guard, lanes, sessions, storage
 from ui.serving.page import Page
 from ui.theme import HEADER, SHEETS, script, theme
 
-THREADS = 40  # of Gradio's beside those of runs that wait
+THREADS = 40  # for Gradio, in addition to one for each waiting run
 LAUNCH: dict[str, Any] = {
     "theme": theme(),
     "css_paths": SHEETS,
@@ -27,7 +27,7 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["api", "settings"],
     "max_file_size": "64mb",
     "show_error": False,
-    "ssr_mode": False,  # Spaces would put a server of Node in front; so the page is the same as everywhere else
+    "ssr_mode": False,  # on Spaces, Gradio would otherwise put a Node server in front of the page
     "run_history": False,
     "enable_monitoring": False,
     "state_session_capacity": sessions.KEPT,
@@ -35,7 +35,7 @@ LAUNCH: dict[str, Any] = {
 
 
 def build(queue_size: int = 64, fetch: list[str] | None = None, limits: Limits = UNLIMITED) -> gr.Blocks:
-    """Build the page with every tab that ui/tabs holds; fetch models meanwhile and say how far they are."""
+    """Build the page with every tab in ui/tabs; download the models in `fetch` in the background and show progress."""
     with Page(title="AdaIN Playground", analytics_enabled=False) as page:
         gr.HTML(HEADER)
         server.OFFERED[:] = fetch or []
@@ -46,7 +46,7 @@ def build(queue_size: int = 64, fetch: list[str] | None = None, limits: Limits =
                 tab.build(pair, limits)
         pair.wire()
         for name, tab in shown.items():
-            memory.tell(page, tab, name)
+            memory.track(page, tab, name)
         memory.remember(page)
         if fetch:
             server.show_fetching(server.Fetching(fetch), page)
@@ -60,40 +60,48 @@ def main(
     ] = "127.0.0.1",
     port: Annotated[
         int | None,
-        Option(help="7860 or the next that is free.", envvar=["ADAIN_PORT", "GRADIO_SERVER_PORT"], max=65535),
+        Option(
+            help="Defaults to the first free port from 7860.", envvar=["ADAIN_PORT", "GRADIO_SERVER_PORT"], max=65535
+        ),
     ] = None,
     share: Annotated[
-        bool, Option("--share", help="Also by a public address of Gradio's.", envvar=["ADAIN_SHARE", "GRADIO_SHARE"])
+        bool, Option("--share", help="Also create a public Gradio link.", envvar=["ADAIN_SHARE", "GRADIO_SHARE"])
     ] = False,
     auth: Annotated[
-        Any, Option(help="name:password[,...]; for everybody if left out.", envvar="ADAIN_AUTH", parser=server.pairs)
+        Any, Option(help="name:password[,...]; open to everyone by default.", envvar="ADAIN_AUTH", parser=server.pairs)
     ] = None,
-    queue_size: Annotated[int, Option(help="Runs that may wait.", envvar="ADAIN_QUEUE_SIZE", min=1)] = 64,
+    queue_size: Annotated[int, Option(help="Maximum number of waiting runs.", envvar="ADAIN_QUEUE_SIZE", min=1)] = 64,
     runs_per_minute: Annotated[
-        int, Option(help="From each visitor; 0 for any number.", envvar="ADAIN_RUNS_PER_MINUTE", min=0)
+        int, Option(help="Per visitor; 0 for no limit.", envvar="ADAIN_RUNS_PER_MINUTE", min=0)
     ] = 300,
     proxies: Annotated[
-        int | None, Option(help="Proxies of yours in front; 1 on a Space, else 0.", envvar="ADAIN_PROXIES", min=0)
+        int | None,
+        Option(help="Number of your own reverse proxies; 1 on a Space, otherwise 0.", envvar="ADAIN_PROXIES", min=0),
     ] = None,
     allowed_hosts: Annotated[
-        str | None, Option(help="Names it answers for, as in a.org,*.b.org.", envvar="ADAIN_ALLOWED_HOSTS")
+        str | None, Option(help="Host names to answer for, as in a.org,*.b.org.", envvar="ADAIN_ALLOWED_HOSTS")
     ] = None,
     max_size: Annotated[
-        int, Option(help="Pixels of a picture's longer side.", envvar="ADAIN_MAX_SIZE", min=64)
+        int, Option(help="Maximum longer side of a result, in pixels.", envvar="ADAIN_MAX_SIZE", min=64)
     ] = pipeline.MAX_SIZE,
-    max_steps: Annotated[int, Option(help="Of an optimization.", envvar="ADAIN_MAX_STEPS", min=1)] = 2000,
-    max_seconds: Annotated[float, Option(help="Of an optimization.", envvar="ADAIN_MAX_SECONDS", min=1)] = 120.0,
+    max_steps: Annotated[int, Option(help="Maximum steps per optimization.", envvar="ADAIN_MAX_STEPS", min=1)] = 2000,
+    max_seconds: Annotated[
+        float, Option(help="Maximum seconds per optimization.", envvar="ADAIN_MAX_SECONDS", min=1)
+    ] = 120.0,
     fetch: Annotated[
-        Any, Option(help="Models to fetch meanwhile, as in vgg19[,...].", envvar="ADAIN_FETCH", parser=server.names)
+        Any,
+        Option(
+            help="Models to download in the background, as in vgg19[,...].", envvar="ADAIN_FETCH", parser=server.names
+        ),
     ] = None,
     mcp: Annotated[
-        bool, Option("--mcp", help="Its endpoints are tools, too, at /gradio_api/mcp/.", envvar="ADAIN_MCP")
+        bool, Option("--mcp", help="Also serve the endpoints as MCP tools, at /gradio_api/mcp/.", envvar="ADAIN_MCP")
     ] = False,
 ) -> None:
     """Serve the page."""
     with server.starting(host, port):
         server.prepare(mcp, login=auth is not None)
-        load(device="auto")  # the first visitor shouldn't wait for it, and a ZeroGPU Space wants it before it begins
+        load(device="auto")  # so the first visitor doesn't wait for it; ZeroGPU Spaces expect models at startup
         layers = guard.layers(guard.proxies(proxies, share), guard.hosts(allowed_hosts, host, share), runs_per_minute)
         page = build(queue_size, fetch, Limits(max_size, max_steps, max_seconds))
         storage.tend(page, examples.paths())

@@ -107,7 +107,7 @@ class TestStylize:
         ("change", "message"),
         [
             ({"options": {"stps": 3}}, "AdaIN has no option stps; it has alpha."),
-            ({"options": [3]}, "options must be values by name"),
+            ({"options": [3]}, "options must map names to values"),
             ({"method": "gatys", "options": {"steps": 30_000}}, "steps is 30000, but it must be from 1 to 2000."),
             ({"method": "gatys", "options": {"seconds": 1000}}, "Gatys has no option seconds"),
         ],
@@ -140,7 +140,7 @@ class TestRegions:
         [
             ({"2": 1}, "strengths names region 2, which the label map lacks."),
             ({"1": "full"}, "A strength is full, but it must be a number from 0 to 1."),
-            ([1], "strengths must be values by name"),
+            ([1], "strengths must map names to values"),
         ],
     )
     def test_wrong_strengths_are_refused(self, client, files, label_map, strengths, message):
@@ -194,7 +194,7 @@ def test_the_queue_is_bounded_and_says_how_long(tools, files):
         waiting = client.submit(**endless)
         await told(waiting, Status.PROCESSING)  # Gradio's queue let it in
         waits = await told(waiting, Status.IN_QUEUE)
-        with pytest.raises(AppError, match=re.escape("The queue is full (runs that wait: 1)")):
+        with pytest.raises(AppError, match=re.escape("The queue is full (waiting runs: 1)")):
             client.predict(**endless)
         client.predict(**{**given, "method": "adain"})  # a short run waits for no long one
         assert not long.done() and long.cancel() and waiting.cancel()
@@ -272,7 +272,7 @@ class TestProgramsThatLeave:
         silent, start = begin(2000), time.monotonic()
         assert "event: complete" in self.events(begin(60))
         assert time.monotonic() - start < 80
-        assert "Nobody listened to this run any more, so it was ended." in self.events(silent)
+        assert "The client stopped listening, so this run was ended." in self.events(silent)
 
 
 class TestDocs:
@@ -347,7 +347,7 @@ class TestMcp:
     def test_nothing_else_is_read_or_fetched(self, tools, address):
         _, answer = self.call(tools, ("stylize", {"content": address, "style": address, "size": 64}))
         assert answer.isError
-        assert re.search("other files and addresses are not taken|Invalid file data format", answer.content[0].text)
+        assert re.search("other files and URLs are not accepted|Invalid file data format", answer.content[0].text)
 
     @pytest.mark.parametrize("path", [__file__, "/there-is-none"])
     def test_no_file_of_the_server_is_taken_for_the_visitor_s(self, tools, path):

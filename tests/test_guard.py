@@ -118,7 +118,7 @@ class TestRateLimit:
         now[0] += 20
         refused = one.post("/gradio_api/call/stylize")
         assert refused.status_code == 429 and refused.headers["Retry-After"] == "40"
-        words = "This server takes 2 runs a minute from each visitor; try again in 40 s."
+        words = "This server allows 2 runs per minute and visitor; try again in 40 s."
         assert refused.json() == {"detail": words, "error": words}
         assert one.post("/gradio_api/queue/join", headers=other).status_code == 200
         assert one.get("/gradio_api/queue/data").status_code == one.post("/gradio_api/upload").status_code == 200
@@ -153,7 +153,7 @@ class TestBodies:
         monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
         visits = site()
         refused = visits.post("/queue/join", content=b" " * (2 * guard.MEGABYTE + 1))
-        assert refused.status_code == 413 and "more than 2 MB" in refused.json()["detail"]
+        assert refused.status_code == 413 and "larger than 2 MB" in refused.json()["detail"]
         assert visits.post("/run/predict", content=b" " * guard.MEGABYTE).status_code == 200
         assert visits.post("/gradio_api/upload", content=b" " * 3 * guard.MEGABYTE).status_code == 200
 
@@ -165,7 +165,7 @@ class TestBodies:
     def test_one_of_unknown_length_is_refused_when_it_is_too_large(self, monkeypatch):
         monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
         refused = site().post("/run/predict", content=(b" " * guard.MEGABYTE for _ in range(3)))
-        assert refused.status_code == 413 and "more than 2 MB" in refused.text
+        assert refused.status_code == 413 and "larger than 2 MB" in refused.text
         assert site().post("/run/predict", content=(b" " * guard.MEGABYTE for _ in range(2))).status_code == 200
 
     def test_uploads_leave_some_of_the_disk_free(self, monkeypatch):
@@ -192,7 +192,7 @@ class TestHosts:
     def test_on_loopback_it_has_loopbacks_names_alone(self, name, taken):
         found = site(hosts=guard.hosts(None, "127.0.0.1", share=False)).get("/", headers={"Host": name})
         assert found.status_code == (200 if taken else 403)
-        assert taken or found.json()["detail"].startswith("This server doesn't answer for that name;")
+        assert taken or found.json()["detail"].startswith("This server does not answer for that host name;")
 
     @pytest.mark.parametrize(
         ("name", "taken"),

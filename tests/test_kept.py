@@ -25,7 +25,7 @@ def picture():
 
 def run(steps):
     async def gather():
-        lane = lanes.Lane("test", lanes.Room(total=5, each=2))
+        lane = lanes.Lane("test", lanes.Capacity(total=5, each=2))
         async with aclosing(lane.run(steps, "one")) as views:
             return [(view, Path(view).is_file()) async for view in views]
 

@@ -34,7 +34,7 @@ class Work:
 
 @pytest.fixture
 def room():
-    return lanes.Room(total=5, each=2)
+    return lanes.Capacity(total=5, each=2)
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ class TestTurns:
             return said
 
         said = asyncio.run(main())
-        assert said[0] == ("Waiting at place 2 of 2; it begins in about 22 s.", False)
-        assert said[1] == ("Waiting at place 2 of 2; it begins in about 7 s.", False)
+        assert said[0] == ("Waiting in position 2 of 2; your run starts in about 22 s.", False)
+        assert said[1] == ("Waiting in position 2 of 2; your run starts in about 7 s.", False)
         assert said[-1] == "third0"
 
     def test_too_many_of_one_visitor_and_of_all_are_refused(self, lane, room):
@@ -131,8 +131,8 @@ class TestTurns:
             return refusals
 
         assert asyncio.run(main()) == [
-            "2 of your runs are waiting already; let one of them begin, or stop it.",
-            "The queue is full (runs that wait: 5); please try again in a moment.",
+            "You already have 2 runs waiting; wait for one to start, or stop it.",
+            "The queue is full (waiting runs: 5); please try again in a moment.",
         ]
 
     def test_an_error_ends_the_turn_and_is_handed_on(self, lane):
@@ -269,7 +269,7 @@ class TestListening:
     def test_a_program_is_told_its_place(self, event):
         told = []
         lanes.LocalContext.blocks.get()._queue.send_message = lambda *given: told.append(given)
-        lanes.Listener().tell(lanes.Place(1, 3, 2.5))
+        lanes.Listener().send(lanes.Position(1, 3, 2.5))
         ((to, message),) = told
         assert to is event and (message.rank, message.queue_size, message.rank_eta) == (1, 3, 2.5)
 
@@ -304,7 +304,7 @@ class TestHandlers:
             return views
 
         (view,) = asyncio.run(main())
-        assert view == ("0 of your runs are waiting already; let one of them begin, or stop it.", True)
+        assert view == ("You already have 0 runs waiting; wait for one to start, or stop it.", True)
 
     def test_looks_at_uploads_have_a_thread_of_their_own(self):
         async def look(value: int) -> str:

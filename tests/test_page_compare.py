@@ -44,8 +44,8 @@ class TestCurves:
         assert (circle.get("cx"), circle.get("cy")) == tuple(third) and circle.get("cy") == level.get("y1")
         assert "AdaIN = 3 iterations of Gatys" in [each.text for each in drawn.findall("text")]
         words = drawn.get("aria-label")
-        assert "Gatys: from 8 to 0.5 in 5 iterations. It comes down to AdaIN's loss after 3." in words
-        assert "Slow does not come down to AdaIN's loss." in words
+        assert "Gatys: from 8 to 0.5 in 5 iterations. It reaches AdaIN's loss after 3 iterations." in words
+        assert "Slow does not reach AdaIN's loss." in words
 
     def test_by_seconds(self):
         drawn = ET.fromstring(curves.draw({"Gatys": FALLING}, by="seconds"))
@@ -243,7 +243,7 @@ class TestInABrowser:
             visitor.locator("#compare-run").click()
             if visitor is tab:
                 under_way(tab)
-        visitor.locator("#compare-status").get_by_text("Waiting at place 1 of 1").wait_for()
+        visitor.locator("#compare-status").get_by_text("Waiting in position 1 of 1").wait_for()
         answers = []
         visitor.route("**/gradio_api/run/**", lambda route: answers.append((route, route.fetch())))
         visitor.locator("#compare-stop").click()
@@ -260,7 +260,7 @@ class TestInABrowser:
         )
         assert "stopped" not in tab.locator("#compare-gatys-caption").inner_text()  # by another's Stop
         visitor.locator("#compare-run").click()
-        visitor.locator("#compare-status").get_by_text("Waiting at place 1 of 1").wait_for()
+        visitor.locator("#compare-status").get_by_text("Waiting in position 1 of 1").wait_for()
         tab.goto("about:blank")  # leaves while Gatys has most of a minute left
         under_way(visitor)
         visitor.close()
@@ -275,7 +275,7 @@ class TestInABrowser:
         under_way(other)
         tab.evaluate("document.querySelector('#compare-run').click()")
         tab.evaluate("document.querySelector('#compare-run').click()")  # at once, and once more when it waits
-        tab.locator("#compare-status").get_by_text("Waiting at place 1 of 1").wait_for()
+        tab.locator("#compare-status").get_by_text("Waiting in position 1 of 1").wait_for()
         small(tab, "AdaIN", "Gatys")
         tab.locator("#compare-run").click()
         other.locator("#compare-stop").click()

@@ -22,7 +22,7 @@ def shows(tab, field: str, file: str) -> None:
 def test_a_mask_of_another_picture_is_not_applied(tmp_path):
     Image.new("L", (20, 20), 255).save(tmp_path / "mask.png")
     here = {"mask": str(tmp_path / "mask.png"), "mask_canvas": [], "style": str(tmp_path / "mask.png")}
-    read = functools.partial(fields.read_grey, name="mask", of="style", ground=0, role="style mask")
+    read = functools.partial(fields.read_gray, name="mask", of="style", ground=0, role="style mask")
     assert read({**here, "mask_of": here["style"]}) == here["mask"]
     assert read({**here, "mask_of": "the painting before"}) is None
 

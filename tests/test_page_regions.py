@@ -135,7 +135,7 @@ class TestRegions:
 
     def test_a_label_map_is_saved_and_loaded_at_its_size(self, easel, tmp_path):
         easel.locator("#regions-colors").click()
-        easel.locator("#regions-map-note").get_by_text("A proposal: the largest is the rest").wait_for()
+        easel.locator("#regions-map-note").get_by_text("A proposal: the largest area is the rest").wait_for()
         first = holds(easel, lambda labels: labels.getextrema() == (0, 3))
         assert first.mode == "L" and easel.locator("#regions-region-3").is_visible()
         large = np.kron(np.asarray(first), np.ones((2, 2), np.uint8))
@@ -188,7 +188,7 @@ class TestRegions:
         for path in paths:
             gradient(32, 24).save(path)
         load(easel, "regions-masks", *paths)
-        easel.locator("#regions-map-note [role=alert]").get_by_text("regions that are free: 7 of 8").wait_for()
+        easel.locator("#regions-map-note [role=alert]").get_by_text("free regions: 7 of 8").wait_for()
 
     def test_a_painting_of_ones_own_is_asked_for_and_used(self, easel, tmp_path):
         choose(easel, "regions-region-1", "Another painting of mine")

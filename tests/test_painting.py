@@ -45,13 +45,13 @@ class TestPainting:
         alpha = round(255 * painting.OPACITY)
         for level in (255, 128, 0):
             below, above = (Image.new("RGBA", (512, 512), (grey, grey, grey, alpha)) for grey in (level, last))
-            greys, painted = painting.to_grey([Image.alpha_composite(below, above)], (500, 40))
+            greys, painted = painting.to_gray([Image.alpha_composite(below, above)], (500, 40))
             assert greys.size == (500, 40) and greys.getextrema() == (last, last)
             assert painted.getextrema() == (255, 255)
 
     def test_nothing_painted_is_all_rest(self):
         assert painting.to_labels([], (30, 20)).getextrema() == (0, 0)
-        assert painting.to_grey([], (30, 20))[1].getextrema() == (0, 0)
+        assert painting.to_gray([], (30, 20))[1].getextrema() == (0, 0)
 
 
 class TestMasks:
@@ -127,7 +127,7 @@ class TestMasks:
         picture(32, 16, 1).save(path)
         with pytest.raises(ValueError, match="512 colors, too many for regions"):
             masks.load_map(path, (32, 16))
-        with pytest.raises(ValueError, match="Masks: 3, but regions that are free: 2 of 8"):
+        with pytest.raises(ValueError, match="Masks: 3, but free regions: 2 of 8"):
             masks.load_masks([path] * 3, {}, [7, 8], (32, 16))
 
     def test_greys_lie_over_a_file_or_over_the_ground(self, tmp_path):
@@ -135,12 +135,12 @@ class TestMasks:
         picture(60, 45, 1).save(photo)
         gradient(1024, 768).save(file)
         layer = Image.new("RGBA", (512, 512))
-        assert masks.read_grey([layer], photo, None, 255) is None
-        assert masks.read_grey([layer], photo, file, 255) == file
+        assert masks.read_gray([layer], photo, None, 255) is None
+        assert masks.read_gray([layer], photo, file, 255) == file
         layer.paste((0, 0, 0, 204), (0, 64, 512, 128))  # the upper sixth of the photograph
-        over = np.asarray(masks.read_grey([layer], photo, file, 255))
+        over = np.asarray(masks.read_gray([layer], photo, file, 255))
         assert over[:128].max() == 0 and np.array_equal(over[128:], np.asarray(gradient(1024, 768))[128:])
-        alone = np.asarray(masks.read_grey([layer], photo, None, 255))
+        alone = np.asarray(masks.read_gray([layer], photo, None, 255))
         assert alone.shape == (384, 512) and alone[:64].max() == 0 and alone[64:].min() == 255
 
 

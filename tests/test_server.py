@@ -97,10 +97,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            (["--auth", "me"], "Give a name and a password with a colon between"),
+            (["--auth", "me"], "Separate name and password with a colon"),
             (["--fetch", "vgg"], "There is no model vgg; there are compact, vgg19"),
             (["--queue-size", "0"], "should be greater than or equal to 1"),
-            (["--auth", "a:b", "--mcp"], "--mcp and --auth don't go together: tools have no way to log in."),
+            (["--auth", "a:b", "--mcp"], "--mcp and --auth cannot be combined: tools cannot log in."),
         ],
     )
     def test_mistakes_are_told(self, given, words):
@@ -170,16 +170,16 @@ class TestStart:
             settings = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
             command = [sys.executable, str(ROOT / "app.py"), "--port", port]
             done = subprocess.run(command, env=settings, capture_output=True, text=True)
-        words = f"Port {port} of 127.0.0.1 is taken, or not this machine's; choose another with --port.\n"
+        words = f"Port {port} of 127.0.0.1 is in use or unavailable; choose another with --port.\n"
         assert (done.returncode, done.stderr) == (1, words)
 
     @pytest.mark.parametrize(
         ("error", "words"),
         [
-            (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: {folder} takes nothing more."),
+            (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: cannot write to {folder}."),
             (
                 ValueError("When localhost is not accessible, a shareable link must be created."),
-                "The server doesn't answer at 127.0.0.1; set NO_PROXY=127.0.0.1 if there is a proxy, or try again.",
+                "The server does not respond at 127.0.0.1; set NO_PROXY=127.0.0.1 if there is a proxy, or try again.",
             ),
             (PermissionError(errno.EACCES, "Permission denied", "/b"), "/b can't be used: Permission denied."),
         ],
@@ -221,12 +221,12 @@ class TestFetching:
             page, choice = aside.submit(lambda: asyncio.run(build())).result()
         (tick,) = [each.fn for each in page.fns.values() if len(each.outputs) == 3]
         words, timer, chosen = tick()
-        assert f"being fetched ({ENCODER}" in words and "until it is here, Compact serves" in words
+        assert f"being downloaded ({ENCODER}" in words and "until then, Compact is used" in words
         assert timer.active and "value" not in chosen and choice.value == "compact"
         hub.go.set()
         fetching.thread.join(60)
         words, timer, chosen = tick()
-        assert "VGG-19 (the paper&#x27;s) is here now and chosen." in words
+        assert "VGG-19 (the paper&#x27;s) is now available and selected." in words
         assert not timer.active and chosen["value"] == "vgg19"
 
     def test_it_says_what_failed_and_logs_why(self, hub, caplog):
@@ -234,7 +234,7 @@ class TestFetching:
         fetching = server.Fetching(["vgg19"])
         fetching.thread.join(60)
         assert fetching.done and not fetching.ready
-        assert "can&#x27;t be had; Compact serves in its place." in fetching.words()
+        assert "could not be downloaded; Compact is used instead." in fetching.words()
         assert "it is not there any more" in caplog.text and "it is not there any more" not in fetching.words()
         assert weights.load("compact").name == "compact"
 
@@ -246,7 +246,7 @@ class TestFetching:
         fetching = server.Fetching(["vgg19"])
         fetching.thread.join(60)
         assert fetching.done and not fetching.ready
-        assert "can&#x27;t be had; Compact serves in its place." in fetching.words()
+        assert "could not be downloaded; Compact is used instead." in fetching.words()
         assert "RuntimeError: no room" in caplog.text
 
 

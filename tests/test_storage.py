@@ -23,7 +23,7 @@ HOUR = 3600.0
 def top(tmp_path, monkeypatch):
     """A server's folder, in a folder that others have as well."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(storage, "HELD", {})
+    monkeypatch.setattr(storage, "PERMANENT", {})
     with storage.folder() as top:
         yield top
 
@@ -108,11 +108,11 @@ def test_the_pages_own_pictures_stay_and_come_back(top, after):
     offered = write(top.parent / "photo.jpg", b"offered")
     blocks = {1: types.SimpleNamespace(keep_in_cache={str(opening)}), 2: object()}
     storage.tend(types.SimpleNamespace(blocks=blocks, temp_file_sets=[]), [str(offered)])
-    assert sorted(storage.HELD.values()) == [b"offered", b"opening"]
+    assert sorted(storage.PERMANENT.values()) == [b"offered", b"opening"]
     after(20)
     storage.tidy()
     assert opening.exists()
-    for path, content in storage.HELD.items():
+    for path, content in storage.PERMANENT.items():
         os.remove(path)
         assert own({"path": path})["path"] == path
         with open(path, "rb") as file:

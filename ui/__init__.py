@@ -1,1 +1,1 @@
-"""The page. Gradio lives here and in app.py, nowhere else."""
+"""The page. Only ui/ and app.py import Gradio."""

@@ -1,4 +1,4 @@
-"""Endpoints: what a tab does, as a typed function for programs: gradio_client, curl, and MCP tools."""
+"""Endpoints: each tab's function, typed, for programs: gradio_client, curl, and MCP tools."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def expose(
     limits: Limits,
     least: float = 0.0,
 ) -> None:
-    """Give a generator function an endpoint, inside a gr.Blocks: it waits in a lane, refusals are sentences.
+    """Expose a generator function as an endpoint, inside a gr.Blocks; it waits in a lane and refuses in sentences.
 
-    The run ends when it is cancelled, when the program hangs up, and when it never listens.
+    The run ends when it is canceled, and when the program disconnects or stops listening.
 
     Args:
-        function: its parameters but for `limits`, their defaults and its docstring are what a program reads; the last
-            value is the answer, and between those before it the run can be stopped.
-        name: of the endpoint.
-        fields: by parameter the component that checks and describes its values.
-        outputs: one for each value of the answer.
-        runs: of the values and the limits to the options of every run of the core.
-        limits: of the server.
-        least: seconds that it is expected to take, whatever these are.
+        function: its parameters (except `limits`), their defaults, and its docstring are the endpoint's documentation;
+            the last value it yields is the result, and the run can be stopped at any earlier one.
+        name: the endpoint's name.
+        fields: the component that validates and describes each parameter.
+        outputs: one component per value of the result.
+        runs: maps the values and the limits to the options of each core run.
+        limits: the server's limits.
+        least: the minimum expected duration, in seconds.
     """
     signature = inspect.signature(function)
     signature = signature.replace(parameters=[each for each in signature.parameters.values() if each.name != "limits"])
@@ -54,7 +54,7 @@ def expose(
     def call(values: Mapping[str, Any], limits: Limits) -> Iterator[Any]:
         try:
             yield from function(**values, limits=limits)
-        except ValueError as error:  # here already: of other errors on a lent GPU nothing but their class comes back
+        except ValueError as error:  # converted here: ZeroGPU returns only the class of other errors
             raise gr.Error(str(error), print_exception=False) from None
 
     run = lanes.in_turn(lambda values: call(values, limits), expected)
@@ -72,7 +72,7 @@ def expose(
             raise gr.Error(lanes.NOBODY, print_exception=False)
         return result
 
-    answer.__name__, answer.__signature__ = name, signature  # the tool's
+    answer.__name__, answer.__signature__ = name, signature  # shown to MCP clients
     gr.Button(visible=False).click(
         answer,
         [fields[each] for each in names],
@@ -83,7 +83,7 @@ def expose(
 
 
 def last(steps: Iterator[T]) -> Generator[None, None, T]:
-    """Let a run be stopped between its steps, and return the last one."""
+    """Yield between a run's steps so that it can be stopped, and return the last step."""
     with closing(steps):
         for step in steps:
             result = step
@@ -92,21 +92,21 @@ def last(steps: Iterator[T]) -> Generator[None, None, T]:
 
 
 def named(values: Any, what: str) -> dict[str, Any]:
-    """Return values by name, none where nothing was given.
+    """Return a dictionary of values, empty if none were given.
 
     Raises:
-        ValueError: they have no names.
+        ValueError: it is not a dictionary.
     """
     if not isinstance(values or {}, Mapping):
-        raise ValueError(f'{what} must be values by name, as in {{"steps": 60}}.')
+        raise ValueError(f'{what} must map names to values, as in {{"steps": 60}}.')
     return dict(values or {})
 
 
 def own_options(method: Method, options: Any) -> dict[str, Any]:
-    """Return the parameters that a program chose for a method.
+    """Return the parameters that a program set for a method.
 
     Raises:
-        ValueError: they have no names; there is one that the method lacks, or that the server sets.
+        ValueError: they are not a dictionary, or one is unknown to the method or reserved for the server.
     """
     known, options = drawn(method), named(options, "options")
     if unknown := [name for name in options if name not in known]:
@@ -115,30 +115,30 @@ def own_options(method: Method, options: Any) -> dict[str, Any]:
 
 
 def picture(label: str) -> SafeImage:
-    """Return a field for an uploaded picture that the page doesn't show."""
+    """Return a hidden field for an uploaded picture."""
     return SafeImage(visible=False, label=label)
 
 
 def size(largest: int, value: int) -> gr.components.Component:
-    """Return a field for the longer side of a picture; the page's choices are only some."""
+    """Return a hidden field for a picture's longer side, without the page's fixed choices."""
     return draw_field("size", Settings.model_fields["size"], minimum=64, maximum=largest, value=value, visible=False)
 
 
 def made(label: str) -> gr.Image:
-    """Return a field for a picture that is returned."""
+    """Return a hidden field for a resulting picture."""
     return gr.Image(format="png", visible=False, label=label)
 
 
 class Facts(gr.JSON):
-    """Values by name that the page doesn't show."""
+    """A hidden dictionary."""
 
     is_template = True
 
     def api_info(self) -> dict[str, Any]:
-        """Say so in words that JSON Schema has, as Gradio's own don't."""
+        """Describe it in valid JSON Schema, unlike Gradio's own description."""
         return {"type": "object", "properties": {}, "description": "values by name"}
 
 
 def facts(label: str) -> Facts:
-    """Return a field for values by name."""
+    """Return a hidden field for a dictionary."""
     return Facts(None, visible=False, label=label)

@@ -1,4 +1,4 @@
-"""The pictures in examples/, for the page to offer: photographs, drawn styles, and pairs with their stored results."""
+"""The example pictures that the page offers: photographs, drawn styles, and pairs with stored results."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FOLDER = Path(__file__).parents[1] / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and what it shows, in a few words."""
+    """A picture and a short title."""
 
     path: str
     title: str
 
     def thumbnail(self, width: int = 128, height: int = 128) -> tuple[Image.Image, str]:
-        """Return it cropped to a size, and its title, as a gallery takes them."""
+        """Return the picture cropped to a size, and its title, as a gallery item."""
         with Image.open(self.path) as image:
             image.draft("RGB", (2 * width, 2 * height))
             return ImageOps.fit(image.convert("RGB"), (width, height)), self.title
@@ -28,7 +28,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Pair:
-    """A photograph in a style, with the result that examples/make_results.py stored."""
+    """A photograph and a style, with the result stored by examples/make_results.py."""
 
     photo: Example
     style: Example
@@ -49,7 +49,7 @@ def styles() -> tuple[Example, ...]:
 
 @functools.cache
 def pairs() -> tuple[Pair, ...]:
-    """Return the pairs that have stored results; the first is what the page opens with."""
+    """Return the pairs with stored results; the page opens with the first."""
     by_name = {Path(each.path).stem: each for each in (*photos(), *styles())}
     found = []
     for photo, style in _index()["pairs"]:
@@ -60,7 +60,7 @@ def pairs() -> tuple[Pair, ...]:
 
 
 def paths() -> list[str]:
-    """Return every picture's file."""
+    """Return the path of every picture."""
     return [each.path for each in (*photos(), *styles(), *(pair.result for pair in pairs()))]
 
 

@@ -1,4 +1,4 @@
-"""How the page looks: paper, ink and vermilion; fonts that every machine has; no request to anywhere."""
+"""The page's theme: paper, ink, and vermilion; system fonts only, so there are no external requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gradio as gr
 
 CSS = Path(__file__).with_name("assets") / "style.css"
 SHEETS = [CSS, CSS.with_name("access.css")]
-SCRIPTS = [CSS.with_name(f"{name}.js") for name in ("page", "memory", "keyboard")]  # functions without parameters
+SCRIPTS = [CSS.with_name(f"{name}.js") for name in ("page", "memory", "keyboard")]  # each a function without parameters
 
 _VERMILION = gr.themes.Color(
     "#fdf3f0",
@@ -51,7 +51,7 @@ HEADER = """
 
 
 def script() -> str:
-    """Return one function that calls every script's."""
+    """Return one JavaScript function that calls each script's function."""
     calls = "".join(f"({each.read_text(encoding='utf-8').strip()})();" for each in SCRIPTS)
     return f"() => {{{calls}}}"
 

@@ -146,7 +146,7 @@
       set(e, "aria-atomic", "true");
       if (e.innerText === e.was) continue;
       e.was = e.innerText;
-      const under_way = /\b(step|pass|place)\b.* \d+ of \d+|: \d+ of \d+\./i.test(e.was);
+      const under_way = /\b(step|pass|position)\b.* \d+ of \d+|: \d+ of \d+\./i.test(e.was);
       const quiet = under_way && performance.now() - heard < SAID;
       set(e, "aria-live", quiet ? "off" : "polite");
       if (!quiet) heard = performance.now();

@@ -16,7 +16,7 @@
       });
     const brushes = { "regions-canvas": [1, 2, 3, 4, 5, 6, 7, 8].map((number) => `Region ${number}`) };
     for (const id of ["regions-strength-map", "style-mask", "style-2-mask", "style-3-mask", "style-4-mask"])
-      brushes[`${id}-canvas`] = ["White", "Grey", "Black"];
+      brushes[`${id}-canvas`] = ["White", "Gray", "Black"];
     for (const [id, names] of Object.entries(brushes))
       document.querySelectorAll(`#${id} button.color`).forEach((swatch, index) => {
         if (swatch.title !== names[index]) swatch.title = swatch.ariaLabel = names[index];
@@ -31,7 +31,7 @@
     if (!painting) return;
     painting = null;
     clearTimeout(resting);
-    resting = setTimeout(() => document.querySelector("#regions-look").click(), 600);
+    resting = setTimeout(() => document.querySelector("#regions-update").click(), 600);
   };
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, began, true);
   for (const kind of ["pointerup", "keyup"]) document.addEventListener(kind, ended, true);

@@ -1,4 +1,4 @@
-"""Loss curves on a logarithmic scale as SVG: light and dark, narrow and wide, and in words for screen readers."""
+"""Loss curves on a logarithmic scale as SVG, for light and dark themes, any width, and screen readers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal, NamedTuple
 
+from adain_core.contracts import count
 from adain_core.evaluation.comparison import Point
 from adain_core.evaluation.report import crossing
 
 WIDTH, HEIGHT = 460, 310
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 42  # margins
-LINE = 18  # from one line of text to the next
-LETTER = 8.3  # width of one on a phone, where letters are largest beside the drawing
-LEAST = 1e-9  # of a loss that has a logarithm
-PAINTS = ("#3b7dd8", "#c9622b", "#2f9583", "#a35cc0", "#a8841a", "#7a7f87")  # to be seen on light and on dark
+LINE = 18  # line height
+LETTER = 8.3  # width of a letter on a phone, where text is largest relative to the drawing
+LEAST = 1e-9  # smaller losses are clamped before taking the logarithm
+PAINTS = ("#3b7dd8", "#c9622b", "#2f9583", "#a35cc0", "#a8841a", "#7a7f87")  # legible on light and dark backgrounds
 DASHES = ("none", "9 4", "2 4", "12 4 2 4", "5 3", "16 5")
 By = Literal["iteration", "seconds"]
 
 
 class Scale(NamedTuple):
-    """Where values lie in the drawing: up to `far` from left to right, logarithms from `high` at `top` to `low`."""
+    """Maps values to the drawing: 0 to `far` from left to right, log10 losses from `high` at `top` down to `low`."""
 
     top: float
     far: float
@@ -29,37 +30,37 @@ class Scale(NamedTuple):
     high: float
 
     def x(self, value: float) -> float:
-        """Return the place across."""
+        """Return the horizontal coordinate."""
         return LEFT + (WIDTH - LEFT - RIGHT) * value / self.far
 
     def y(self, loss: float) -> float:
-        """Return the place from the top."""
+        """Return the vertical coordinate, from the top."""
         share = (self.high - math.log10(max(loss, LEAST))) / (self.high - self.low)
         return self.top + (HEIGHT - self.top - BOTTOM) * share
 
 
 def draw(curves: Mapping[str, Sequence[Point]], goal: float | None = None, by: By = "iteration") -> str:
-    """Draw the judge's mean-std loss along optimizations.
+    """Draw the judge's mean-std loss over the course of optimizations.
 
     Args:
-        curves: by title; those without a point are left out.
-        goal: AdaIN's loss, a level line; where a curve first comes down to it there is a mark.
-        by: what the horizontal axis is.
+        curves: points by title; empty curves are omitted.
+        goal: AdaIN's loss, drawn as a horizontal line; the point where a curve first reaches it is marked.
+        by: the unit of the horizontal axis.
 
     Returns:
-        HTML; a sentence where there is nothing to draw.
+        HTML; a sentence if there is nothing to draw.
     """
     curves = {title: points for title, points in curves.items() if points}
     if not curves:
-        return '<p class="hint">Loss curves come with the first optimization.</p>'
+        return '<p class="hint">Loss curves appear with the first optimization.</p>'
     losses = [point.mean_std for points in curves.values() for point in points] + ([] if goal is None else [goal])
     far = max(getattr(points[-1], by) for points in curves.values())
     low, high = (math.log10(max(edge(losses), LEAST)) for edge in (min, max))
     scale = Scale(TOP + LINE * (len(curves) + 1), far or 1, low - 0.1, high + 0.1)
     parts = [_axes(scale, by)]
-    for place, (title, points) in enumerate(curves.items()):
+    for index, (title, points) in enumerate(curves.items()):
         line = " ".join(f"{scale.x(getattr(point, by)):.1f},{scale.y(point.mean_std):.1f}" for point in points)
-        parts.append(f'<polyline points="{line}" {_stroke(place)}/>{_legend(place, title, _stroke(place))}')
+        parts.append(f'<polyline points="{line}" {_stroke(index)}/>{_legend(index, title, _stroke(index))}')
     if goal is not None:
         level = f'y1="{scale.y(goal):.1f}" y2="{scale.y(goal):.1f}"'
         parts.append(f'<line class="goal" x1="{LEFT}" x2="{WIDTH - RIGHT}" {level}/>')
@@ -92,13 +93,13 @@ def _axes(scale: Scale, by: By) -> str:
     return "".join([*parts, f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{title}</text>'])
 
 
-def _stroke(place: int) -> str:
-    return f'stroke="{PAINTS[place % len(PAINTS)]}" stroke-dasharray="{DASHES[place % len(DASHES)]}"'
+def _stroke(index: int) -> str:
+    return f'stroke="{PAINTS[index % len(PAINTS)]}" stroke-dasharray="{DASHES[index % len(DASHES)]}"'
 
 
-def _legend(place: int, title: str, stroke: str) -> str:
-    """Write a line of the legend, above the curves."""
-    y = TOP + 14 + LINE * place
+def _legend(index: int, title: str, stroke: str) -> str:
+    """Draw one line of the legend, above the curves."""
+    y = TOP + 14 + LINE * index
     return (
         f'<text x="{WIDTH - RIGHT - 44}" y="{y}" text-anchor="end">{escape(title)}</text>'
         f'<line x1="{WIDTH - RIGHT - 36}" x2="{WIDTH - RIGHT}" y1="{y - 5}" y2="{y - 5}" {stroke}/>'
@@ -106,9 +107,9 @@ def _legend(place: int, title: str, stroke: str) -> str:
 
 
 def _marks(curves: Mapping[str, Sequence[Point]], goal: float, scale: Scale, by: By) -> list[str]:
-    """Mark where curves meet AdaIN's loss: to the right above the line, or to the left below it, where nothing is."""
+    """Mark where curves reach AdaIN's loss, labeled to the right above the line, or to the left below it."""
     parts, y = [], scale.y(goal)
-    for place, (title, points) in enumerate(curves.items()):
+    for index, (title, points) in enumerate(curves.items()):
         met = crossing(points, goal)
         if met is None:
             continue
@@ -119,18 +120,20 @@ def _marks(curves: Mapping[str, Sequence[Point]], goal: float, scale: Scale, by:
             label = f'x="{x + 10:.1f}" y="{y - 8 - down:.1f}"'
         else:
             label = f'x="{max(x - 10, LEFT + width):.1f}" y="{y + 16 + down:.1f}" text-anchor="end"'
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{PAINTS[place % len(PAINTS)]}"/>')
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{PAINTS[index % len(PAINTS)]}"/>')
         parts.append(f'<text class="met" {label}>{escape(words)}</text>')
     return parts
 
 
 def _words(curves: Mapping[str, Sequence[Point]], goal: float | None) -> list[str]:
-    told = []
+    lines = []
     for title, points in curves.items():
         first, last = points[0], points[-1]
-        told.append(f"{title}: from {first.mean_std:.3g} to {last.mean_std:.3g} in {last.iteration} iterations.")
+        lines.append(f"{title}: from {first.mean_std:.3g} to {last.mean_std:.3g} in {last.iteration} iterations.")
         if goal is not None:
             met = crossing(points, goal)
-            never = f"{title} does not come down to AdaIN's loss."
-            told.append(never if met is None else f"It comes down to AdaIN's loss after {met.iteration}.")
-    return told
+            never = f"{title} does not reach AdaIN's loss."
+            lines.append(
+                never if met is None else f"It reaches AdaIN's loss after {count(met.iteration, 'iteration')}."
+            )
+    return lines

@@ -1,4 +1,4 @@
-"""The easel: the photograph on which regions are painted, proposed and loaded, and the buttons beside it."""
+"""The easel: the photograph on which regions are painted, proposed, or loaded, and its buttons."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ui.serving import lanes
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
 SLOTS = {"rest": "The rest", **{slot: f"Region {n}, {painting.BRUSHES[n][0]}" for n, slot in REGIONS.items()}}
-LARGEST = 4096  # pixels of the longer side of a label map that is saved
+LARGEST = 4096  # longer side of a saved label map, in pixels
 FIRST = (1,)  # the regions whose fields the page opens with
 HELP = (
-    "Paint each region in its own color, or load it: a label map is a gray PNG with values 0 to 8, or has a color for"
-    " each region; a mask is white inside."
+    "Paint each region in its own color, or load a file: a label map is a gray PNG with values 0 to 8, or uses one"
+    " color per region; a mask is white inside."
 )
 
 
 class Easel(NamedTuple):
-    """What is put on the canvas, `of` which photograph, and what goes with it; what is left out stays as it is."""
+    """The canvas, the photograph it is `of`, and the related components; omitted ones stay unchanged."""
 
     canvas: Any = gr.skip()
     map_note: Any = ""
@@ -44,7 +44,7 @@ def draw(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
     proposed = propose(images.load(opening, painting.SIDE).rgb, "foreground")
     ui["loaded"], ui["shown"], ui["of"] = gr.State(None), gr.State(FIRST), gr.State(opening)
     ui["canvas"] = fields.canvas("regions-canvas", "Paint the regions", colors, fields.on_easel(opening, proposed))
-    ui["painted"] = note("regions-painted", _told(proposed))
+    ui["painted"] = note("regions-painted", _describe(proposed))
     ui["map_note"] = note("regions-map-note")
     buttons = {}
     with gr.Row():
@@ -57,13 +57,13 @@ def draw(ui: fields.Components, opening: str) -> dict[str, gr.Button]:
         ui["masks"] = gr.UploadButton("Load masks", file_count="multiple", elem_id="regions-masks", **options)
         buttons["save"] = gr.Button("Save the label map", size="sm", min_width=120, elem_id="regions-save")
         buttons["file"] = gr.DownloadButton(visible="hidden")
-        buttons["look"] = gr.Button(visible="hidden", elem_id="regions-look")  # page.js presses it
+        buttons["update"] = gr.Button(visible="hidden", elem_id="regions-update")  # page.js presses it
     gr.HTML(sentence(HELP), elem_classes="note")
     return buttons
 
 
 def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) -> list[Any]:
-    """Wire what changes the canvas, or takes from it; return the events after which other regions may be shown."""
+    """Wire everything that changes or reads the canvas; return the events that may change which regions are shown."""
     content, outputs = ui["content"], [ui[name] for name in Easel._fields]
     now = [content, ui["canvas"], ui["loaded"]]
     prepared = buttons["save"].click(lanes.aside(_save_map), now, [buttons["file"], ui["map_note"]], **QUIET)
@@ -75,8 +75,8 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) ->
         buttons["colors"].click(lanes.aside(_propose_colors, lanes.SHORTS), content, outputs, **COMPUTE),
         ui["map"].upload(lanes.aside(_load_map), [content, ui["map"]], outputs, **QUIET),
         ui["masks"].upload(lanes.aside(_load_masks), [*now, ui["masks"]], outputs, **QUIET),
-        buttons["look"].click(
-            lanes.aside(_look), [*now, ui["shown"]], [ui["shown"], ui["painted"]], trigger_mode="always_last", **QUIET
+        buttons["update"].click(
+            lanes.aside(_update), [*now, ui["shown"]], [ui["shown"], ui["painted"]], trigger_mode="always_last", **QUIET
         ),
         buttons["add"].click(_add, ui["shown"], ui["shown"], **QUIET),
     ]
@@ -84,9 +84,9 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) ->
 
 def _put(content: str, labels: Image.Image, said: str = "", loaded: masks.Loaded | None = None) -> Easel:
     """Put labels on the canvas."""
-    there = _there(labels, loaded) or FIRST
+    shown = _present(labels, loaded) or FIRST
     words = sentences([*filter(None, [said]), *(loaded.notes if loaded else ())])
-    return Easel(fields.on_easel(content, labels), words, loaded, content, there, _told(labels))
+    return Easel(fields.on_easel(content, labels), words, loaded, content, shown, _describe(labels))
 
 
 def _refuse(words: str) -> Easel:
@@ -94,7 +94,7 @@ def _refuse(words: str) -> Easel:
 
 
 def _answered(change: Callable[..., Easel]) -> Callable[..., Easel]:
-    """Refuse a change without a photograph, and with the sentence of a ValueError."""
+    """Refuse a change if there is no photograph, or if it raises a ValueError."""
 
     @functools.wraps(change)
     def answer(content: str | None, *rest: Any) -> Easel:
@@ -110,7 +110,7 @@ def _blank(content: str | None) -> Easel:
     try:
         if content is not None:
             return _put(content, Image.new("L", images.measure(content, painting.SIDE)))
-    except ValueError:  # the sentence stands beside the photograph
+    except ValueError:  # reported beside the photograph
         pass
     return Easel(None, of=content)
 
@@ -120,7 +120,7 @@ def _propose_foreground(content: str | None) -> Easel:
 
 
 def _propose_colors(content: str | None) -> Easel:
-    return _propose(content, "colors", "the largest is the rest, the others are regions")
+    return _propose(content, "colors", "the largest area is the rest, the others are regions")
 
 
 @_answered
@@ -128,19 +128,19 @@ def _propose(content: str, kind: str, words: str) -> Easel:
     labels = propose(images.load(content, painting.SIDE).rgb, kind, 4)
     if labels.getbbox() is None:
         return _refuse("No foreground stands out here; paint it with the brush.")
-    return _put(content, labels, f"A proposal: {words}. Correct it with brush and eraser.")
+    return _put(content, labels, f"A proposal: {words}. Correct it with the brush and the eraser.")
 
 
 @_answered
 def _load_map(content: str, path: str) -> Easel:
     loaded = masks.load_map(path, images.measure(content, painting.SIDE))
-    return _put(content, loaded.shown, "The label map is loaded. Correct it with brush and eraser.", loaded)
+    return _put(content, loaded.shown, "The label map is loaded. Correct it with the brush and the eraser.", loaded)
 
 
 @_answered
 def _load_masks(content: str, layers: list[Image.Image], before: masks.Loaded | None, paths: list[str] | None) -> Easel:
     painted = masks.labels(layers, content)
-    used = _there(painted, before)
+    used = _present(painted, before)
     free = [label for label in painting.BRUSHES if label not in used]
     paths = sorted(paths or (), key=lambda path: Path(path).name)
     loaded = masks.load_masks(paths, before.sources if before else {}, free, painted.size)
@@ -160,23 +160,23 @@ def _save_map(content: str | None, layers: list[Image.Image], loaded: masks.Load
         return None, sentence(str(error), refused=True)
 
 
-def _look(
+def _update(
     content: str | None, layers: list[Image.Image], loaded: masks.Loaded | None, shown: tuple[int, ...]
 ) -> tuple[Any, Any]:
-    """Show the fields of regions that were painted since, and say what is painted."""
+    """Show the fields of newly painted regions, and describe what is painted."""
     if content is None or not layers:
         return gr.skip(), gr.skip()
     labels = masks.labels(layers, content)
-    return tuple(sorted({*shown, *_there(labels, loaded)})), _told(labels)
+    return tuple(sorted({*shown, *_present(labels, loaded)})), _describe(labels)
 
 
-def _there(labels: Image.Image, loaded: masks.Loaded | None = None) -> tuple[int, ...]:
+def _present(labels: Image.Image, loaded: masks.Loaded | None = None) -> tuple[int, ...]:
     """Return the regions that are painted or loaded."""
     counts = labels.histogram()
     return tuple(n for n in REGIONS if counts[n] or (loaded is not None and n in loaded.sources))
 
 
-def _told(labels: Image.Image) -> str:
+def _describe(labels: Image.Image) -> str:
     counts, area = labels.histogram(), labels.width * labels.height
     parts = [f"{SLOTS[slot]}, {100 * counts[n] / area:.1f}%" for n, slot in REGIONS.items() if counts[n]]
     return sentence(f"Painted: {'; '.join(parts) or 'nothing'}.")

@@ -1,4 +1,4 @@
-"""Fields that several tabs have: a picture with what the page offers for it, a canvas, a grey mask."""
+"""Fields shared by several tabs: a picture with example thumbnails, a canvas, and a gray mask."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def picture(
     offered: tuple[str, str, Sequence[Offered]] | None = None,
     **options: Any,
 ) -> Any:
-    """Draw a picture field and the place for a sentence on it, `name` and `name_note` of `ui`, and wire them.
+    """Draw and wire a picture field and its note, added to `ui` as `name` and `name_note`.
 
     Args:
-        ui: what is drawn is added here.
-        name: of the field.
-        elem_id: of the field; the sentence's ends on `-note`.
-        label: above it.
-        alt_text: of the picture.
-        value: the picture that it opens with.
-        height: in pixels.
-        offered: label, elem_id and pictures of a strip to choose from.
-        options: of SafeImage.
+        ui: the components drawn so far.
+        name: the field's name.
+        elem_id: the field's elem_id; the note's is the same with `-note` appended.
+        label: the field's label.
+        alt_text: the picture's alternative text.
+        value: the initial picture.
+        height: the field's height in pixels.
+        offered: the label, elem_id, and pictures of a strip of examples.
+        options: further options of SafeImage.
 
     Returns:
-        The event of a choice from the strip, to go on from with `then`; None without a strip.
+        The event of a choice from the strip, for chaining with `then`; None without a strip.
     """
     ui[name] = field(elem_id, label, alt_text, value, height, **options)
     ui[f"{name}_note"] = note(f"{elem_id}-note")
@@ -65,7 +65,7 @@ def picture(
 
 
 def canvas(elem_id: str, label: str, colors: Sequence[str], value: dict[str, Any] | None, first: int = 0) -> Canvas:
-    """Return a canvas with a brush of some colors, which begins with the `first`; an eraser and undo."""
+    """Return a canvas with an eraser, undo, and a brush in the given colors, starting with index `first`."""
     return Canvas(
         value,
         label=label,
@@ -88,7 +88,7 @@ def canvas(elem_id: str, label: str, colors: Sequence[str], value: dict[str, Any
 
 
 def on_easel(picture: str, labels: Image.Image | None = None) -> dict[str, Any]:
-    """Return what a canvas shows: a picture, made small, and labels upon it.
+    """Return a canvas's value: a downscaled picture with labels on top.
 
     Raises:
         ValueError: as images.load.
@@ -99,14 +99,14 @@ def on_easel(picture: str, labels: Image.Image | None = None) -> dict[str, Any]:
 
 
 def blank(picture: str | None) -> dict[str, Any] | None:
-    """Return what a canvas shows when nothing is painted."""
+    """Return a canvas's value with nothing painted."""
     try:
         return None if picture is None else on_easel(picture)
-    except ValueError:  # the sentence stands beside the picture
+    except ValueError:  # reported beside the picture
         return None
 
 
-def grey_mask(
+def gray_mask(
     ui: Components,
     name: str,
     elem_id: str,
@@ -117,23 +117,24 @@ def grey_mask(
     ground: int,
     pair: Pair,
 ) -> None:
-    """Draw a grey mask of a picture, uploaded or painted, and wire it.
+    """Draw and wire a gray mask for a picture, uploaded or painted.
 
-    `name`, `name_canvas` and `name_note` of `ui`, and `name_of`, the picture's path. Another picture clears it.
+    It adds `name`, `name_canvas`, `name_note`, and `name_of` (the picture's path) to `ui`. Changing the picture clears
+    the mask.
 
     Args:
-        ui: what is drawn is added here; it holds the picture.
-        name: of the field.
-        elem_id: of the field; the others' begin with it.
-        of: the name of the picture.
+        ui: the components drawn so far, including the picture.
+        name: the field's name.
+        elem_id: the field's elem_id, and the prefix of the others'.
+        of: the picture's name.
         opening: the picture that the page opens with, or None.
-        label: what the mask is.
-        words: what its greys mean.
-        ground: level, 0 to 255, of what is not painted.
-        pair: the page's, of which the picture may be one.
+        label: the mask's label.
+        words: a sentence on what its gray levels mean.
+        ground: background level, 0 to 255.
+        pair: the page's pair, which the picture may belong to.
     """
-    first = painting.GREYS.index("#000000" if ground else "#ffffff")
-    paint = canvas(f"{elem_id}-canvas", f"{label}: painted", painting.GREYS, blank(opening), first)
+    first = painting.GRAYS.index("#000000" if ground else "#ffffff")
+    paint = canvas(f"{elem_id}-canvas", f"{label}: painted", painting.GRAYS, blank(opening), first)
     ui[f"{name}_canvas"], ui[f"{name}_of"] = paint, gr.State(opening)
     with gr.Row():
         clear = gr.Button("Clear", size="sm", elem_id=f"{elem_id}-clear")
@@ -144,7 +145,7 @@ def grey_mask(
 
     def saved(path: str | None, uploaded: str | None, layers: list[Image.Image]) -> tuple[Any, str]:
         try:
-            mask = uploaded if path is None else masks.read_grey(layers, path, uploaded, ground)
+            mask = uploaded if path is None else masks.read_gray(layers, path, uploaded, ground)
             if isinstance(mask, str):
                 mask = images.load(mask).rgb.convert("L")
         except ValueError as error:
@@ -166,22 +167,22 @@ def grey_mask(
     download(save.click(lanes.aside(saved), inputs, [file, ui[f"{name}_note"]], **QUIET), file)
 
 
-def read_grey(
+def read_gray(
     values: Mapping[str, Any], name: str, of: str, ground: int, role: str, index: int = 0
 ) -> images.Source | None:
-    """Return what a grey mask's fields hold, or None, as for a picture that came since; names as in `grey_mask`.
+    """Return the mask in the fields of `gray_mask`, or None if it is empty or belongs to an earlier picture.
 
     Raises:
-        PictureError: the uploaded file is refused; of the role and the index that are given.
+        PictureError: the uploaded file is refused; with the given role and index.
     """
     if values[f"{name}_of"] != values[of]:
         return None
     try:
-        return masks.read_grey(values[f"{name}_canvas"], values[of], values[name], ground)
+        return masks.read_gray(values[f"{name}_canvas"], values[of], values[name], ground)
     except ValueError as error:
         raise PictureError(role, index, str(error)) from None
 
 
 def download(prepared: Any, file: gr.DownloadButton) -> None:
-    """Hand a hidden button's file to the visitor once it is prepared, if it is."""
+    """Download a hidden button's file in the browser once it is prepared, if there is one."""
     prepared.then(None, file, None, js=DOWNLOAD, **QUIET)

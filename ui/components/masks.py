@@ -1,4 +1,4 @@
-"""Masks that were loaded keep their size and softness; what is painted lies over them, at the canvas's size."""
+"""Masks: loaded ones keep their size and soft edges, and paint is laid over them at the canvas's size."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from adain_core import images
-from ui.components.painting import BRUSHES, SIDE, to_grey, to_labels
+from ui.components.painting import BRUSHES, SIDE, to_gray, to_labels
 
 NEAREST = Image.Resampling.NEAREST
 
 
 class Source(NamedTuple):
-    """Where a region's mask comes from: a grey picture, or one label of a label map."""
+    """The source of a region's mask: a gray picture, or one label of a label map."""
 
     path: str
     label: int | None = None
 
 
 class Loaded(NamedTuple):
-    """What was loaded, by region, the labels that it gives on the canvas, and sentences on it for the visitor."""
+    """The loaded masks by region, the labels shown on the canvas, and notes for the visitor."""
 
     sources: Mapping[int, Source]
     shown: Image.Image
@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
 
 
 def load_map(path: str, size: tuple[int, int]) -> Loaded:
-    """Load a label map for a canvas of a size.
+    """Load a label map for a canvas of the given size.
 
     Raises:
         ValueError: as images.load_labels; a label above 8.
@@ -45,34 +45,34 @@ def load_map(path: str, size: tuple[int, int]) -> Loaded:
 def load_masks(
     paths: Sequence[str], sources: Mapping[int, Source], free: Sequence[int], size: tuple[int, int]
 ) -> Loaded:
-    """Load grey masks beside those that are there, for the regions that are free, in that order.
+    """Load gray masks in addition to the existing ones, for the free regions in the given order.
 
     Raises:
         ValueError: as images.load; there are more masks than free regions.
     """
     if len(paths) > len(free):
         raise ValueError(
-            f"Masks: {len(paths)}, but regions that are free: {len(free)} of {len(BRUSHES)}; erase some, or load fewer."
+            f"Masks: {len(paths)}, but free regions: {len(free)} of {len(BRUSHES)}; erase some regions, or load fewer."
         )
     notes: list[str] = []
     for label, path in zip(free, paths, strict=False):
-        mask, told = images.load_mask(path)
+        mask, found = images.load_mask(path)
         images.check_shape(mask.size, size)
-        notes += [f"Mask of region {label}: {note}" for note in told]
+        notes += [f"Mask of region {label}: {note}" for note in found]
     sources = {**sources, **{label: Source(path) for label, path in zip(free, paths, strict=False)}}
     return Loaded(sources, merge(_read_all(sources, max(size)), size), tuple(notes))
 
 
 def compose(loaded: Loaded | None, painted: Image.Image, longest: int) -> dict[int, Image.Image]:
-    """Return every region's mask: as it was loaded, and as it is painted where the canvas was changed since.
+    """Return every region's mask: as loaded, and as painted wherever the canvas has changed since.
 
     Args:
-        loaded: what was loaded, or None.
+        loaded: the loaded masks, or None.
         painted: the canvas's labels.
-        longest: pixels of the longer side, to which larger masks are reduced.
+        longest: maximum longer side in pixels; larger masks are downscaled.
 
     Returns:
-        Mode L by label, in sizes of their own; those without any white are left out.
+        Masks by label, mode L, of different sizes; masks without any white are omitted.
 
     Raises:
         ValueError: as images.load.
@@ -93,7 +93,7 @@ def compose(loaded: Loaded | None, painted: Image.Image, longest: int) -> dict[i
 
 
 def merge(masks: Mapping[int, Image.Image], size: tuple[int, int]) -> Image.Image:
-    """Merge masks into a label map of a size: the whitest region above a half, else 0."""
+    """Merge masks into a label map of the given size: the region with the highest value above one half, else 0."""
     labels, best = np.zeros(size[::-1], np.uint8), np.full(size[::-1], 127, np.uint8)
     for label, mask in masks.items():
         levels = np.asarray(mask.resize(size, Image.Resampling.BILINEAR) if mask.size != size else mask)
@@ -103,47 +103,47 @@ def merge(masks: Mapping[int, Image.Image], size: tuple[int, int]) -> Image.Imag
 
 
 def lay(painted: Image.Image, before: Loaded | None, after: Loaded) -> Image.Image:
-    """Return the labels of a canvas on which masks were loaded: what was painted stays, but not under new masks."""
+    """Return a canvas's labels after loading masks: existing paint stays, except under new masks."""
     labels, shown = np.asarray(painted), np.asarray(after.shown)
     old = np.zeros_like(labels) if before is None else np.asarray(before.shown)
     new = [label for label in after.sources if before is None or label not in before.sources]
     return Image.fromarray(np.where((labels != old) & ~np.isin(shown, new), labels, shown))
 
 
-def read_grey(layers: Sequence[Image.Image], picture: str, uploaded: str | None, ground: int) -> images.Source | None:
-    """Return a grey mask: what is painted on a picture, over what was uploaded or else over a ground.
+def read_gray(layers: Sequence[Image.Image], picture: str, uploaded: str | None, ground: int) -> images.Source | None:
+    """Return a gray mask: the paint over the uploaded mask, or over a uniform background.
 
     Args:
-        layers: of the canvas.
-        picture: the file that lies under them.
-        uploaded: a file, which is returned where nothing is painted.
-        ground: level from 0 to 255 of what is not painted, where nothing was uploaded.
+        layers: the canvas's layers.
+        picture: the picture under them.
+        uploaded: a mask file, which is returned if nothing is painted.
+        ground: background level, 0 to 255, if nothing was uploaded.
 
     Raises:
-        ValueError: as images.load, of the uploaded file.
+        ValueError: as images.load, for the uploaded file.
     """
-    greys, painted = to_grey(layers, images.measure(picture, SIDE))
+    grays, painted = to_gray(layers, images.measure(picture, SIDE))
     if painted.getbbox() is None:
         return uploaded
-    mask = Image.new("L", greys.size, ground) if uploaded is None else images.load_mask(uploaded)[0]
-    mask.paste(greys.resize(mask.size, NEAREST), mask=painted.resize(mask.size, NEAREST))
+    mask = Image.new("L", grays.size, ground) if uploaded is None else images.load_mask(uploaded)[0]
+    mask.paste(grays.resize(mask.size, NEAREST), mask=painted.resize(mask.size, NEAREST))
     return mask
 
 
 def labels(layers: Sequence[Image.Image], picture: str) -> Image.Image:
-    """Return the labels that are painted on a picture, at the canvas's size."""
+    """Return the labels painted on a picture, at the canvas's size."""
     return to_labels(layers, images.measure(picture, SIDE))
 
 
 def _read_all(sources: Mapping[int, Source], longest: int) -> dict[int, Image.Image]:
     maps = {path: _values(path)[0] for path, label in sources.values() if label is not None}
     return {
-        label: _grey(path, longest) if own is None else _reduce(_white(maps[path] == own), longest)
+        label: _gray(path, longest) if own is None else _reduce(_white(maps[path] == own), longest)
         for label, (path, own) in sources.items()
     }
 
 
-def _grey(path: str, longest: int) -> Image.Image:
+def _gray(path: str, longest: int) -> Image.Image:
     return _reduce(images.load_mask(path)[0], longest)
 
 
@@ -155,12 +155,12 @@ def _reduce(mask: Image.Image, longest: int) -> Image.Image:
 
 
 def _values(path: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Return the values of a label map, [H,W], and sentences on it."""
+    """Return a label map's values, [H,W], and notes on it."""
     values, notes = images.load_labels(path)
     if values.max() > len(BRUSHES):
         raise ValueError(
-            f"This label map has a region {values.max()}, but the page takes 0, the rest, and 1 to {len(BRUSHES)}; grey"
-            " masks, white inside, are loaded as masks."
+            f"This label map has a region {values.max()}, but the page accepts 0 for the rest and 1 to {len(BRUSHES)};"
+            ' use "Load masks" for gray masks that are white inside.'
         )
     return values.astype(np.uint8), tuple(notes)
 

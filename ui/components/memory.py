@@ -1,6 +1,6 @@
-"""What the page remembers in a visitor's browser: settings, never pictures, and of what a result was made.
+"""Settings stored in the visitor's browser (never pictures), and the data for marking outdated results.
 
-Settings that don't fit any more are left out.
+Stored settings that are no longer valid are ignored.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ui.serving.uploads import SafeImage
 
 KEY = "adain-settings"
 SETTINGS = (gr.Slider, gr.Number, gr.Radio, gr.Dropdown, gr.Checkbox, gr.CheckboxGroup, gr.Textbox)
-VIEWS = {"compare-one", "compare-other"}  # they choose what is looked at, out of what was made
+VIEWS = {"compare-one", "compare-other"}  # they select what to view, not how to run
 
 
 def settings(page: gr.Blocks) -> dict[str, gr.components.Component]:
-    """Return by elem_id what a visitor sets on a page."""
+    """Return a page's settings by elem_id."""
     found = [block for block in page.blocks.values() if isinstance(block, SETTINGS) and block.visible is True]
     return {block.elem_id: block for block in found if block.elem_id and block.elem_id not in VIEWS}
 
 
 def remember(page: gr.Blocks) -> None:
-    """Store every change of a setting in the browser, and bring the settings back when the page is opened."""
+    """Store every changed setting in the browser, and restore the settings when the page is opened."""
     known = settings(page)
     stored = gr.JSON(visible=False)
 
@@ -38,20 +38,20 @@ def remember(page: gr.Blocks) -> None:
 
     read = f"() => {{ try {{ return [JSON.parse(localStorage.getItem('{KEY}'))] }} catch {{ return [null] }} }}"
     page.load(restore, stored, [*known.values()], js=read, **QUIET)
-    pairs = f"Object.fromEntries({json.dumps([*known])}.map((name, place) => [name, values[place]]))"
+    pairs = f"Object.fromEntries({json.dumps([*known])}.map((name, index) => [name, values[index]]))"
     write = (
         f"(...values) => {{ try {{ localStorage.setItem('{KEY}', JSON.stringify({pairs})) }} catch {{}} return [] }}"
     )
     gr.on([each.change for each in known.values()], None, [*known.values()], None, js=write, **QUIET)
 
 
-def tell(page: gr.Blocks, tab: gr.Tab, name: str) -> None:
-    """Tell the browser of a tab's settings and pictures whenever one changes, so that it can mark an old result.
+def track(page: gr.Blocks, tab: gr.Tab, name: str) -> None:
+    """Send a tab's settings and pictures to memory.js whenever one changes, so that it can mark outdated results.
 
     Args:
-        page: it is told when it is opened, too.
-        tab: whose settings they are.
-        name: of the tab.
+        page: the page; they are also sent when it is opened.
+        tab: the tab.
+        name: the tab's name.
     """
     known = {id(setting) for setting in settings(page).values()}
     found = [block for block in within(tab) if id(block) in known or isinstance(block, SafeImage)]
@@ -60,14 +60,14 @@ def tell(page: gr.Blocks, tab: gr.Tab, name: str) -> None:
 
 
 def within(block: Any) -> Iterator[Any]:
-    """Yield what a block holds, at any depth."""
+    """Yield a block's descendants."""
     for child in getattr(block, "children", ()):
         yield child
         yield from within(child)
 
 
 def fits(setting: Any, value: Any) -> bool:
-    """Tell whether a setting may have a value."""
+    """Return whether a value is valid for a setting."""
     if isinstance(setting, gr.Slider | gr.Number):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return False

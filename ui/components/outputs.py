@@ -1,4 +1,4 @@
-"""A comparison as what its tab shows: by a component's name its new value."""
+"""The Compare tab's view of a comparison: new values by component name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ui.components import curves, scores
 from ui.components.stage import filled
 from ui.components.widgets import keep, sentence, sentences
 
-STATES = {"waiting": "waits for its turn", "stopped": "stopped", "failed": "failed"}
+STATES = {"waiting": "waiting", "stopped": "stopped", "failed": "failed"}
 PAIR = {"The photograph": "content", "The painting": "style-1"}
 
 
 def clean(now: Comparison) -> dict[str, Any]:
-    """Take the last comparison off the page."""
+    """Clear the last comparison from the page."""
     view: dict[str, Any] = {f"{name}.cell": gr.update(visible=name in now.outputs) for name in methods.find()}
     for output in now.outputs.values():
         view |= cell(output, None)
@@ -33,9 +33,9 @@ def clean(now: Comparison) -> dict[str, Any]:
 
 
 def show(folder: Path, name: str | None = None) -> dict[str, Any]:
-    """Show a comparison that lies in a folder, every file of it, so that Gradio deletes it in time.
+    """Show a comparison saved in a folder; all its files are served, so Gradio tracks them for deletion.
 
-    With a name, the files to download begin with it.
+    With a name, the names of the downloads begin with it.
     """
     now = report.load(folder)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -64,13 +64,13 @@ def show(folder: Path, name: str | None = None) -> dict[str, Any]:
         "paths": paths,
         "one": gr.update(choices=list(paths), value=one),
         "other": gr.update(choices=list(paths), value=other),
-        **look(paths, one, other),
+        **show_two(paths, one, other),
         **maps,
         **{name: gr.update(value=str(folder / file), interactive=True) for name, file in files.items()},
     }
 
 
-def look(paths: Mapping[str, str], one: str, other: str) -> dict[str, Any]:
+def show_two(paths: Mapping[str, str], one: str, other: str) -> dict[str, Any]:
     """Show two of a comparison's pictures."""
     if one not in paths or other not in paths:
         return {}
@@ -83,7 +83,7 @@ def look(paths: Mapping[str, str], one: str, other: str) -> dict[str, Any]:
 
 
 def about(now: Comparison) -> str:
-    """Say at which size, on what and by whom it was made and judged."""
+    """Return a sentence on its size, model, judge, and device."""
     about, size = now.settings, "x".join(map(str, now.settings["size"]))
     return (
         f"{size} pixels; methods on {about['model']} ({about['dtype']}), judged by the encoder of {about['judge']};"
@@ -92,13 +92,13 @@ def about(now: Comparison) -> str:
 
 
 def plot(now: Comparison) -> str:
-    """Draw the loss curves of its optimizations."""
+    """Draw the optimizations' loss curves."""
     found = {each.title: each.curve for each in now.outputs.values() if each.optimized}
     return curves.draw(found, now.goal, "seconds" if now.settings["mode"] == "equal-time" else "iteration")
 
 
 def cell(output: Output, picture: str | None) -> dict[str, Any]:
-    """Show one method's picture, what is to be said of it, and its Stop while it runs."""
+    """Show one method's picture and caption, and its Stop button while it runs."""
     on = output.state in ("waiting", "running")
     caption = f"<p><b>{escape(output.title)}</b> {escape(state(output))}</p>"
     if output.sentence:
@@ -112,7 +112,7 @@ def cell(output: Output, picture: str | None) -> dict[str, Any]:
 
 
 def progress(now: Comparison, limit: float) -> str:
-    """Return as HTML how far a comparison is whose optimizations may take some seconds each."""
+    """Return a comparison's progress as HTML; `limit` is the maximum seconds per optimization."""
     output = now.outputs[now.changed or ""]
     ended, share, words = sum(each.state not in ("waiting", "running") for each in now.outputs.values()), 0.0, ""
     if output.state == "running" and output.iteration:
@@ -125,9 +125,9 @@ def progress(now: Comparison, limit: float) -> str:
 
 
 def state(output: Output) -> str:
-    """Say how far a method is."""
+    """Return a method's progress in words."""
     if not output.seconds:
-        return STATES.get(output.state, "runs…")
+        return STATES.get(output.state, "running…")
     loss = f" · mean-std loss {output.curve[-1].mean_std:.3f}" if output.curve else ""
     steps = f" · {output.iteration} of {output.iterations} steps" if output.iterations > 1 else ""
     ended = f" · {STATES[output.state]}" if output.state in STATES else ""
@@ -135,5 +135,5 @@ def state(output: Output) -> str:
 
 
 def picture(output: Output) -> Any:
-    """Keep a method's picture where the page may show it, if there is one."""
+    """Save a method's picture, if any, where the page can show it."""
     return None if output.image is None else keep(output.image, f"{output.method}.jpg")

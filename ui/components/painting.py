@@ -1,4 +1,4 @@
-"""What is painted, as labels or in grey, and labels as paint: each region has a color of the brush."""
+"""Conversion between paint and masks: painted layers to labels or gray levels, and labels to a painted layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-SIDE = 512  # pixels of the square that is painted on; the picture lies in its middle
+SIDE = 512  # side of the square canvas, in pixels; the picture is centered on it
 BRUSHES = {
     1: ("blue", "#1f5fd6"),
     2: ("gold", "#f2b20d"),
@@ -19,23 +19,23 @@ BRUSHES = {
     7: ("pink", "#ff8fd0"),
     8: ("brown", "#6b3d10"),
 }
-GREYS = ("#ffffff", "#808080", "#000000")
-OPACITY = 0.8  # of the brush: the picture stays in sight, and over every other color the last one is the nearest
+GRAYS = ("#ffffff", "#808080", "#000000")
+OPACITY = 0.8  # of the brush: the picture stays visible, and the last color painted is always the nearest one
 
 
 def easel(picture: Image.Image) -> Image.Image:
-    """Lay a picture, of at most 512 pixels on a side, in the middle of the square; what is around is transparent."""
+    """Center a picture, of at most 512 pixels on a side, on the transparent canvas."""
     square = Image.new("RGBA", (SIDE, SIDE))
     square.paste(picture, _place(picture.size))
     return square
 
 
 def to_labels(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Image:
-    """Read painted layers as a label map: the nearest brush where something is painted, else 0.
+    """Convert painted layers to a label map: the nearest brush's label where there is paint, else 0.
 
     Args:
-        layers: RGBA, 512x512; later ones lie on top.
-        size: of the picture in their middle.
+        layers: RGBA, 512x512; later ones are on top.
+        size: the size of the picture at their center.
 
     Returns:
         Mode L, of that size.
@@ -44,23 +44,23 @@ def to_labels(layers: Sequence[Image.Image], size: tuple[int, int]) -> Image.Ima
     return Image.fromarray(np.where(painted, nearest + 1, 0).astype(np.uint8))
 
 
-def to_grey(layers: Sequence[Image.Image], size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
-    """Read painted layers as greys: the nearest of white, grey and black.
+def to_gray(layers: Sequence[Image.Image], size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """Convert painted layers to gray levels: the nearest of white, gray, and black.
 
     Args:
         layers: as for `to_labels`.
         size: as for `to_labels`.
 
     Returns:
-        The greys, and 255 where something is painted; mode L, of that size.
+        The gray levels, and a mask that is 255 where there is paint; mode L, of that size.
     """
-    nearest, painted = _read(layers, size, GREYS)
-    greys = np.array([ImageColor.getrgb(grey)[0] for grey in GREYS], np.uint8)
-    return Image.fromarray(greys[nearest]), Image.fromarray(np.where(painted, 255, 0).astype(np.uint8))
+    nearest, painted = _read(layers, size, GRAYS)
+    grays = np.array([ImageColor.getrgb(gray)[0] for gray in GRAYS], np.uint8)
+    return Image.fromarray(grays[nearest]), Image.fromarray(np.where(painted, 255, 0).astype(np.uint8))
 
 
 def to_layer(labels: Image.Image) -> Image.Image:
-    """Paint a label map, of at most 512 pixels on a side: RGBA, 512x512, a brush's color where its label is."""
+    """Paint a label map, of at most 512 pixels on a side, in the brushes' colors: RGBA, 512x512."""
     palette = np.zeros((len(BRUSHES) + 1, 4), np.uint8)
     palette[1:, :3], palette[1:, 3] = _colors([color for _, color in BRUSHES.values()]), round(255 * OPACITY)
     layer = Image.new("RGBA", (SIDE, SIDE))
@@ -71,11 +71,11 @@ def to_layer(labels: Image.Image) -> Image.Image:
 def _read(
     layers: Sequence[Image.Image], size: tuple[int, int], colors: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return, [H,W] each, which of the colors is the nearest to the paint, and where there is paint."""
+    """Return the index of the color nearest to the paint, [H,W], and where there is paint, [H,W]."""
     nearest, painted = np.zeros(size[::-1], np.int64), np.zeros(size[::-1], bool)
     for layer in layers:
         pixels = np.asarray(layer.convert("RGBA").crop(_place(size)), np.int32)  # [H,W,4]
-        distances = np.square(pixels[..., None, :3] - _colors(colors)).sum(-1)  # [H,W,one a color]
+        distances = np.square(pixels[..., None, :3] - _colors(colors)).sum(-1)  # [H,W,colors]
         covered = pixels[..., 3] > 127
         nearest[covered] = distances.argmin(-1)[covered]
         painted |= covered

@@ -1,4 +1,4 @@
-"""One pair: a photograph and a painting, chosen in any tab and shown in all of them."""
+"""The pair: a photograph and a painting, chosen in any tab and shared by all tabs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ STRIPS = {"content": ("Photographs to try", examples.photos), "style": ("Paintin
 
 
 class Pair:
-    """What every tab works on. To be made inside a gr.Blocks, and wired once all tabs are there.
+    """The photograph and painting that every tab works on; create it inside a gr.Blocks and wire it after all tabs.
 
-    A choice goes from a tab's field to the state, and from the state to every tab's field. Only what a visitor does is
-    a choice, so nothing goes round.
+    A choice is copied from a tab's field to the state, and from the state to every tab's field. Only a visitor's action
+    counts as a choice, so there are no cycles.
     """
 
     def __init__(self) -> None:
         first = examples.pairs()[0]
         self.paths = {"content": gr.State(first.photo.path), "style": gr.State(first.style.path)}
-        self.said = {name: gr.State("") for name in self.paths}  # of the choice, such as why it was refused
+        self.said = {name: gr.State("") for name in self.paths}  # notes on the choice, such as why it was refused
         self.fields: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self.notes: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self._chosen: dict[str, list[Any]] = {name: [] for name in self.paths}
@@ -37,17 +37,17 @@ class Pair:
     def draw(
         self, ui: dict[str, gr.components.Component], name: str, prefix: str, height: int, strip_id: str
     ) -> tuple[Any, Any]:
-        """Draw a tab's field of the photograph, "content", or of the painting, "style", and a strip to choose from.
+        """Draw a tab's field for the photograph ("content") or the painting ("style"), and a strip of examples.
 
         Args:
-            ui: gets the state, `name`, from which a run takes the picture's path, and `name_note`.
-            name: which of them.
-            prefix: of the field's elem_id.
-            height: in pixels.
-            strip_id: elem_id of the strip.
+            ui: receives `name`, the state with the picture's path for runs, and `name_note`.
+            name: "content" or "style".
+            prefix: prefix of the field's elem_id.
+            height: the field's height in pixels.
+            strip_id: the strip's elem_id.
 
         Returns:
-            The events of an upload and of a choice from the strip, to go on from with `then`.
+            The events of an upload and of a choice from the strip, for chaining with `then`.
         """
         label, alt_text = LABELS[name]
         words, offered = STRIPS[name]
@@ -64,12 +64,12 @@ class Pair:
     def offer(
         self, gallery: gr.Gallery, pictures: dict[str, Sequence[Offered]], shown: Sequence[gr.components.Component] = ()
     ) -> Any:
-        """Let a click on a gallery choose its photograph, its painting, or both; return the event.
+        """Let a click on a gallery choose a photograph, a painting, or both; return the event.
 
         Args:
-            gallery: what is clicked.
-            pictures: by name those that its thumbnails stand for.
-            shown: by name the field beside it, which needn't wait for the others.
+            gallery: the gallery.
+            pictures: by name, the pictures that its thumbnails stand for.
+            shown: the adjacent fields in the same order, which are updated without waiting for the other tabs.
         """
         picks = [pick(offered) for offered in pictures.values()]
 
@@ -84,7 +84,7 @@ class Pair:
         return event
 
     def follow(self, name: str, change: Callable[[str | None], Any], outputs: Sequence[Any]) -> None:
-        """Change with the photograph or the painting what belongs to it, such as its masks."""
+        """Update components that depend on the photograph or the painting, such as its masks, when it changes."""
         self._followers[name].append((change, outputs))
 
     def wire(self) -> None:
@@ -102,11 +102,11 @@ class Pair:
                 chosen.then(lanes.aside(show), hub, outputs, **QUIET)
             clears = [each.clear for each in fields]
             gr.on(clears, lambda: (None, ""), None, hub, **QUIET)
-            taken = f"() => {json.dumps([None] * len(fields) + [''] * len(notes))}"  # before the next upload is there
+            taken = f"() => {json.dumps([None] * len(fields) + [''] * len(notes))}"  # before the next upload arrives
             gr.on(clears, None, None, [*fields, *notes], js=taken, **QUIET)
 
 
 def _take(path: str | None) -> tuple[Any, ...]:
-    """Take an upload, or refuse it: then nothing is chosen, and the sentence stays."""
+    """Accept an upload, or refuse it: then nothing is chosen, and the reason is shown."""
     said, taken = check(path)
     return taken, said, said, gr.skip() if taken == path else taken

@@ -1,4 +1,4 @@
-"""A comparison's table as HTML: every head is a button that sorts (page.js does), and says what its column means."""
+"""A comparison's table as HTML: every header explains its column and is a button that sorts (in page.js)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from adain_core.evaluation.report import COLUMNS, write_table
 
 
 def draw(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Draw rows, as report.score gives them; the best value of a column is bold."""
+    """Draw the rows returned by report.score; the best value in each column is bold."""
     head, *body = write_table(rows)
-    says = ["Which method.", *(column.says for column in COLUMNS.values())]
+    says = ["The method.", *(column.says for column in COLUMNS.values())]
     heads = "".join(
         f'<th scope="col"><button title="{escape(words)}">{escape(title)}</button></th>'
         for title, words in zip(head, says, strict=True)
@@ -26,7 +26,7 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> str:
             cells.append(f'<td data-value="{"" if value is None else value}"{bold}>{text}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return (
-        "<p>Every picture, measured by one encoder. Press a column's head to sort.</p>"
+        "<p>Every picture, measured by one encoder. Press a column header to sort.</p>"
         '<div class="scores" tabindex="0" role="region" aria-label="Every picture, measured by one encoder"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )

@@ -1,4 +1,4 @@
-"""What of a comparison nobody wants any more, and a folder for what it makes."""
+"""Stopping single methods of a comparison, or all of it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from adain_core import methods
 
 
 class Skip:
-    """The methods of a run that nobody wants any more.
+    """The methods of a comparison that the visitor has stopped.
 
-    A method is wanted as long as its file is there, since on ZeroGPU the run has a process of its own.
+    A method is stopped by deleting its file, because on ZeroGPU the run is a separate process.
 
     Attributes:
-        replaced: whether the visitor has begun another run since.
+        replaced: whether the visitor has since started another run.
     """
 
     def __init__(self) -> None:
@@ -35,22 +35,22 @@ class Skip:
 
     @property
     def all(self) -> bool:
-        """Whether nothing is wanted any more."""
+        """Whether everything is stopped."""
         return not self.folder.exists()
 
     def add_all(self) -> None:
-        """Stop whatever is left."""
+        """Stop everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Latest:
-    """The last run that a visitor began; those before it end, whether they compute or still wait."""
+    """A visitor's latest run; starting another ends it, whether it is computing or waiting."""
 
     def __init__(self) -> None:
         self.skip: Skip | None = None
 
     def begin(self) -> Skip:
-        """Let go of the run before and return what stops the new one."""
+        """Stop the previous run and return the new run's Skip."""
         if self.skip is not None:
             self.skip.replaced = True
             self.skip.add_all()
@@ -59,6 +59,6 @@ class Latest:
 
 
 def new_folder() -> Path:
-    """Make a folder whose files Gradio serves and will delete in time."""
+    """Create a folder whose files Gradio serves and that is cleaned up regularly."""
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(dir=get_upload_folder()))

@@ -1,1 +1,1 @@
-"""The page as a public server: who gets in, who waits, what is kept and what goes."""
+"""The page as a public server: access, queues, sessions, uploads, storage, and delivery."""

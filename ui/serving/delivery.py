@@ -1,4 +1,4 @@
-"""How the page travels: compressed, kept by browsers, and begun by plain HTML before Gradio's scripts are there."""
+"""Page delivery: compression, browser caching, preloading, and plain HTML shown until Gradio's scripts are loaded."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FRONTEND = Path(gr.__file__).parent / "templates" / "frontend"
 FIRST = CSS.with_name("first.html")
 TEXT = ("text/html", "application/json")  # Gradio itself compresses scripts and styles
 KEPT = {"/assets/": "public, max-age=31536000, immutable", "/gradio_api/file=": "private, max-age=86400, immutable"}
-SMALL = 1024  # bytes, below which compressing doesn't pay
+SMALL = 1024  # bytes, below which compression doesn't pay off
 
 
 def layer(page: gr.Blocks) -> Middleware:
-    """Return what delivers a page that is built."""
+    """Return the middleware that delivers a built page."""
     scripts, pictures = needed(page)
     first = FIRST.read_text(encoding="utf-8").replace("{{ header }}", HEADER)
     first = first.replace("{{ masthead }}", CSS.read_text(encoding="utf-8").partition("\n\n")[0])
@@ -35,15 +35,15 @@ def layer(page: gr.Blocks) -> Middleware:
 
 
 class Deliver:
-    """Compresses HTML and JSON, lets browsers keep what never changes, and begins the page before Gradio does.
+    """Compresses HTML and JSON, lets browsers cache immutable files, and adds preload links and initial HTML.
 
-    Streams, parts of files, pictures, and what is compressed already pass unchanged.
+    Streams, partial files, pictures, and already compressed responses pass through unchanged.
 
     Args:
-        app: what answers.
-        scripts: links to what the page needs first, as HTML.
-        pictures: files that it shows first.
-        first: HTML that is shown until the page is there.
+        app: the application to wrap.
+        scripts: HTML links to the scripts and styles that the page needs first.
+        pictures: files that the page shows first.
+        first: HTML to show until the page is loaded.
     """
 
     def __init__(self, app: ASGIApp, scripts: str = "", pictures: tuple[str, ...] = (), first: str = "") -> None:
@@ -57,7 +57,7 @@ class Deliver:
         if scope["path"] == scope.get("root_path", "") + preview.PATH:
             await FileResponse(preview.PICTURE)(scope, receive, send)
             return
-        held: list[Message] = []  # the answer's start, while its body is collected
+        held: list[Message] = []  # the start of the response, while its body is collected
         body = bytearray()
 
         async def pass_on(message: Message) -> None:
@@ -94,7 +94,7 @@ class Deliver:
         return body
 
     def _begin(self, body: bytes) -> bytes:
-        found = [path for path in self.pictures if path.encode() in body]  # not where a visitor must log in first
+        found = [path for path in self.pictures if path.encode() in body]  # none on the login page
         links = self.scripts + "".join(
             f'<link rel="preload" as="image" fetchpriority="high" href="./gradio_api/file={escape(path)}">'
             for path in found
@@ -104,7 +104,7 @@ class Deliver:
 
 
 def keep(path: str, status: int, headers: MutableHeaders) -> None:
-    """Let a browser keep an answer whose address changes whenever it does."""
+    """Let browsers cache responses whose URL changes with their content."""
     if status in (200, 206, 304):
         for folder, rule in KEPT.items():
             if folder in path:
@@ -112,9 +112,9 @@ def keep(path: str, status: int, headers: MutableHeaders) -> None:
 
 
 def needed(page: gr.Blocks) -> tuple[str, tuple[str, ...]]:
-    """Return what the page shows first needs: links to scripts and styles as HTML, and its result's pictures.
+    """Return what the page's first view needs: HTML links to scripts and styles, and the pictures of its result.
 
-    Gradio's scripts ask for one another in turn; told of all of them at once, a browser fetches them side by side.
+    Gradio's scripts load one another in sequence; with preload links, a browser fetches them in parallel.
     """
     blocks = {each["id"]: each for each in page.config["components"]}
     shown = [blocks[number] for number in _shown(page.config["layout"], blocks)]
@@ -129,7 +129,7 @@ def needed(page: gr.Blocks) -> tuple[str, tuple[str, ...]]:
 
 
 def assets(kinds: set[str], frontend: Path = FRONTEND) -> list[str]:
-    """Return the scripts and styles that Gradio fetches for these kinds of components; none if it is made otherwise."""
+    """Return the scripts and styles that Gradio fetches for these component types; none if its layout has changed."""
     entry = re.search(r'src="\./(assets/index-[^"]+\.js)"', (frontend / "index.html").read_text(encoding="utf-8"))
     if entry is None:
         return []
@@ -145,13 +145,13 @@ def assets(kinds: set[str], frontend: Path = FRONTEND) -> list[str]:
 
 
 def _listed(script: Path) -> list[str]:
-    """Return the files that a script may fetch later, as its builder lists them."""
+    """Return the files that a script may fetch later, as listed by its bundler."""
     listed = re.search(r"m\.f=\[([^\]]*)\]", script.read_text(encoding="utf-8"))
     return [f"assets/{name}" for name in re.findall(r'"\./([^"]+)"', listed[1])] if listed else []
 
 
 def _shown(node: Mapping[str, Any], blocks: Mapping[int, Mapping[str, Any]]) -> Iterator[int]:
-    """Yield the ids of what is seen when the page opens: in the first tab, and not in a closed accordion."""
+    """Yield the ids of the components visible when the page opens: in the first tab, outside closed accordions."""
     tabs_seen = 0
     for child in node.get("children", ()):
         block = blocks[child["id"]]

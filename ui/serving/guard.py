@@ -1,4 +1,4 @@
-"""What stands before the page: for whom and for which names it answers, how much it takes, and how it says no."""
+"""Middleware in front of the page: proxies, allowed hosts, rate and size limits, and one-sentence errors."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.serving import storage
 
 LOG = logging.getLogger("adain_core.server")
-UNFIT = "What was sent doesn't fit this page; Use via API at its foot says what it takes."
-FAILED = "This server couldn't do that; its log says why."
+UNFIT = 'This request is not valid for this page; see "Use via API" at the bottom of the page.'
+FAILED = "The request failed; see the server log for details."
 FULL = "This server's disk is full; try again later."
 MINUTE = 60.0  # seconds
 MEGABYTE = 2**20
-RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+)/?$")  # by others nothing comes that computes
+RUN = re.compile(r"/(queue/join|mcp(/http)?|call/(v2/)?[^/]+)/?$")  # the only paths that start a run
 FILE = "/gradio_api/file="
-CLOSED = re.compile(  # routes of Gradio's that the page doesn't need: they fetch, run programs, or keep what was sent
+CLOSED = re.compile(  # Gradio routes that the page doesn't need: they fetch URLs, run programs, or store requests
     r"^/gradio_api/(file=[a-z]+:|file/|proxy=|deep_link|process_recording|custom_component|vibe|dev/|runs|run-history)",
     re.IGNORECASE,
 )
-BODIES = {  # bytes by the path; JSON holds up everybody while it is read, a second for each 2 MB
+BODIES = {  # maximum bytes by path; parsing JSON blocks the event loop, one second per 2 MB
     "/gradio_api/upload": 600 * MEGABYTE,
     "/gradio_api/mcp": 200 * MEGABYTE,
     "/gradio_api/component_server": 16 * MEGABYTE,
     "": MEGABYTE,
 }
-SPARE = 256 * MEGABYTE  # of the disk, which uploads leave free
-LOGINS, OTHERS = 20, 3000  # posts of a visitor in a minute that are no runs; the page itself never comes near
-CALLER = f"x-caller-{secrets.token_hex(16)}"  # header in which a tool's own call says whose it is
+SPARE = 256 * MEGABYTE  # disk space that uploads must leave free
+LOGINS, OTHERS = 20, 3000  # other POST requests per visitor and minute; the page itself never comes close
+CALLER = f"x-caller-{secrets.token_hex(16)}"  # header with the address of the client that called an MCP tool
 FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
-VISITORS = 50_000  # of whom the last minute is remembered
-HUB = "https://huggingface.co https://*.huggingface.co https://*.hf.space"  # shows Spaces in a frame
+VISITORS = 50_000  # maximum number of visitors tracked by the rate limit
+HUB = "https://huggingface.co https://*.huggingface.co https://*.hf.space"  # embeds Spaces in a frame
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:;"
     " worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
 )
-PICTURES = {  # how files that a browser shows begin
+PICTURES = {  # magic numbers of the formats that browsers display
     rb"\x89PNG\r\n\x1a\n": "image/png",
     rb"\xff\xd8\xff": "image/jpeg",
     rb"GIF8[79]a": "image/gif",
@@ -66,12 +66,12 @@ PICTURES = {  # how files that a browser shows begin
 
 
 def layers(proxies: int, hosts: Sequence[str] | None, runs: int) -> list[Middleware]:
-    """Return what requests pass on their way in, the outermost first.
+    """Return the middleware, outermost first.
 
     Args:
-        proxies: how many of our own stand in front; nobody may get past them.
-        hosts: names that it answers for; None for any.
-        runs: that each visitor may begin a minute; 0 for any number.
+        proxies: the number of our own reverse proxies; the server must be unreachable except through them.
+        hosts: the allowed host names; None for any.
+        runs: the maximum number of runs per visitor and minute; 0 for no limit.
     """
     return [
         Middleware(Proxies, count=proxies),
@@ -82,19 +82,19 @@ def layers(proxies: int, hosts: Sequence[str] | None, runs: int) -> list[Middlew
 
 
 def proxies(count: int | None, share: bool) -> int:
-    """Return how many proxies stand in front: as many as were named, else one on a Space or behind a public address."""
+    """Return the number of reverse proxies: the given count, else 1 on a Space or with a public link, else 0."""
     if count is not None:
         return count
     return int(share or "SPACE_ID" in os.environ or bool(os.environ.get("FORWARDED_ALLOW_IPS")))
 
 
 def hosts(given: str | None, host: str, share: bool) -> list[str] | None:
-    """Return the names that the server answers for, beside loopback's; None for any.
+    """Return the allowed host names, in addition to loopback names; None for any.
 
     Args:
-        given: names with commas between; *.example.org is all below it.
-        host: the address that it listens on.
-        share: whether it has a public address, which nobody knows beforehand.
+        given: comma-separated names; *.example.org matches all subdomains.
+        host: the address that the server listens on.
+        share: whether it has a public link, whose name isn't known in advance.
     """
     if given:
         return [host.lower(), *(name.strip().lower() for name in given.split(",") if name.strip())]
@@ -107,7 +107,7 @@ def hosts(given: str | None, host: str, share: bool) -> list[str] | None:
 
 
 def visitor(scope: Scope) -> str:
-    """Return what tells visitors apart: the address, or in IPv6 its first 64 bits, since a visitor has all the rest."""
+    """Return a visitor's identity: the IPv4 address, or the IPv6 /64 network, all of which one visitor may control."""
     host = (scope.get("client") or ("",))[0]
     try:
         address = ipaddress.ip_address(host)
@@ -118,12 +118,12 @@ def visitor(scope: Scope) -> str:
     return str(address)
 
 
-def told(error: BaseException, sent: bool = False) -> tuple[str, int]:
-    """Put an error into the log, as one line that names where it was raised; return what a visitor reads, and a status.
+def log_error(error: BaseException, sent: bool = False) -> tuple[str, int]:
+    """Log an error in one line with its source location; return the visitor's message and an HTTP status.
 
     Args:
-        error: what was raised.
-        sent: whether what the visitor sent is to blame.
+        error: the exception.
+        sent: whether the visitor's request is to blame.
     """
     where = "".join(f" ({each.filename}:{each.lineno})" for each in traceback.extract_tb(error.__traceback__)[-1:])
     LOG.warning("%s", f"{type(error).__name__}: {error!s:.300}{where}")
@@ -133,14 +133,14 @@ def told(error: BaseException, sent: bool = False) -> tuple[str, int]:
 
 
 class Proxies:
-    """Makes a request look as it did to the outermost of our own proxies: whose it is, for which host, http or https.
+    """Restores a request's client, host, and scheme as the outermost of our own proxies saw them.
 
-    Each proxy adds what it saw at the right of the X-Forwarded-* headers. What stands further to the left than there
-    are proxies was made up by the visitor; without proxies, all of it.
+    Each proxy appends what it saw to the X-Forwarded-* headers. Entries further to the left than the number of proxies
+    are forged by the visitor; without proxies, all of them are.
 
     Args:
-        app: what answers.
-        count: of proxies.
+        app: the application to wrap.
+        count: the number of proxies.
     """
 
     def __init__(self, app: ASGIApp, count: int) -> None:
@@ -166,11 +166,11 @@ class Proxies:
 
 
 class Answers:
-    """Gives every answer its headers, pictures their true type, and every failure a sentence in place of a traceback.
+    """Adds security headers, sets pictures' true types, and replaces every failure with one sentence.
 
     Args:
-        app: what answers.
-        frames: the sites that may show the page in a frame.
+        app: the application to wrap.
+        frames: the sites that may embed the page in a frame.
     """
 
     def __init__(self, app: ASGIApp, frames: str) -> None:
@@ -181,7 +181,7 @@ class Answers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun: list[Message] = []  # the answer's start; one that says what failed waits here for its words
+        begun: list[Message] = []  # the start of the response; an error's is held until its body is known
 
         async def pass_on(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -193,11 +193,8 @@ class Answers:
                 await send(message)
             elif not message.get("more_body"):
                 said = _words(message.get("body", b""))
-                if begun[0]["status"] == 422 or said[0] not in (
-                    UNFIT,
-                    FAILED,
-                    FULL,
-                ):  # of which ui/serving/page.py has told
+                logged = (UNFIT, FAILED, FULL)  # by ui/serving/page.py
+                if begun[0]["status"] == 422 or said[0] not in logged:
                     LOG.warning("%s %s: %s", scope["method"], scope["path"][:100], said[0][:300])
                 await self._refuse(said, scope, receive, send)
 
@@ -206,8 +203,8 @@ class Answers:
         except ClientDisconnect:
             pass
         except Exception as error:
-            words, status = told(error, sent=scope["method"] == "POST")
-            if begun:  # a stream, which can only end
+            words, status = log_error(error, sent=scope["method"] == "POST")
+            if begun:  # a stream, which can only be ended
                 await send({"type": "http.response.body", "body": b""})
             else:
                 await self._refuse((words, status), scope, receive, send)
@@ -237,11 +234,11 @@ class Answers:
 
 
 class Hosts:
-    """Answers only for its own names, so that no other site's can be pointed at it (DNS rebinding).
+    """Rejects requests for other host names, against DNS rebinding.
 
     Args:
-        app: what answers otherwise.
-        names: its own, beside loopback's.
+        app: the application to wrap.
+        names: the allowed names, in addition to loopback names.
     """
 
     def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
@@ -254,7 +251,7 @@ class Hosts:
             asked = headers.get("x-forwarded-host") or headers.get("host", "")
             origin = headers.get("origin") if scope["method"] == "POST" else None
             if not self._own(asked) or (origin is not None and not self._own(origin.partition("://")[2])):
-                words = "This server doesn't answer for that name; whoever runs it can add it by --allowed-hosts."
+                words = "This server does not answer for that host name; its operator can add it with --allowed-hosts."
                 await refusal(words, 403)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
@@ -267,16 +264,16 @@ class Hosts:
 
 
 class Bounds:
-    """Keeps each visitor to so many runs and other posts a minute, and requests to what the page needs.
+    """Limits runs and other POST requests per visitor and minute, request sizes, and the routes that are open.
 
     Args:
-        app: what answers otherwise.
-        runs: how many; 0 for any number.
+        app: the application to wrap.
+        runs: the maximum number of runs; 0 for no limit.
     """
 
     def __init__(self, app: ASGIApp, runs: int) -> None:
         self.app, self.runs = app, runs
-        self.begun: TTLCache[tuple[str, str], list[float]] = TTLCache(VISITORS, 2 * MINUTE)  # when, and how many since
+        self.begun: TTLCache[tuple[str, str], list[float]] = TTLCache(VISITORS, 2 * MINUTE)  # window start, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -291,7 +288,7 @@ class Bounds:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         path = scope["path"]
         if CLOSED.search(path):
-            return refusal("This page doesn't have that.", 404)
+            return refusal("This page has no such route.", 404)
         if path.startswith(FILE):
             storage.restore(path.removeprefix(FILE))
         if scope["method"] != "POST":
@@ -300,7 +297,7 @@ class Bounds:
         if path.rstrip("/") == "/login":
             what, most = "logins", LOGINS
         if wait := self._wait(visitor(scope), what, most):
-            words = f"This server takes {most} {what} a minute from each visitor; try again in {wait} s."
+            words = f"This server allows {most} {what} per minute and visitor; try again in {wait} s."
             return refusal(words, 429, {"Retry-After": str(wait)})
         if int(Headers(scope=scope).get("content-length") or 0) > _most(path):
             return refusal(_too_large(path), 413)
@@ -309,7 +306,7 @@ class Bounds:
         return None
 
     def _wait(self, who: str, what: str, most: int) -> int:
-        """Return the seconds until a visitor may post again, and count one that may."""
+        """Return the seconds until a visitor's next request is allowed; if it is now, count it and return 0."""
         if not most:
             return 0
         now = time.monotonic()
@@ -322,7 +319,7 @@ class Bounds:
         return 0
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Refuse a body that goes on beyond what its request may have, whatever it says of its length."""
+        """Reject a body that exceeds its path's limit, whatever its Content-Length says."""
         most, taken = _most(scope["path"]), 0
 
         async def bounded() -> Message:
@@ -337,12 +334,12 @@ class Bounds:
 
 
 def refusal(words: str, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return an answer that says no: `detail` is what FastAPI's has, `error` what Gradio's has."""
+    """Return an error response: `detail` as in FastAPI's errors, `error` as in Gradio's."""
     return JSONResponse({"detail": words, "error": words}, status, headers)
 
 
 def _words(body: bytes) -> tuple[str, int]:
-    """Return the sentence of an answer that says what failed, and its status: the visitor's fault (400) or not."""
+    """Return the message in an error response's body, and its status: 400 if the visitor is at fault."""
     try:
         found = json.loads(body)
         said = found.get("error") or found.get("detail")
@@ -352,7 +349,7 @@ def _words(body: bytes) -> tuple[str, int]:
 
 
 def _kind(path: str) -> str | None:
-    """Return the type of a picture that a browser shows, by its first bytes."""
+    """Return a picture's media type, by its first bytes; None if browsers don't display it."""
     try:
         with open(path, "rb") as file:
             first = file.read(16)
@@ -366,13 +363,13 @@ def _most(path: str) -> int:
 
 
 def _too_large(path: str) -> str:
-    return f"This is more than {_most(path) // MEGABYTE} MB, which is what this server takes."
+    return f"This is larger than {_most(path) // MEGABYTE} MB, the most this server accepts."
 
 
 def _free() -> int:
     try:
         return shutil.disk_usage(get_upload_folder()).free
-    except OSError:  # there is no folder as yet
+    except OSError:  # the folder doesn't exist yet
         return SPARE
 
 
@@ -386,7 +383,7 @@ def _loopback(name: str) -> bool:
 
 
 def _address(text: str) -> str | None:
-    """Return the address that an entry names, which may have a port."""
+    """Return the IP address in a header entry, which may include a port."""
     if match := re.fullmatch(r"\[([^\]]*)\](:\d+)?|([\d.]+):\d+", text):
         text = match[1] or match[3] or ""
     try:

@@ -1,4 +1,4 @@
-"""Pictures kept for browsers: written by threads of their own, so that a lane goes on with the next run meanwhile."""
+"""Saving pictures for browsers, in writer threads so that a lane can start its next run in the meantime."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from PIL import Image
 
 from adain_core import images
 
-SECRET = os.urandom(16)  # so that nobody can tell a picture's address from the picture
+SECRET = os.urandom(16)  # so that a picture's URL can't be derived from the picture
 WRITERS = ThreadPoolExecutor(2, "pictures")
 _own = threading.local()
 
 
 def keep(image: Image.Image, name: str) -> str:
-    """Save a picture where Gradio may serve it from and will delete it in time; return its path.
+    """Save a picture in the folder that Gradio serves and that is cleaned up regularly; return its path.
 
-    Inside `collecting` the file may not be there yet.
+    Inside `collecting` the file may not exist yet.
     """
     folder = Path(get_upload_folder())
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,11 +34,11 @@ def keep(image: Image.Image, name: str) -> str:
 
 
 def keep_once(image: Image.Image, name: str) -> str:
-    """Save a picture as `keep` does, unless the same one is there already."""
+    """Save a picture like `keep`, but reuse an existing identical file."""
     digest = hashlib.blake2b(image.tobytes(), key=SECRET + repr((image.mode, image.size)).encode(), digest_size=16)
     path = Path(get_upload_folder()) / digest.hexdigest() / name
     try:
-        os.utime(path)  # deleted by age
+        os.utime(path)  # files are deleted by age
     except OSError:
         path.parent.mkdir(parents=True, exist_ok=True)
         _save(image, path)
@@ -47,9 +47,9 @@ def keep_once(image: Image.Image, name: str) -> str:
 
 @contextmanager
 def collecting() -> Iterator[list[Future[None]]]:
-    """Let pictures that this thread keeps be written by others; yield what to wait for before they are shown.
+    """Save this thread's pictures in the writer threads; yield the futures to wait for before showing them.
 
-    Not on ZeroGPU, where a run is a fork, which has none of these threads.
+    On ZeroGPU, where each run is a fork without these threads, save them directly.
     """
     if "SPACES_ZERO_GPU" in os.environ:
         yield []
@@ -62,7 +62,7 @@ def collecting() -> Iterator[list[Future[None]]]:
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    image.load()  # its own file may be gone by then
+    image.load()  # its file may be gone by the time it is written
     writing = getattr(_own, "writing", None)
     if writing is None:
         images.save(image, path)

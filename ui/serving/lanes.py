@@ -1,8 +1,8 @@
-"""Lanes: short runs, long runs and looks at uploads each compute one at a time, beside each other; visitors take turns.
+"""Lanes: separate queues for short runs, long runs, and upload checks; each computes one job at a time.
 
-Gradio's queue lets every run in at once, and here it waits for its turn, since which lane it takes depends on its
-settings. A lane computes in a thread of its own. The long lane's has a lower priority, and so have the threads that
-OpenMP starts for it, so that a short run has nearly the whole machine whenever it comes.
+Gradio's queue admits every run immediately, and the run then waits here, because its lane depends on its settings.
+Visitors take turns. Each lane computes in its own thread. The long lane's thread, and the OpenMP threads it starts,
+have a lower priority, so that a short run gets nearly the whole machine.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from gradio.server_messages import EstimationMessage
 
 from ui.serving import guard, kept
 
-SHORT = 2.0  # seconds; what is expected to take longer, or does, is a long run
-LOOK = 0.2  # seconds between two looks at whether somebody still listens
-SOON, TELL = 0.3, 1.0  # seconds until a visitor who waits is told so, and from then on between two sentences
-ABANDONED = 10.0  # seconds after which a run that nobody has listened to ends
-LOWER = 10  # added to the long lane's niceness: of a processor that both want, it leaves nine tenths to a short run
-LENT = "SPACES_ZERO_GPU" in os.environ  # a run there is a process of its own, and only it has a GPU to forecast by
+SHORT = 2.0  # seconds; a run that is expected to take longer, or does, is a long run
+POLL = 0.2  # seconds between checks that the client is still connected
+FIRST_NOTICE, NOTICE_INTERVAL = 0.3, 1.0  # seconds until a waiting visitor is first notified, and between updates
+ABANDONED = 10.0  # seconds without a listening client after which a run ends
+LOWER = 10  # added to the long lane's niceness; leaves nine tenths of a contended processor to the short run
+ZERO_GPU = "SPACES_ZERO_GPU" in os.environ  # each run is a separate process there, and only it can see the GPU
 PROCESSORS = torch.get_num_threads()
-NOBODY = "Nobody listened to this run any more, so it was ended."
+NOBODY = "The client stopped listening, so this run was ended."
 
-Told = Callable[[str, bool], Any]  # makes a view of a sentence; the second says whether it refuses
+Notify = Callable[[str, bool], Any]  # makes a view of a sentence; the flag marks a refusal
 
 
 class Refused(ValueError):
-    """A sentence on why a run may not even wait."""
+    """The queue is full; the message says why."""
 
 
 @dataclass(eq=False)
@@ -51,12 +51,12 @@ class Turn:
     """One run that waits or computes.
 
     Attributes:
-        visitor: whose it is.
-        seconds: that it is expected to take.
+        visitor: who started it.
+        seconds: its expected duration.
         ready: set when its turn has come.
         began: when that was, in seconds of the monotonic clock.
-        closed: whether nobody wants it any more.
-        unfinished: whether it ended since it took longer than its lane allows.
+        closed: whether it was canceled or its client disconnected.
+        unfinished: whether it exceeded its lane's limit and must continue in another lane.
     """
 
     visitor: str
@@ -67,25 +67,25 @@ class Turn:
     unfinished: bool = False
 
 
-class Place(NamedTuple):
-    """Where a run is in a queue: how many are before it, how many wait, and the seconds until it begins."""
+class Position(NamedTuple):
+    """A run's position in a queue: how many are ahead of it, how many wait, and the seconds until it begins."""
 
     rank: int
     size: int
     seconds: float
 
     def words(self) -> str:
-        """Say so."""
+        """Return it as a sentence."""
         when = f"in about {self.seconds:.0f} s" if self.seconds >= 1 else "in a moment"
-        return f"Waiting at place {self.rank + 1} of {self.size}; it begins {when}."
+        return f"Waiting in position {self.rank + 1} of {self.size}; your run starts {when}."
 
 
-class Room:
-    """How many runs may wait, in several lanes together.
+class Capacity:
+    """The number of runs that may wait, across several lanes.
 
     Args:
-        total: of all visitors.
-        each: of one visitor.
+        total: maximum over all visitors.
+        each: maximum per visitor.
     """
 
     def __init__(self, total: int, each: int) -> None:
@@ -93,20 +93,20 @@ class Room:
         self.lanes: list[Lane] = []
 
     def check(self, visitor: str) -> None:
-        """Let one more run of a visitor wait.
+        """Check that one more run of a visitor may wait.
 
         Raises:
-            Refused: too many do.
+            Refused: too many are waiting.
         """
         waiting = [turn.visitor for lane in self.lanes for turn in lane.order()]
         if waiting.count(visitor) >= self.each:
-            raise Refused(f"{self.each} of your runs are waiting already; let one of them begin, or stop it.")
+            raise Refused(f"You already have {self.each} runs waiting; wait for one to start, or stop it.")
         if len(waiting) >= self.total:
-            raise Refused(f"The queue is full (runs that wait: {self.total}); please try again in a moment.")
+            raise Refused(f"The queue is full (waiting runs: {self.total}); please try again in a moment.")
 
 
 class Listener:
-    """Whoever listens to the event on which Gradio calls; to what is no event, somebody always listens."""
+    """The client listening to the Gradio event that is being handled; outside an event, always present."""
 
     def __init__(self) -> None:
         blocks, name = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
@@ -115,7 +115,7 @@ class Listener:
         self.heard = time.monotonic()
 
     def there(self) -> bool:
-        """Say whether somebody listens: Gradio marks whose client hung up, and nobody fetches messages of others."""
+        """Return whether the client still listens: Gradio marks disconnected ones; others stop fetching messages."""
         if self.event is None:
             return True
         messages = self.events.pending_messages_per_session.get(self.event.session_hash)
@@ -123,45 +123,45 @@ class Listener:
             self.heard = time.monotonic()
         return self.event.alive and time.monotonic() - self.heard < ABANDONED
 
-    def tell(self, place: Place) -> None:
-        """Tell a program its place, as Gradio's own queue does."""
+    def send(self, position: Position) -> None:
+        """Send a program its position, as Gradio's own queue does."""
         if self.event is not None:
-            rank, size, seconds = place
+            rank, size, seconds = position
             self.events.send_message(self.event, EstimationMessage(rank=rank, queue_size=size, rank_eta=seconds))
 
 
 class Lane:
-    """Computes one run at a time in a thread of its own; visitors take turns, and each one's runs keep their order.
+    """Computes one run at a time in its own thread; visitors take turns, and each visitor's runs keep their order.
 
-    All but the computing happens in the event loop's thread.
+    Everything except the computation happens in the event loop's thread.
 
     Args:
-        name: of the thread.
-        room: for those that wait.
-        limit: seconds after which a run goes on in the lane `then`.
+        name: the thread's name.
+        capacity: how many runs may wait.
+        limit: seconds after which a run continues in the lane `then`.
         then: that lane, or None.
-        low: whether the thread gives way to others.
+        low: whether the thread has a lower priority.
     """
 
     def __init__(
-        self, name: str, room: Room, limit: float = float("inf"), then: Lane | None = None, low: bool = False
+        self, name: str, capacity: Capacity, limit: float = float("inf"), then: Lane | None = None, low: bool = False
     ) -> None:
-        self.name, self.room, self.limit, self.then, self.low = name, room, limit, then, low
+        self.name, self.capacity, self.limit, self.then, self.low = name, capacity, limit, then, low
         self.now: Turn | None = None
         self.waiting: dict[str, deque[Turn]] = {}  # by visitor, in the order of their turns
         self.jobs: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
         self.thread: threading.Thread | None = None
-        room.lanes.append(self)
+        capacity.lanes.append(self)
 
     def join(self, turn: Turn) -> None:
-        """Begin a turn, or let it wait."""
+        """Begin a turn, or put it in the queue."""
         if self.now is None:
             self._begin(turn)
         else:
             self.waiting.setdefault(turn.visitor, deque()).append(turn)
 
     def leave(self, turn: Turn) -> None:
-        """End a turn, or its waiting; the next one begins."""
+        """End a turn and begin the next one, or remove it from the queue."""
         own = self.waiting.get(turn.visitor, deque())
         if self.now is turn:
             self.now = None
@@ -177,41 +177,41 @@ class Lane:
                 del self.waiting[turn.visitor]
 
     def order(self) -> list[Turn]:
-        """Return those that wait, in the order in which they will begin."""
+        """Return the waiting turns, in the order in which they will begin."""
         return [turn for each in zip_longest(*self.waiting.values()) for turn in each if turn is not None]
 
-    def place(self, turn: Turn) -> Place:
-        """Return how many are before a turn that waits, of how many, and how long it will take."""
+    def position(self, turn: Turn) -> Position:
+        """Return a waiting turn's position in the queue."""
         order = self.order()
         rank = order.index(turn)
         seconds = sum(each.seconds for each in order[:rank])
         if self.now is not None:
             seconds += max(0.0, self.now.seconds - (time.monotonic() - self.now.began))
-        return Place(rank, len(order), seconds)
+        return Position(rank, len(order), seconds)
 
     async def run(
-        self, steps: Generator[Any, None, None], visitor: str, seconds: float = 0.0, told: Told | None = None
+        self, steps: Generator[Any, None, None], visitor: str, seconds: float = 0.0, notify: Notify | None = None
     ) -> AsyncIterator[Any]:
-        """Wait for a turn, saying how long, and iterate over what computes in this lane's thread.
+        """Wait for a turn, reporting the position, and iterate over a generator in this lane's thread.
 
         Args:
-            steps: a generator that computes. It is closed when this is, or when nobody listens any more.
-            visitor: whose it is.
-            seconds: that it is expected to take.
-            told: makes a view of what is said while it waits; without it nothing is said.
+            steps: the generator. It is closed when this iterator is, or when the client stops listening.
+            visitor: who started the run.
+            seconds: its expected duration.
+            notify: makes a view of each waiting message; None sends Gradio's own messages instead.
 
         Yields:
-            What is said, and each step.
+            The views of waiting messages, then each step.
 
         Raises:
-            Refused: there is no room to wait.
+            Refused: too many runs are waiting.
         """
         if self.now is not None:
-            self.room.check(visitor)
+            self.capacity.check(visitor)
         lane, turn = self, Turn(visitor, seconds)
         try:
             while True:
-                async with aclosing(lane._turn(steps, turn, told)) as views:
+                async with aclosing(lane._turn(steps, turn, notify)) as views:
                     async for view in views:
                         yield view
                 if not turn.unfinished or lane.then is None:
@@ -220,12 +220,12 @@ class Lane:
         finally:
             lane._compute(steps.close)
 
-    async def _turn(self, steps: Iterator[Any], turn: Turn, told: Told | None) -> AsyncIterator[Any]:
+    async def _turn(self, steps: Iterator[Any], turn: Turn, notify: Notify | None) -> AsyncIterator[Any]:
         listener, loop = Listener(), asyncio.get_running_loop()
         views: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
 
         def call(function: Callable[..., Any], *given: Any) -> None:
-            with suppress(RuntimeError):  # the server has ended
+            with suppress(RuntimeError):  # the server has shut down
                 loop.call_soon_threadsafe(function, *given)
 
         def work() -> None:
@@ -246,21 +246,21 @@ class Lane:
 
         self.join(turn)
         try:
-            last = time.monotonic() + SOON - TELL
+            last = time.monotonic() + FIRST_NOTICE - NOTICE_INTERVAL
             while not turn.ready.is_set():
-                if time.monotonic() - last >= TELL:
+                if time.monotonic() - last >= NOTICE_INTERVAL:
                     last = time.monotonic()
-                    place = self.place(turn)
-                    if told is None:
-                        listener.tell(place)
+                    position = self.position(turn)
+                    if notify is None:
+                        listener.send(position)
                     else:
-                        yield told(place.words(), False)
-                await _within(LOOK, turn.ready.wait())
+                        yield notify(position.words(), False)
+                await _within(POLL, turn.ready.wait())
                 if not listener.there():
                     return
             self._compute(functools.partial(contextvars.copy_context().run, work))
             while True:
-                kind, value = await _within(LOOK, views.get()) or ("", None)
+                kind, value = await _within(POLL, views.get()) or ("", None)
                 if kind == "step":
                     step, writing = value
                     await asyncio.gather(*map(asyncio.wrap_future, writing))
@@ -274,17 +274,16 @@ class Lane:
             self.leave(turn)
 
     def _take_processors(self) -> None:
-        """Compute by every processor, but by one fewer in a short run while other runs wait or compute.
+        """Set the number of threads: all processors, or one fewer for a short run while other runs wait or compute.
 
-        OpenMP's threads wait for one another after each layer. Where one shares its processor, with the server's event
-        loop or another run, the others do nothing meanwhile: a pass by two threads then took ten times as long as by
-        one.
+        OpenMP threads synchronize after each layer. If one of them shares its processor with the server's event loop or
+        another run, the others idle: a pass with two threads then took ten times as long as with one.
         """
-        if LENT:
+        if ZERO_GPU:
             return
-        others = self.waiting or any(lane.now for lane in self.room.lanes if lane is not self)
+        others = self.waiting or any(lane.now for lane in self.capacity.lanes if lane is not self)
         threads = PROCESSORS - 1 if others and not self.low else PROCESSORS
-        if self.low and sys.platform != "linux":  # only processes have a priority there
+        if self.low and sys.platform != "linux":  # elsewhere, threads have no priority of their own
             threads //= 2
         torch.set_num_threads(max(1, threads))
 
@@ -299,7 +298,7 @@ class Lane:
         self.jobs.put(job)
 
     def _serve(self) -> None:
-        if self.low and not LENT:
+        if self.low and not ZERO_GPU:
             _give_way()
         while True:
             job = self.jobs.get()
@@ -307,45 +306,45 @@ class Lane:
                 job()
 
 
-WAITING = Room(total=64, each=2)
+WAITING = Capacity(total=64, each=2)
 LONG = Lane("long runs", WAITING, low=True)
 SHORTS = Lane("short runs", WAITING, limit=SHORT, then=LONG)
-LOOKS = Lane("looks", Room(total=256, each=24))
+CHECKS = Lane("upload checks", Capacity(total=256, each=24))
 
 
 def in_turn(
     handler: Callable[..., Generator[Any, None, None]],
     seconds: Callable[..., float],
-    told: Told | None = None,
+    notify: Notify | None = None,
 ) -> Callable[..., AsyncIterator[Any]]:
     """Make a handler wait for its turn and compute in a lane.
 
     Args:
-        handler: a generator function of what Gradio hands it.
-        seconds: that it will take, by the same; it may raise the ValueError that the handler will answer.
-        told: makes a view of what is said while it waits, and of a refusal; without it nothing is said.
+        handler: a generator function that takes what Gradio passes.
+        seconds: its expected duration, given the same arguments; may raise any ValueError that the handler reports.
+        notify: makes a view of each waiting message and of a refusal.
 
     Returns:
-        An asynchronous generator function of the same. Without `told` it raises Refused.
+        An asynchronous generator function with the same parameters. Without `notify` it raises Refused.
     """
 
     async def run(*given: Any) -> AsyncIterator[Any]:
         visitor, expected = whose(), await anyio.to_thread.run_sync(_expect, seconds, given)
         lane = LONG if expected > SHORT else SHORTS
         try:
-            async with aclosing(lane.run(handler(*given), visitor, expected, told)) as views:
+            async with aclosing(lane.run(handler(*given), visitor, expected, notify)) as views:
                 async for view in views:
                     yield view
         except Refused as error:
-            if told is None:
+            if notify is None:
                 raise
-            yield told(str(error), True)
+            yield notify(str(error), True)
 
     return run
 
 
-def aside(handler: Callable[..., Any], lane: Lane = LOOKS) -> Callable[..., Any]:
-    """Make a plain handler wait for its turn in a lane, as those do that decode uploads outside the queue."""
+def aside(handler: Callable[..., Any], lane: Lane = CHECKS) -> Callable[..., Any]:
+    """Make a plain handler wait for its turn in a lane; for handlers that decode uploads outside Gradio's queue."""
 
     @functools.wraps(handler)
     async def answer(*given: Any) -> Any:
@@ -364,22 +363,22 @@ def aside(handler: Callable[..., Any], lane: Lane = LOOKS) -> Callable[..., Any]
 
 
 def whose() -> str:
-    """Return what tells the visitor apart on whose request Gradio calls."""
+    """Return the identity of the visitor whose request is being handled."""
     request = getattr(LocalContext.request.get(None), "request", None)
     return "" if request is None else guard.visitor(request.scope)
 
 
 def _expect(seconds: Callable[..., float], given: tuple[Any, ...]) -> float:
-    if LENT:
+    if ZERO_GPU:
         return 2 * SHORT
     try:
         return seconds(*given)
-    except (ValueError, TypeError):  # the handler will say so
+    except (ValueError, TypeError):  # the handler reports it
         return 0.0
 
 
 async def _within(seconds: float, result: Awaitable[Any]) -> Any:
-    """Wait for a result at most so long; None if it doesn't come."""
+    """Wait for a result for up to `seconds`; return None on timeout."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             return await result
@@ -387,7 +386,7 @@ async def _within(seconds: float, result: Awaitable[Any]) -> Any:
 
 
 def _give_way() -> None:
-    """Lower this thread's priority and that of the threads it will start, where threads have one."""
+    """Lower the priority of this thread and of the threads it will start, where the system supports it."""
     if sys.platform == "linux":
         with suppress(OSError):
             thread = threading.get_native_id()

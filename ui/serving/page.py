@@ -1,4 +1,4 @@
-"""What answers requests: what a visitor sends is checked first, and whatever fails is told in one sentence."""
+"""Blocks that validate everything a visitor sends, and report every failure in one sentence."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 import gradio as gr
 
-from ui.serving.guard import told
+from ui.serving.guard import log_error
 from ui.serving.sessions import Light
 from ui.serving.uploads import own
 
 
 class Page(Light):
-    """Blocks whose every function, however it is called, gets only files that were uploaded and values of its types."""
+    """Blocks whose functions, however they are called, receive only uploaded files and values of the declared types."""
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
-        """Return what a function is given.
+        """Return a function's validated inputs.
 
         Raises:
-            gr.Error: something that was sent is refused.
+            gr.Error: a value is refused.
         """
         try:
             given = [checked(value, block) for block, value in zip(block_fn.inputs, inputs, strict=False)]
@@ -30,13 +30,13 @@ class Page(Light):
         except gr.Error:
             raise
         except Exception as error:
-            raise gr.Error(told(error, sent=True)[0], print_exception=False) from None
+            raise gr.Error(log_error(error, sent=True)[0], print_exception=False) from None
 
     async def process_api(self, *given: Any, **named: Any) -> dict[str, Any]:
         """Run a function.
 
         Raises:
-            gr.Error: with a sentence, whatever went wrong.
+            gr.Error: for any failure, with one sentence.
         """
         try:
             return await super().process_api(*given, **named)
@@ -47,14 +47,14 @@ class Page(Light):
             function = named.get("block_fn") or given[0]
             clicked = "SelectData" in str(inspect.signature(function.fn)) if function.fn else False
             sent = not function.fn or clicked and isinstance(error, KeyError | IndexError | TypeError)
-            raise gr.Error(told(error, sent)[0], print_exception=False) from None
+            raise gr.Error(log_error(error, sent)[0], print_exception=False) from None
 
 
 def checked(value: Any, block: Any) -> Any:
-    """Return what was sent for a component.
+    """Return the value sent for a component.
 
     Raises:
-        gr.Error: it is a file that wasn't uploaded, or of another type than the component's.
+        gr.Error: it is a file that was not uploaded, or not of the component's type.
     """
     if isinstance(block, gr.Number | gr.Slider):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -68,5 +68,5 @@ def checked(value: Any, block: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a sentence shows it."""
+    """Return a value as shown in a message."""
     return "missing" if value is None else f"{value!r:.40}"

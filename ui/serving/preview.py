@@ -1,4 +1,4 @@
-"""What other sites show of a link to the page: a description and a picture, by addresses as its visitor sees them."""
+"""Link previews on other sites: a description and a picture, with absolute URLs as the visitor sees them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SHOWS = "A cat's face, half photograph, half in thick blue and yellow strokes"
 
 
 def describe(body: bytes, scope: Scope) -> bytes:
-    """Fill in the description, address and picture of an HTML page; Gradio leaves them empty.
+    """Fill in the description, URL, and picture in an HTML page's metadata, which Gradio leaves empty.
 
-    Previews take absolute addresses alone; the request says under which name the page is reached.
+    Previews require absolute URLs; the request tells under which host name the page is reached.
     """
     base = str(Request(scope).base_url).rstrip("/")
-    told = {"description": WORDS, "og:description": WORDS, "twitter:description": WORDS, "og:url": f"{base}/"}
-    told |= {"og:image": base + PATH, "twitter:image": base + PATH, "og:image:alt": SHOWS, "twitter:creator": ""}
-    for name in told:
+    metadata = {"description": WORDS, "og:description": WORDS, "twitter:description": WORDS, "og:url": f"{base}/"}
+    metadata |= {"og:image": base + PATH, "twitter:image": base + PATH, "og:image:alt": SHOWS, "twitter:creator": ""}
+    for name in metadata:
         body = re.sub(rb'<meta\s+(?:property|name)="%s"[^>]*>' % name.encode(), b"", body)
     tags = "".join(
         f'<meta {"property" if name.startswith("og:") else "name"}="{name}" content="{escape(content)}">'
-        for name, content in told.items()
+        for name, content in metadata.items()
         if content
     )
     return body.replace(b"</head>", tags.encode() + b"</head>", 1)

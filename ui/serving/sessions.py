@@ -1,8 +1,8 @@
-"""Sessions that cost little: no copy of the page's config, and no component made anew for an output that stays.
+"""Lightweight sessions: no copy of the page's config, and no component rebuilt for an unchanged output.
 
-Gradio 6.31 gives every session, and every call of a program, a copy of all components' configs, which only its deep
-links need: here 1.1 MB and 64 ms. And it makes each output's component anew even if the output stays as it is: 16 ms
-for a view of 14.
+Gradio 6.31 gives every session, and every API call, a copy of all component configs, which only its deep links need:
+1.1 MB and 64 ms for this page. It also rebuilds the component of every output, even an unchanged one: 16 ms for a view
+of 14.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import gradio as gr
 from gradio import blocks, route_utils, state_holder
 from gradio.block_function import BlockFunction
 
-KEPT = 1000  # sessions that are remembered, 25 kB each; of others states begin anew
+KEPT = 1000  # sessions kept, 25 kB each; the state of older ones is reset
 
 
 class Session(state_holder.SessionState):
-    """What the server knows of a visitor: values of states, and components that were changed."""
+    """A visitor's server-side session: state values and changed components."""
 
     def __init__(self, page: gr.Blocks) -> None:
         self.blocks_config = copy.copy(page.default_config)
@@ -29,19 +29,19 @@ class Session(state_holder.SessionState):
         self.STATE_TTL_WHEN_CLOSED = 3600  # seconds
 
     def __setitem__(self, key: int, value: Any) -> None:
-        """Keep a state's value, or a component that was changed."""
+        """Store a state's value or a changed component."""
         super().__setitem__(key, value)
         self.config_values.clear()
 
     def _update_config(self, key: int) -> None:
-        """Keep no config."""
+        """Do nothing; no config is kept."""
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
-        """Keep no config."""
+        """Do nothing; no config is kept."""
 
 
 class Light(gr.Blocks):
-    """Blocks whose sessions cost little."""
+    """Blocks with lightweight sessions."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -49,7 +49,7 @@ class Light(gr.Blocks):
             module.SessionState = Session  # type: ignore[attr-defined]
 
     async def postprocess_data(self, block_fn: BlockFunction, predictions: Any, state: Any) -> list[Any]:
-        """Turn what a handler returned into what is sent; what stays isn't looked at."""
+        """Convert a handler's results for sending, skipping unchanged outputs."""
         outputs = list(block_fn.outputs)
         if isinstance(predictions, dict) and predictions in ({}, gr.skip()) and len(outputs) > 1:
             predictions = [gr.skip()] * len(outputs)

@@ -1,6 +1,6 @@
-"""What a visitor's file may be: a regular file inside the upload folder and nothing else.
+"""Upload checks: a visitor's file must be a regular file inside the upload folder.
 
-`own` decides it for everything that a request names as a file; ui/serving/page.py puts every request through it.
+`own` checks every file named in a request; ui/serving/page.py passes every request through it.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from PIL import Image
 
 from ui.serving import storage
 
-FILES = "/gradio_api/file="  # what the address of a file here has before its path
-LAYERS = ("0", "1", "2", "3")  # of a canvas; the page's have one
-LARGEST = 2 * 2**20  # bytes of a layer: more than 512x512 pixels ever have
-KEPT, WHILE = 64 * 2**20, 300  # bytes of all layers, and seconds, that are kept until the page asks for them
+FILES = "/gradio_api/file="  # precedes the path in the URL of a file on this server
+LAYERS = ("0", "1", "2", "3")  # allowed layer indexes of a canvas; the page's canvases have one layer
+LARGEST = 2 * 2**20  # bytes per layer; 512x512 pixels always take less
+KEPT, WHILE = 64 * 2**20, 300  # total bytes of pending layers, and seconds until they expire
 PAINT = ("PNG", "WEBP", "JPEG")
 TOO_LARGE = "This painting is larger than the page's canvas."
 PAINTED: TTLCache[str, dict[str, bytes]] = TTLCache(
     KEPT, WHILE, getsizeof=lambda layers: 1000 + sum(map(len, layers.values()))
 )
-LOCK = threading.Lock()  # of PAINTED
-REFUSED = "Please upload the picture itself; other files and addresses are not taken."  # whether or not they exist
+LOCK = threading.Lock()  # for PAINTED
+REFUSED = "Please upload the picture itself; other files and URLs are not accepted."  # whether or not they exist
 
 
 def own(sent: Any) -> Any:
-    """Return what a visitor sent, with each file in it as the page itself would name it.
+    """Return a visitor's value with every file in it checked and in the form that the page itself sends.
 
-    A file is whatever has a path, with or without Gradio's `meta`: Gradio checks only those that have it. Paths may be
-    addresses of what was uploaded here, as programs use them; nothing is fetched.
+    Any mapping with a path counts as a file, with or without Gradio's `meta`; Gradio checks only those with it. A path
+    may be the URL of a file uploaded to this server, as programs use it; nothing is fetched.
 
     Raises:
-        gr.Error: there is a file that isn't a regular one inside the upload folder.
+        gr.Error: a file is not a regular file inside the upload folder.
     """
     if isinstance(sent, Mapping):
         found = {name: own(value) for name, value in sent.items()}
@@ -63,15 +63,15 @@ def _uploaded(path: Any) -> str:
         file = Path(text).resolve()
         if isinstance(path, str) and file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
             return str(file)
-    except (OSError, ValueError):  # a path that can't be one
+    except (OSError, ValueError):  # an invalid path
         pass
     raise gr.Error(REFUSED, print_exception=False)
 
 
 class SafeImage(gr.Image):
-    """A picture field that hands on the uploaded file's path; adain_core.images decodes it, with its limits.
+    """A picture field that returns the uploaded file's path; adain_core.images decodes it, within its limits.
 
-    Gradio's own decoding clips 16 bits, drops alpha and takes pictures of any size.
+    Gradio's own decoding clips 16-bit pictures, drops alpha, and accepts any size.
     """
 
     is_template = True
@@ -86,16 +86,16 @@ class SafeImage(gr.Image):
 
 
 class Canvas(gr.ImageEditor):
-    """A picture to paint on; hands on what was painted, one RGBA image a layer. It takes no pictures itself."""
+    """A picture to paint on; returns the painted layers as RGBA images. It accepts no uploads."""
 
     is_template = True
 
     @server
     def accept_blobs(self, data: AcceptBlobs) -> None:
-        """Keep a painted layer until the page asks for it; what else a canvas sends isn't needed.
+        """Keep a painted layer until the page needs it; ignore anything else that a canvas sends.
 
         Raises:
-            HTTPException: it can't be a layer of this page's canvas.
+            HTTPException: it cannot be a layer of this page's canvas.
         """
         kind, name, index = (data.data.get(key) for key in ("type", "id", "index"))
         if kind != "layer":
@@ -107,7 +107,7 @@ class Canvas(gr.ImageEditor):
             PAINTED[name] = {**PAINTED.get(name, {}), index: files[0]}
 
     def preprocess(self, payload: EditorData | None) -> list[Image.Image]:
-        """Return the painted layers, of which none may have more pixels on a side than the page gave it."""
+        """Return the painted layers; none may be larger than the page's canvas."""
         layers: list[Any] = [] if payload is None else payload.layers
         if payload is not None and payload.id is not None:
             with LOCK:
@@ -125,4 +125,4 @@ def _read(layer: Any, most: int) -> Image.Image:
                 raise gr.Error(TOO_LARGE, print_exception=False)
             return image.convert("RGBA")
     except OSError:
-        raise gr.Error("What was painted can't be read; please paint it anew.", print_exception=False) from None
+        raise gr.Error("The painting cannot be read; please paint it again.", print_exception=False) from None

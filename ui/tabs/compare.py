@@ -344,7 +344,7 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
         return {ui[name]: value for name, value in view.items()}
 
     def two(paths: dict[str, str], one: str, other: str) -> dict[gr.components.Component, Any]:
-        return {ui[name]: value for name, value in outputs.look(paths, one, other).items()}
+        return {ui[name]: value for name, value in outputs.show_two(paths, one, other).items()}
 
     def stop(name: str) -> Any:
         def add(latest: Latest) -> Any:

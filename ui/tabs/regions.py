@@ -100,7 +100,7 @@ def regions_api(
 
     Args:
         content: the photograph, an image file.
-        label_map: a grey PNG of any size with 0 for the rest and 1 to 8 for the regions.
+        label_map: a gray PNG of any size with 0 for the rest and 1 to 8 for the regions.
         style: the painting for the rest, an image file, or nothing.
         style_1: the painting for region 1, or nothing.
         style_2: for region 2.
@@ -164,7 +164,7 @@ def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> di
         "regions": regions,
         "style_for": {label: _style(values, slot) for label, slot in slots.items() if values[slot] != REST},
         "region_strength": {label: value for label, value in strengths.items() if value < 1},
-        "strength_map": fields.read_grey(values, "strength_map", "content", GROUND, "strength map"),
+        "strength_map": fields.read_gray(values, "strength_map", "content", GROUND, "strength map"),
         "feather": values["feather"],
     }
 
@@ -225,7 +225,7 @@ def _draw_more(ui: fields.Components, opening: str, pair: Pair, limits: Limits) 
         filterable=False,
         elem_id="regions-size",
     )
-    fields.grey_mask(
+    fields.gray_mask(
         ui, "strength_map", "regions-strength-map", "content", opening, "Strength map", STRENGTHS, GROUND, pair
     )
 

@@ -125,7 +125,7 @@ def stylize_at_once(values: Mapping[str, Any], limits: Limits) -> Iterator[View]
 
 def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
     """Return each painting's mask, or None where it has none; None without any."""
-    found = [fields.read_grey(values, f"{slot}_mask", slot, GROUND, "style mask", n) for n, slot in enumerate(slots)]
+    found = [fields.read_gray(values, f"{slot}_mask", slot, GROUND, "style mask", n) for n, slot in enumerate(slots)]
     masked = [index for index, mask in enumerate(found) if mask is not None]
     if masked and not methods.get(values["method"]).spatial:
         words = "This method takes the whole painting; clear the mask, or choose AdaIN."
@@ -330,7 +330,7 @@ def _part(ui: fields.Components, number: int, opening: str | None, pair: Pair) -
     slot = SLOTS[number - 1]
     name = slot.replace("_", "-")
     with gr.Accordion(f"A part of painting {number}", open=False, elem_id=f"{name}-part"):
-        fields.grey_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND, pair)
+        fields.gray_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND, pair)
 
 
 def _share(number: int) -> gr.Slider:
