@@ -63,7 +63,7 @@ def test_parts_are_a_few_presses_of_tab_away(tab):
 
 def test_the_first_press_offers_the_button_that_runs(tab):
     tab.keyboard.press("Tab")
-    assert focused(tab).startswith("Skip to the button that runs")
+    assert focused(tab).startswith("Skip to the run button")
     tab.keyboard.press("Enter")
     tab.wait_for_function(f"{FOCUS}.id === 'run'")
 
@@ -73,7 +73,7 @@ def test_a_press_of_the_first_offer_waits_for_the_button(tab):
     tab.keyboard.press("Tab")
     tab.evaluate("document.querySelector('#run').disabled = true")
     tab.keyboard.press("Enter")
-    assert focused(tab).startswith("Skip to the button that runs")
+    assert focused(tab).startswith("Skip to the run button")
     tab.evaluate("document.querySelector('#run').disabled = false")
     tab.wait_for_function(f"{FOCUS}.id === 'run'")
 
@@ -120,7 +120,7 @@ def test_focus_stays_near_what_is_taken_away(tab):
 
 
 def test_the_comparison_slider_moves_by_arrow_keys(tab):
-    handle = tab.get_by_role("slider", name="Where the two pictures meet").first
+    handle = tab.get_by_role("slider", name="Divider between the two pictures").first
     handle.focus()
     before, place = int(handle.get_attribute("aria-valuenow")), handle.bounding_box()["x"]
     assert before == pytest.approx(35, abs=1)

@@ -138,7 +138,7 @@ class TestRegions:
     @pytest.mark.parametrize(
         ("strengths", "message"),
         [
-            ({"2": 1}, "strengths names region 2, which the label map lacks."),
+            ({"2": 1}, "strengths names region 2, which is not in the label map."),
             ({"1": "full"}, "A strength is full, but it must be a number from 0 to 1."),
             ([1], "strengths must map names to values"),
         ],

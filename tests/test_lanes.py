@@ -306,11 +306,11 @@ class TestHandlers:
         (view,) = asyncio.run(main())
         assert view == ("You already have 0 runs waiting; wait for one to start, or stop it.", True)
 
-    def test_looks_at_uploads_have_a_thread_of_their_own(self):
-        async def look(value: int) -> str:
+    def test_upload_checks_have_a_thread_of_their_own(self):
+        async def check(value: int) -> str:
             return await lanes.aside(lambda given: f"{threading.current_thread().name} {given}")(value)
 
-        assert asyncio.run(look(3)) == "looks 3"
+        assert asyncio.run(check(3)) == "upload checks 3"
 
     def test_a_short_run_leaves_a_processor_to_others(self, monkeypatch, room):
         monkeypatch.setattr(lanes, "PROCESSORS", 4)

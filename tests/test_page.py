@@ -15,7 +15,7 @@ class TestInABrowser:
         assert "stored" not in tab.locator("#status").inner_text()
         tab.locator("#run").click()
         finished(tab, "512x381 pixels, compact")
-        for stage in ("encode content", "encode style", "AdaIN", "decode", "in all"):
+        for stage in ("encode content", "encode style", "AdaIN", "decode", "in total"):
             assert stage in tab.locator("#details").inner_text()
         with tab.expect_download() as download:
             tab.locator("#download").click()
@@ -80,7 +80,7 @@ class TestInABrowser:
         tab.locator("#run").click()
         under_way(tab)
         tab.locator("#stop").click()
-        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture is kept.").wait_for()
         tab.get_by_label("256 px").click()
         tab.locator("#run").click()  # waits for the worker, so what was stopped would have come before it
         finished(tab, "256x190 pixels")
@@ -99,7 +99,7 @@ class TestInABrowser:
         tab.locator("#status").get_by_text(re.compile(r"Step \d+ of 120")).first.wait_for()
         tab.wait_for_function(f"document.querySelectorAll('#compare img')[1].src !== {json.dumps(before)}")
         tab.locator("#stop").click()
-        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture is kept.").wait_for()
         tab.locator("#pairs button.thumbnail-item").nth(0).click()
         tab.locator("#status").get_by_text("A stored result.").wait_for()  # in the place of what Stop said
         tab.get_by_label("AdaIN", exact=True).click()

@@ -218,7 +218,7 @@ class TestInABrowser:
         tab.get_by_role("option").first.wait_for(state="detached")
         tab.locator("#compare-slider").get_by_text("The photograph, and to the right Gatys").wait_for()
         tab.wait_for_function("document.querySelector('#compare-first img').src.includes('content')")
-        tab.get_by_role("tab", name="Where the style is not reached").click()
+        tab.get_by_role("tab", name="Distance from the style").click()
         captions = tab.locator("#compare-left .caption-label")
         captions.first.wait_for()
         assert captions.all_inner_texts() == ["AdaIN", "Style swap", "Gatys"]

@@ -65,7 +65,7 @@ class TestStylize:
         tab.locator("#run").click()
         tab.locator("#status").get_by_text(re.compile(r"Tile pass \d+ of")).wait_for()
         tab.locator("#stop").click()
-        tab.locator("#status-stopped").get_by_text("Stopped. The last picture stays.").wait_for()
+        tab.locator("#status-stopped").get_by_text("Stopped. The last picture is kept.").wait_for()
         assert not tab.locator("#status").is_visible(), "a step that comes late must not be seen"
         told = "\n".join(tab.evaluate("window.said"))
         assert "Stylizing at 4096 pixels… This takes about" in told
@@ -85,7 +85,7 @@ class TestControls:
         tab.get_by_label("Strengths").click()
         tab.locator("#controls-run").click()
         tab.locator("#controls-status").get_by_text("Strengths: 5 of 5.").wait_for()
-        assert "the reconstruction: SSIM 0." in tab.locator("#controls-gallery .caption-label").first.inner_text()
+        assert "reconstruction: SSIM 0." in tab.locator("#controls-gallery .caption-label").first.inner_text()
         assert not tab.locator("#controls-seen").is_visible()
 
     def test_stroke_sizes_show_what_the_network_sees(self, tab):
@@ -103,7 +103,7 @@ class TestControls:
         tab.locator("#controls-run").click()
         tab.locator("#controls-status").get_by_text(re.compile("^Sizes")).wait_for()
         tab.locator("#controls-stop").click()
-        tab.locator("#controls-status-stopped").get_by_text("Stopped. The pictures that are ready stay.").wait_for()
+        tab.locator("#controls-status-stopped").get_by_text("Stopped. Finished pictures are kept.").wait_for()
         tab.get_by_label("Strengths").click()
         tab.locator("#controls-run").click()  # waits for the worker, so what was stopped would have come before it
         tab.locator("#controls-status").get_by_text("Strengths: 5 of 5.").wait_for()
@@ -130,7 +130,7 @@ def test_masks_stand_beside_their_paintings(tmp_path):
     values["style_3_mask"] = files["mask"]
     assert stylize._style_masks(values, ["style", "style_3"]) == [None, files["mask"]]
     assert stylize._style_masks(values | {"style_3_mask_of": files["one"]}, ["style", "style_3"]) is None  # another's
-    with pytest.raises(PictureError, match="^Style mask 2: This method takes the whole painting"):
+    with pytest.raises(PictureError, match="^Style mask 2: This method uses the whole painting"):
         stylize._style_masks(values | {"method": "gatys"}, ["style", "style_3"])
 
 
@@ -204,7 +204,7 @@ class TestStyleMask:
         tab.locator("#advanced button").first.click()
         tab.get_by_label("Gatys", exact=True).click()
         tab.locator("#run").click()
-        tab.locator("#style-2-mask-note [role=alert]").get_by_text("This method takes the whole painting").wait_for()
+        tab.locator("#style-2-mask-note [role=alert]").get_by_text("This method uses the whole painting").wait_for()
 
     def open(self, tab, painting: str) -> None:
         tab.locator(f"#{painting}-part button").first.click()

@@ -201,7 +201,7 @@ def test_only_short_runs_run_by_themselves(tab):
         tab.locator("#status").get_by_text("A stored result.").wait_for()
         before = tab.locator("#compare img").last.get_attribute("src")
         change()
-        tab.locator("#status").get_by_text("Press Stylize to see what you changed").wait_for()
+        tab.locator("#status").get_by_text("Press Stylize to apply your changes").wait_for()
         tab.locator("#stop:disabled").wait_for()
         assert tab.locator("#compare img").last.get_attribute("src") == before
 

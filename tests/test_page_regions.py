@@ -71,7 +71,7 @@ class TestRegions:
         picture(256, 192, 5).save(tmp_path / "photo.png")
         upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.size == (512, 384) and labels.getextrema() == (0, 0))
-        choose(easel, "regions-rest", "Leave as it is")
+        choose(easel, "regions-rest", "Leave unchanged")
         easel.locator("#regions-run").click()
         easel.locator("#regions-map-note").get_by_text("Nothing is painted yet").wait_for()
         paint(easel)
@@ -176,8 +176,8 @@ class TestRegions:
         easel.locator("#regions-map-note").get_by_text("Loaded: Region 1, blue, Region 2, gold.").wait_for()
         labels = np.asarray(holds(easel, lambda labels: labels.size == (1024, 768) and labels.getextrema() == (0, 2)))
         assert set(labels[:380, 520:].flat) == {1} and set(labels[390:, 520:].flat) == {2}
-        choose(easel, "regions-rest", "Leave as it is")
-        choose(easel, "regions-region-2", "Leave as it is")
+        choose(easel, "regions-rest", "Leave unchanged")
+        choose(easel, "regions-region-2", "Leave unchanged")
         change = np.abs(run_regions(easel) - np.asarray(Image.open(tmp_path / "photo.png"), int)).mean(-1)
         columns = [change[40:150, left : left + 64].mean() for left in (0, 224, 448)]
         assert columns[0] < columns[1] / 1.2 and columns[1] < columns[2] / 1.1  # soft: from left to right

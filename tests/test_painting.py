@@ -122,7 +122,7 @@ class TestMasks:
         Image.new("1", (32, 16), 1).save(path)
         assert masks.load_map(path, (32, 16)).shown.getextrema() == (1, 1)
         labels_of([0, 9]).save(path)
-        with pytest.raises(ValueError, match="region 9, but the page takes 0, the rest, and 1 to 8"):
+        with pytest.raises(ValueError, match="region 9, but the page accepts 0 for the rest and 1 to 8"):
             masks.load_map(path, (32, 16))
         picture(32, 16, 1).save(path)
         with pytest.raises(ValueError, match="512 colors, too many for regions"):

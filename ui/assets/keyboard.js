@@ -1,5 +1,5 @@
 () => {
-  // One stop for each group of things, arrow keys inside it, and a place for the keyboard whatever is taken away.
+  // One tab stop per group with arrow keys inside it, and focus that survives removed elements.
   const all = (where, what) => [...where.querySelectorAll(what)];
   const seen = (e) => e.isConnected && !e.disabled && e.checkVisibility({ visibilityProperty: true });
   const set = (e, name, value) => e.getAttribute(name) !== value && e.setAttribute(name, value);
@@ -33,7 +33,7 @@
         if (e.tabIndex !== (e === stop ? 0 : -1)) e.tabIndex = e === stop ? 0 : -1;
         if (e !== stop) delete e.dataset.stop;
       }
-      for (const e of all(group, ".grid-wrap")) set(e, "tabindex", "-1"); // else what scrolls is a stop by itself
+      for (const e of all(group, ".grid-wrap")) set(e, "tabindex", "-1"); // scrollable elements are tab stops by default
       group.toggleAttribute("data-roving", true);
       group.roving = what;
       if (group.role !== "tablist" && !group.closest("[role=toolbar]") && each.length > 1) {
@@ -42,7 +42,7 @@
         set(group, "aria-label", label || "The picture's buttons");
       }
     }
-    // Radios that share a name are one stop, and arrow keys choose; Gradio gives each its own.
+    // Radio buttons with the same name form one tab stop with arrow keys; Gradio names each differently.
     for (const box of all(document, "fieldset.block")) {
       const name = box.id || (box.id = `choice-${Math.random().toString(36).slice(2)}`);
       for (const radio of all(box, "input[type=radio]")) if (radio.name !== name) radio.name = name;
@@ -68,16 +68,16 @@
     rove();
   };
 
-  // Sliders that compare two pictures: Gradio's handle takes the mouse alone.
-  const place = (handle) => {
+  // Comparison sliders: Gradio's handle supports only the mouse.
+  const position = (handle) => {
     const box = handle.parentNode.getBoundingClientRect();
     const picture = handle.parentNode.querySelector("img");
     const width = Math.min(box.width, (box.height * picture?.naturalWidth) / picture?.naturalHeight || box.width);
     const at = parseFloat(handle.style.transform.slice(11)) || 0;
     return { box, width, left: (box.width - width) / 2, share: Math.round((100 * (at - (box.width - width) / 2)) / width) };
   };
-  const tell = (handle) => {
-    const share = Math.max(0, Math.min(100, place(handle).share));
+  const describe = (handle) => {
+    const share = Math.max(0, Math.min(100, position(handle).share));
     const names = all(handle.parentNode, "img").map((e) => e.alt);
     set(handle, "aria-valuenow", `${share}`);
     set(handle, "aria-valuetext", `${share}% ${names[0] ?? "first"}, ${100 - share}% ${names[1] ?? "second"}`);
@@ -86,23 +86,23 @@
     for (const handle of all(document, "[data-testid=slider]")) {
       set(handle, "role", "slider");
       set(handle, "tabindex", "0");
-      set(handle, "aria-label", "Where the two pictures meet");
+      set(handle, "aria-label", "Divider between the two pictures");
       set(handle, "aria-valuemin", "0");
       set(handle, "aria-valuemax", "100");
-      tell(handle);
+      describe(handle);
     }
   };
   const slide = (event) => {
     const handle = event.target;
     if (handle.dataset?.testid !== "slider" || !(event.key in MOVES)) return;
     event.preventDefault();
-    const { box, width, left, share } = place(handle);
+    const { box, width, left, share } = position(handle);
     const up = { ArrowUp: 1, ArrowDown: -1 }[event.key] ?? MOVES[event.key];
     const next = Math.max(0, Math.min(100, share + up * (event.shiftKey ? 1 : 5)));
     const where = { clientX: box.left + left + (next * width) / 100, clientY: box.top + 1, view: window, bubbles: true };
     handle.dispatchEvent(new MouseEvent("mousedown", where));
     window.dispatchEvent(new MouseEvent("mouseup", where));
-    requestAnimationFrame(() => tell(handle));
+    requestAnimationFrame(() => describe(handle));
   };
 
   // Shortcuts.
@@ -115,7 +115,7 @@
     if (event.key === "Escape" && !event.defaultPrevented && !open) first(STOP)?.click();
   };
 
-  // What was focused may go, as a picture does or Stop once it has stopped; the keyboard stays near its place.
+  // If the focused element disappears (a removed picture, or Stop after it stopped), focus moves to a nearby element.
   let last, path = [], asked;
   const near = () => {
     if (last.matches(STOP)) return first(RUN);
@@ -125,10 +125,10 @@
       if (each.length) return each.find((e) => e.ariaLabel && e.ariaLabel === last.ariaLabel) ?? each[0];
     }
   };
-  const hold = () => {
+  const restoreFocus = () => {
     asked = null;
     if (!last || (document.activeElement && document.activeElement !== document.body)) return;
-    if (seen(last)) last = null; // it was left on purpose
+    if (seen(last)) last = null; // focus was moved away on purpose
     else near()?.focus({ preventScroll: true });
   };
   document.addEventListener("focusin", ({ target }) => {
@@ -137,7 +137,7 @@
     for (let e = target.parentElement; e && e !== document.body; e = e.parentElement) path.push(e);
   });
 
-  // What a run says is read out: steps every five seconds, its end and Stop at once.
+  // A run's status is read out: its steps every five seconds, its end and Stop immediately.
   const SAID = 5000;
   let heard = 0;
   const speak = () => {
@@ -154,7 +154,7 @@
     }
   };
 
-  // Headings and a link over the tabs, for whoever moves by them.
+  // Headings and a skip link for screen reader and keyboard users.
   const title = (where, level, words) => {
     if (!where || where.querySelector(":scope > .spoken")) return;
     const heading = Object.assign(document.createElement(level), { className: "spoken", textContent: words });
@@ -174,38 +174,38 @@
     for (const stop of all(document, STOP)) set(stop, "aria-keyshortcuts", "Escape");
     if (document.querySelector(".skip")) return;
     const skip = document.createElement("button");
-    Object.assign(skip, { className: "skip", type: "button", textContent: "Skip to the button that runs (Ctrl+Enter presses it)" });
+    Object.assign(skip, { className: "skip", type: "button", textContent: "Skip to the run button (Ctrl+Enter presses it)" });
     const go = () => {
       first(RUN)?.focus();
-      if (document.activeElement === skip) requestAnimationFrame(go); // the button is not there yet
+      if (document.activeElement === skip) requestAnimationFrame(go); // the button does not exist yet
     };
     skip.addEventListener("click", go);
     document.querySelector(".gradio-container").prepend(skip);
   };
 
-  // What Gradio names twice, or where a name has no role.
+  // Remove Gradio's duplicate labels, and add roles where it labels without one.
   const mend = () => {
     for (const e of all(document, "footer img:not([alt=''])")) e.alt = "";
     for (const e of all(document, ".empty[aria-label]")) set(e, "role", "img");
   };
 
-  const look = () => {
+  const update = () => {
     rove();
     mend();
     compare();
     head();
-    hold();
+    restoreFocus();
   };
   const watch = new MutationObserver(() => {
-    speak(); // at once: what is said is decided before it is drawn
-    asked ??= requestAnimationFrame(look);
+    speak(); // immediately: aria-live must be set before the change is rendered
+    asked ??= requestAnimationFrame(update);
   });
   const what = { childList: true, subtree: true, characterData: true, attributes: true };
   watch.observe(document.body, { ...what, attributeFilter: ["disabled", "class", "style", "hidden", "aria-selected"] });
-  document.addEventListener("focusout", () => (asked ??= requestAnimationFrame(look)));
+  document.addEventListener("focusout", () => (asked ??= requestAnimationFrame(update)));
   document.addEventListener("keydown", step, true);
   document.addEventListener("keydown", slide);
   document.addEventListener("keydown", short);
   speak();
-  look();
+  update();
 }

@@ -1,27 +1,27 @@
 () => {
-  // The tab is in the address: opening the address opens the tab, and Back goes to the tab before.
+  // The URL's hash names the open tab: opening the URL opens that tab, and Back returns to the previous one.
   const tabs = () => [...document.querySelectorAll('[role="tab"][id^="tab-"]')];
   const named = (tab) => tab.id.replace(/^tab-|-button$/g, "");
   const open = () => {
     const wanted = tabs().find((tab) => named(tab) === location.hash.slice(1)) ?? (location.hash ? null : tabs()[0]);
     if (wanted && wanted.getAttribute("aria-selected") !== "true") wanted.click();
   };
-  let told = null;
-  const tell = () => {
+  let current_tab = null;
+  const update_hash = () => {
     const chosen = tabs().find((tab) => tab.getAttribute("aria-selected") === "true");
-    if (!chosen || named(chosen) === told) return;
-    const [before, now] = [told, (told = named(chosen))];
+    if (!chosen || named(chosen) === current_tab) return;
+    const [before, now] = [current_tab, (current_tab = named(chosen))];
     const inAddress = location.hash.slice(1) || named(tabs()[0]);
     if (before !== null && inAddress !== now) history.pushState(null, "", `#${now}`);
   };
-  tell();
+  update_hash();
   open();
-  new MutationObserver(tell).observe(document.body, { subtree: true, attributeFilter: ["aria-selected"] });
+  new MutationObserver(update_hash).observe(document.body, { subtree: true, attributeFilter: ["aria-selected"] });
   addEventListener("popstate", open);
 
-  // A result is marked as old where settings or pictures are no longer those it was made from. Gradio hands over a tab's
-  // values whenever one changes, and runs say when they begin. Whether one still runs is read off Stop, and whether it
-  // made a picture off the pictures' addresses.
+  // A result is marked as outdated when the settings or pictures differ from those it was made with. Gradio passes a
+  // tab's values whenever one changes, and each run reports its start. Stop's state tells whether a run is in progress,
+  // and the pictures' URLs tell whether it has made one.
   const RESULTS = {
     stylize: ["", "#compare img"],
     compare: ["compare-", "#compare-cells img"],
@@ -33,7 +33,7 @@
     const regions = name === "regions" ? document.querySelector("#regions-painted")?.textContent.trim() : "";
     return JSON.stringify([states[name].values, states[name].painted, regions]);
   };
-  const look = () => {
+  const update = () => {
     for (const [name, [prefix, shown]] of Object.entries(RESULTS)) {
       const state = states[name];
       const mark = document.querySelector(`#${prefix}old p`);
@@ -45,7 +45,7 @@
       if (pictures !== state.pictures && state.asked) state.made = state.asked;
       state.pictures = pictures;
       if (running) state.seen = Date.now();
-      else if (state.asked && Date.now() - state.seen > 1500) state.asked = undefined; // its picture may come late
+      else if (state.asked && Date.now() - state.seen > 1500) state.asked = undefined; // its picture may arrive late
       if (Date.now() < state.loading) state.made = now;
       const old = pictures && now !== state.made && now !== state.asked;
       if (state.asked || Date.now() < state.loading) setTimeout(soon, 700);
@@ -54,7 +54,7 @@
     }
   };
   let waiting;
-  const soon = () => (waiting ??= setTimeout(() => ((waiting = undefined), look()), 300)); // not between two live runs
+  const soon = () => (waiting ??= setTimeout(() => ((waiting = undefined), update()), 300)); // avoids flicker between live runs
   window.settingsAre = (name, ...values) => {
     states[name].values = values.map((value) => value?.path ?? value);
     states[name].made ??= current(name); // what the page opens with
@@ -65,7 +65,7 @@
     soon();
   };
   window.resultIsLoaded = (name) => {
-    states[name].loading = Date.now() + 1000; // what was set with it is told a moment later
+    states[name].loading = Date.now() + 1000; // the settings loaded with it arrive a moment later
     soon();
   };
   new MutationObserver(soon).observe(document.body, {
@@ -84,5 +84,5 @@
     soon();
   };
   document.addEventListener("pointerup", painted(PAINTED), true);
-  document.addEventListener("click", painted(PRESSED), true); // by the keyboard, too
+  document.addEventListener("click", painted(PRESSED), true); // also fires for the keyboard
 }

@@ -1,5 +1,5 @@
 () => {
-  // Gradio names thumbnails by number and leaves the slider's pictures unnamed; screen readers need what they show.
+  // Gradio labels thumbnails by number and sliders' pictures not at all; screen readers need descriptions.
   const name = () => {
     for (const button of document.querySelectorAll("button.thumbnail-item")) {
       const shows = button.querySelector("img")?.alt;
@@ -35,7 +35,7 @@
   };
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, began, true);
   for (const kind of ["pointerup", "keyup"]) document.addEventListener(kind, ended, true);
-  // A table's rows are sorted by the column whose head is pressed, and the other way when it is pressed again.
+  // Pressing a column header sorts the table by it; pressing it again reverses the order.
   document.addEventListener("click", (event) => {
     const head = event.target.closest(".scores thead button")?.parentElement;
     if (!head) return;
@@ -47,7 +47,7 @@
     const body = head.closest("table").tBodies[0];
     body.append(...[...body.rows].sort((a, b) => !value(a) - !value(b) || turn * order(a, b)));
   });
-  // Where the result isn't in view, as on a phone, a run brings it there.
+  // Starting a run scrolls to the result if it isn't in view, as on a phone.
   document.addEventListener("click", (event) => {
     const stage = event.target.closest("button.run")?.closest(".stage");
     if (!stage) return;
@@ -60,7 +60,7 @@
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     result.scrollIntoView({ behavior: still ? "instant" : "smooth", block: "start" });
   });
-  // Gradio's upload icon would take the picture away; it opens the file chooser, and what is chosen takes its place.
+  // Gradio's upload icon would remove the picture; open the file chooser instead, and replace the picture by the choice.
   document.addEventListener(
     "click",
     (event) => {

@@ -1,4 +1,4 @@
-"""The stage of a tab: where things are, the button and what it says, the result; how runs begin, go on and stop."""
+"""A tab's stage: its layout, run button, status, and result, and how runs start, report progress, and stop."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ui.serving import lanes
 
 Run = Callable[[Mapping[str, Any], Limits], Iterator[Any]]
 Runs = Callable[[Mapping[str, Any], Limits], Iterable[Mapping[str, Any]]]
-FEW, RECENT = 3, 20  # steps by which one can tell how long a step takes, at least and at most
+FEW, RECENT = 3, 20  # minimum and maximum number of steps to estimate the time per step from
 
 
 def area(name: str) -> gr.Column:
-    """Return a part of a tab's layout, which style.css places.
+    """Return an area of a tab's layout, positioned by style.css.
 
-    A `stage` holds in this order its `inputs`, its `side`, which stays in view and holds the `bar` and the `result`,
-    and `more` and `stored`, which lie beneath the inputs; on a phone `stored` and then `more` lie beneath the result.
+    A `stage` contains, in this order: `inputs`; `side`, which stays in view and contains the `bar` and the `result`;
+    `more` and `stored`, which are below the inputs. On a phone, `stored` and then `more` are below the result.
     """
     return gr.Column(elem_classes=name, min_width=0)
 
 
 def bar(prefix: str, label: str, words: str, stop: str = "Stop") -> dict[str, gr.components.Component]:
-    """Draw what begins a run, what stops it, and beneath them what it says: `run`, `stop`, `status`, `stopped`."""
+    """Draw the buttons that start and stop a run, with its messages below: `run`, `stop`, `status`, `stopped`."""
     with area("bar"):
         with gr.Row():
             run = gr.Button(label, variant="primary", size="lg", scale=3, elem_id=f"{prefix}run", elem_classes="run")
@@ -47,12 +47,12 @@ def bar(prefix: str, label: str, words: str, stop: str = "Stop") -> dict[str, gr
         return {"run": run, "stop": halt, **status(f"{prefix}status", words)}
 
 
-def old(prefix: str, label: str) -> None:
-    """Draw where it stands that a result is not of what is chosen now; memory.js writes it.
+def outdated(prefix: str, label: str) -> None:
+    """Draw the notice that a result does not match the current settings; memory.js shows and hides it.
 
     Args:
-        prefix: of its elem_id.
-        label: of the button that makes it anew.
+        prefix: prefix of its elem_id.
+        label: the label of the button that runs again.
     """
     words = escape(f"Made with other settings; press {label}.")
     gr.HTML(f'<p role="status" data-words="{words}"></p>', elem_id=f"{prefix}old", elem_classes="old")
@@ -61,14 +61,14 @@ def old(prefix: str, label: str) -> None:
 def outcome(
     prefix: str, before: str | None, after: str | None, words: str, beside: Sequence[gr.Button] = ()
 ) -> dict[str, gr.components.Component]:
-    """Draw where a result is shown: a slider, plain pictures, a download, and what there is to know about it.
+    """Draw a result: a comparison slider, both pictures, a download button, and details.
 
     Args:
-        prefix: of the elem_ids.
-        before: the photograph that is shown first, or None.
-        after: the result that is shown first, or None.
-        words: on that result.
-        beside: buttons that are not rendered yet, to stand beside the download.
+        prefix: prefix of the elem_ids.
+        before: the initial photograph, or None.
+        after: the initial result, or None.
+        words: the initial details.
+        beside: unrendered buttons to place beside the download button.
     """
     ui: dict[str, gr.components.Component] = {}
     with gr.Tabs():
@@ -77,7 +77,7 @@ def outcome(
                 None if after is None else (before, after),
                 label="Drag to compare",
                 slider_position=35,
-                max_height=1200,  # style.css fits it to the window
+                max_height=1200,  # style.css limits it to the window
                 interactive=False,
                 buttons=["fullscreen"],
                 elem_id=f"{prefix}compare",
@@ -103,7 +103,7 @@ def _shown(elem_id: str, label: str, value: str | None, alt_text: str) -> gr.Ima
 
 
 def status(elem_id: str, words: str) -> dict[str, gr.components.Component]:
-    """Draw what a run says, and in its place, once it is stopped, what `wire_stop` says."""
+    """Draw a run's status, and the message of `wire_stop` that replaces it once the run is stopped."""
     return {
         "status": gr.HTML(sentence(words), elem_classes=["note", "status"], elem_id=elem_id),
         "stopped": gr.HTML("", elem_classes=["note", "status", "stopped"], elem_id=f"{elem_id}-stopped"),
@@ -111,13 +111,13 @@ def status(elem_id: str, words: str) -> dict[str, gr.components.Component]:
 
 
 def wire_start(ui: Mapping[str, gr.components.Component], begins: Sequence[Any]) -> None:
-    """Where a run begins, take away what Stop said and let it be pressed.
+    """When a run starts, clear the stop message and enable Stop.
 
-    To be called before what runs is wired to the same events: Gradio comes to the next only when the one before ends.
+    Call this before wiring the run to the same events: Gradio handles the next listener only after the previous one.
 
     Args:
-        ui: what `bar` drew.
-        begins: what begins a run, such as a button's `click`.
+        ui: the components drawn by `bar`.
+        begins: the events that start a run, such as a button's `click`.
     """
     for begin in begins:
         said = f"() => {{ window.runBegins?.({json.dumps(ui['stop'].elem_id)}); return ['', {_able(True)}] }}"
@@ -125,14 +125,14 @@ def wire_start(ui: Mapping[str, gr.components.Component], begins: Sequence[Any])
 
 
 def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Sequence[Any]) -> None:
-    """Let Stop end runs and say so; it can't be pressed again, nor after a run has failed.
+    """Let Stop cancel runs and show a message; disable it afterwards, and when a run fails.
 
-    The browser says it by itself and has a place for it: steps that were on their way are drawn after the click, too,
-    and would be drawn over an answer in their own place.
+    The browser shows the message by itself, in a separate component: steps already on their way are drawn after the
+    click and would overwrite a message in the status.
 
     Args:
-        ui: what `bar` drew.
-        words: what to say.
+        ui: the components drawn by `bar`.
+        words: the message.
         runs: the events to cancel.
     """
     said = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
@@ -141,41 +141,41 @@ def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Seque
 
 
 def say_stopping(ui: Mapping[str, gr.components.Component], words: str) -> None:
-    """Let Stop say at once, in the browser, that a run will end; what the run itself says afterwards replaces it.
+    """Let Stop announce immediately, in the browser, that a run will end; the run's own last message replaces it.
 
-    An answer of the server's could come after the run's last word, and would stay.
+    A response from the server could arrive after the run's last message and would overwrite it.
     """
     said = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
     ui["stop"].click(None, None, [ui["status"], ui["stop"]], js=said, **QUIET)
 
 
 def wire_failure(ui: Mapping[str, gr.components.Component], runs: Sequence[Any]) -> None:
-    """Where runs fail, there is nothing to stop any more."""
+    """Disable Stop when a run fails."""
     for run in runs:
         run.failure(None, None, ui["stop"], js=f"() => [{_able(False)}]", **QUIET)
 
 
 def waiting(words: str, refused: bool) -> dict[str, Any]:
-    """Return what is shown while a run waits, or where it may not even wait."""
+    """Return the updates for a run that is waiting or was refused by a full queue."""
     return {"status": sentence(words, refused), "stop": gr.update(interactive=not refused)}
 
 
 def turns(
     ui: Mapping[str, gr.components.Component], view: type[Any], limits: Limits, unsent: Sequence[str] = ()
 ) -> tuple[Callable[[Run, Runs], Callable[..., Any]], dict[str, Any]]:
-    """Return what makes a handler of a run, and what an event that begins one takes beside its handler.
+    """Return a function that turns runs into event handlers, and the other arguments of events that start a run.
 
-    A handler reads the tab's components as values by name, takes its turn in a lane, and shows views.
+    A handler reads the tab's components as values by name, waits for its turn in a lane, and yields views.
 
     Args:
-        ui: the tab's components by name, without the button that runs.
-        view: the named tuple of what a run shows, of which `status` and `stop` say that it waits.
-        limits: the server's.
-        unsent: names of what a run isn't given, beside what it shows.
+        ui: the tab's components by name, without the run button.
+        view: the named tuple of a run's updates; `status` and `stop` are set while it waits.
+        limits: the server's limits.
+        unsent: names of components that a run doesn't receive, in addition to those it updates.
 
     Returns:
-        A function of a run and of what gives the options that it will run with; both take values and limits. And
-        `inputs`, `outputs` and options of the event.
+        A function of a run and of a function that returns the options of its core runs, both of values and limits; and
+        the events' `inputs`, `outputs`, and options.
     """
     names = {component: name for name, component in ui.items()}
     hidden = {*view._fields, *unsent, "stopped"}
@@ -198,10 +198,10 @@ def turns(
 
 
 def stoppable(run: Iterator[Any]) -> Iterator[Any]:
-    """Let Stop be pressed as long as a run goes on; it yields named tuples that have a field `stop`.
+    """Enable Stop while a run is in progress; the run yields named tuples with a field `stop`.
 
-    Pictures that may lie in a closed tab are given again with each step, since Gradio patches in place what it was
-    given before, and would so lose them.
+    Each step repeats the pictures that may be in a hidden tab, because Gradio sends only differences to the previous
+    step and would lose them.
     """
     view: Any = None
     pictures: dict[str, Any] = {}
@@ -215,23 +215,23 @@ def stoppable(run: Iterator[Any]) -> Iterator[Any]:
 
 
 def refuse(error: str) -> dict[str, str]:
-    """Return what the status says where a picture is refused; the alert itself stands beside the picture's field."""
+    """Return the status for a refused picture; the alert itself is shown beside the picture's field."""
     return {"status": f'<p class="refused">{escape(f"No picture was made. {error}")}</p>'}
 
 
 class Progress:
-    """How far a run is, and how long it still takes by what its last steps took.
+    """A run's progress, and the remaining time estimated from its last steps.
 
     Args:
-        clock: gives seconds.
+        clock: returns the current time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.seen: deque[tuple[float, float]] = deque(maxlen=RECENT)  # when how much was done
+        self.seen: deque[tuple[float, float]] = deque(maxlen=RECENT)  # time, work done
 
     def left(self, done: float, of: float) -> float | None:
-        """Return the seconds that are left once some of the work is done; None as long as nobody can tell."""
+        """Return the estimated remaining seconds once some work is done, or None if it is too early to estimate."""
         self.seen.append((self.clock(), done))
         (then, before), (now, _) = self.seen[0], self.seen[-1]
         if len(self.seen) < FEW or done <= before:
@@ -239,23 +239,23 @@ class Progress:
         return (now - then) / (done - before) * (of - done)
 
     def words(self, said: str, done: float, of: float) -> str:
-        """Return as HTML a bar, a sentence without its stop, and the time that is left."""
+        """Return as HTML a progress bar, a sentence (given without its period), and the remaining time."""
         left = self.left(done, of)
         said += "." if left is None or done >= of else f", about {max(1, round(left))} s left."
         return filled(said, done / of)
 
 
 def filled(said: str, share: float) -> str:
-    """Return as HTML a sentence, and the bar above it filled by a share from 0 to 1."""
+    """Return as HTML a sentence below a progress bar that is filled by a share from 0 to 1."""
     return f'<div class="progress" style="width:{100 * share:.1f}%" aria-hidden="true"></div>{sentence(said)}'
 
 
 def follow(run: Iterator[Result], name: str) -> Iterator[dict[str, Any]]:
-    """Return what each step of a run shows, by `outcome`'s names and with the status, and at last how long it took.
+    """Yield the updates for each step of a run, by `outcome`'s names and `status`, with the total time at the end.
 
     Args:
-        run: of adain_core.run.
-        name: of the picture's file.
+        run: the steps of adain_core.run.
+        name: the file name of the download.
     """
     progress = Progress()
     for result in run:

@@ -1,4 +1,4 @@
-"""Components of our own: fields that decode safely, parameters drawn as widgets, results, sentences, stage times."""
+"""Custom components: picture fields, widgets for parameters, results, messages, and stage times."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ui.serving.kept import keep_once
 from ui.serving.uploads import SafeImage
 
 PAINTS = ("#24558f", "#2f8f86", "#e0a526", "#bd3a1e", "#4a2d63", "#857a6b")
-LOOKED = 1024  # pixels of the longer side that an uploaded picture is looked at with
-UNSEEN = (".tif", ".tiff", ".ppm", ".pgm")  # no browser shows them
-SHOWN = 2048  # pixels of the longer side that a browser is shown; the download has them all
+EXAMINED = 1024  # longer side, in pixels, at which an uploaded picture is examined
+UNSEEN = (".tif", ".tiff", ".ppm", ".pgm")  # formats that no browser displays
+SHOWN = 2048  # longer side, in pixels, of pictures shown in the browser; downloads have full size
 QUIET = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 COMPUTE = {
     "api_visibility": "private",
     "concurrency_limit": None,  # it waits in a lane
-    "show_progress": "hidden",  # Gradio's would cover what is there; `bar` says how far a run is
+    "show_progress": "hidden",  # Gradio's would cover the last result; `bar` shows the progress instead
 }
-COLORS = {  # adain_core.controls.color's modes, in the page's words
+COLORS = {  # labels of the modes of adain_core.controls.color
     "off": "From the painting",
     "match": "From the photograph: recolor the painting first (match)",
     "match-cholesky": "As match, computed by Cholesky decomposition (match-cholesky)",
@@ -46,24 +46,24 @@ class Offered(typing.Protocol):
     path: str
 
     def thumbnail(self, width: int, height: int) -> tuple[Image.Image, str]:
-        """Return it cropped to a size, and its title."""
+        """Return the picture cropped to a size, and its title."""
 
 
 def named(*parts: str | None) -> str:
-    """Name what is to download after pictures' paths and words, as in cat-night_river-adain."""
+    """Return a name for a download, made from picture paths and words, as in cat-night_river-adain."""
     stems = (Path(part).stem if "/" in part else part for part in parts if part)
     found = (re.sub(r"\W+", "_", stem).strip("_")[:40] for stem in stems)
     return "-".join(filter(None, found)) or "picture"
 
 
 def drawn(method: Method) -> dict[str, FieldInfo]:
-    """Return the parameters that a visitor may set: no time limit, and a seed only where it can change the picture."""
+    """Return the parameters that a visitor may set: no time limit, and the seed only if it can affect the picture."""
     hidden = [*marked(method.params, Limited("seconds")), *(() if method.random else ("seed",))]
     return {name: info for name, info in method.params.model_fields.items() if name not in hidden}
 
 
 def draw_folded(method: Method, limits: Limits) -> dict[str, gr.components.Component]:
-    """Draw a method's strength, and in a closed accordion its other parameters."""
+    """Draw a method's strength, and its other parameters in a closed accordion."""
     known = drawn(method)
     names = marked(method.params, Strength())
     ui = {name: _widget(name, known.pop(name), elem_id=f"{method.name}-{name}") for name in names}
@@ -76,13 +76,13 @@ def draw_folded(method: Method, limits: Limits) -> dict[str, gr.components.Compo
 def draw(
     method: Method, limits: Limits, prefix: str = "", shown: Mapping[str, FieldInfo] | None = None
 ) -> dict[str, gr.components.Component]:
-    """Draw a method's parameters and its presets, which set them.
+    """Draw a method's parameters and a choice of its presets.
 
     Args:
-        method: whose.
-        limits: of the server; nothing beyond them is offered.
-        prefix: keeps ids apart from another tab's.
-        shown: the parameters to draw, if not all.
+        method: the method.
+        limits: the server's limits, which bound the widgets.
+        prefix: prefix of the elem_ids, to distinguish them from other tabs'.
+        shown: the parameters to draw; all by default.
     """
     shown = drawn(method) if shown is None else shown
     presets: dict[str, Mapping[str, Any]] = {"Defaults": {}, **method.presets}
@@ -110,7 +110,7 @@ def draw(
 
 
 def _show_seed(method: Method, ui: Mapping[str, gr.components.Component]) -> None:
-    """Show the seed only while it changes the picture, by the choices that are made."""
+    """Show the seed only while the current choices make it matter."""
     choices = {name: each for name, each in ui.items() if isinstance(each, gr.Dropdown | gr.Textbox)}
 
     def matters(*values: Any) -> bool:
@@ -120,7 +120,7 @@ def _show_seed(method: Method, ui: Mapping[str, gr.components.Component]) -> Non
     def show(*values: Any) -> Any:
         try:
             return gr.update(visible=matters(*values))
-        except ValueError:  # half a name; the run says so
+        except ValueError:  # an incomplete name; the run reports it
             return gr.skip()
 
     ui["seed"].visible = matters(*(each.value for each in choices.values()))
@@ -134,15 +134,15 @@ def draw_field(name: str, declared: FieldInfo, **options: Any) -> gr.components.
 
 
 def sizes(offered: Sequence[int], usual: int, unit: str, limits: Limits) -> dict[str, Any]:
-    """Return the sizes among those offered that this server takes, and which one a field opens with."""
+    """Return a field's choices, the offered sizes within the server's limit, and its initial value."""
     taken = [size for size in offered if size <= limits.size] or [int(limits.size)]
     return {"choices": [(f"{size} {unit}", size) for size in taken], "value": min(usual, taken[-1])}
 
 
 def draw_color(declared: FieldInfo) -> gr.components.Component:
-    """Draw the color mode, its choices in plain words."""
+    """Draw the color mode, with its choices in plain words."""
     choices = [(words, mode) for mode, words in COLORS.items()]
-    return draw_field("color", declared, choices=choices, filterable=False, info="Where the result's colors come from.")
+    return draw_field("color", declared, choices=choices, filterable=False, info="The source of the result's colors.")
 
 
 def _widget(name: str, declared: FieldInfo, limits: Limits = UNLIMITED, **options: Any) -> gr.components.Component:
@@ -171,18 +171,18 @@ def _widget(name: str, declared: FieldInfo, limits: Limits = UNLIMITED, **option
 
 
 def field(elem_id: str, label: str, alt_text: str, value: str | None, height: int, **options: Any) -> SafeImage:
-    """Return a field for a picture: upload, webcam, clipboard."""
+    """Return a picture field with upload, webcam, and clipboard."""
     options = {"sources": ["upload", "webcam", "clipboard"], "buttons": [], **options}
     return SafeImage(value=value, label=label, alt_text=alt_text, height=height, elem_id=elem_id, **options)
 
 
 def note(elem_id: str, value: str = "") -> gr.HTML:
-    """Return the place for a sentence beside a field."""
+    """Return a component for a message beside a field."""
     return gr.HTML(value, elem_classes="note", elem_id=elem_id)
 
 
 def strip(offered: Sequence[Offered], label: str, elem_id: str, width: int = 128, height: int = 128) -> gr.Gallery:
-    """Return a row of example thumbnails that scrolls sideways."""
+    """Return a horizontally scrolling row of example thumbnails."""
     return gr.Gallery(
         [each.thumbnail(width, height) for each in offered],
         label=label,
@@ -196,7 +196,7 @@ def strip(offered: Sequence[Offered], label: str, elem_id: str, width: int = 128
 
 
 def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
-    """Return a handler that gives the path of the thumbnail that was clicked."""
+    """Return a handler that returns the path of the clicked thumbnail's picture."""
 
     def picked(event: gr.SelectData) -> str:
         return offered[event.index].path
@@ -205,15 +205,15 @@ def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
 
 
 def check(path: str | None) -> tuple[str, str | None]:
-    """Look at an uploaded picture; return a sentence on it and its path.
+    """Examine an uploaded picture; return notes on it and its path.
 
-    Another path if a browser couldn't show it, None if it is refused: then nothing is chosen, and no run says it again.
+    The path is a PNG's if browsers can't display the upload, and None if it is refused, so that no run starts with it.
     """
     if path is None:
         return "", None
     try:
         if not path.lower().endswith(UNSEEN):
-            return sentences(images.examine(path, LOOKED)), path
+            return sentences(images.examine(path, EXAMINED)), path
         picture = images.load(path)
     except ValueError as error:
         return sentence(str(error), refused=True), None
@@ -223,9 +223,9 @@ def check(path: str | None) -> tuple[str, str | None]:
 
 
 def show(result: Result, name: str) -> dict[str, Any]:
-    """Return what a step shows, by `outcome`'s names; nothing for one without a picture.
+    """Return the updates for a step, by `outcome`'s names; none for a step without a picture.
 
-    The picture to download has the name that is given.
+    `name` is the file name of the download.
     """
     if result.image is None:
         return {}
@@ -236,11 +236,11 @@ def show(result: Result, name: str) -> dict[str, Any]:
     width, height = result.image.size
     words = (
         f"{width}x{height} pixels, {result.record['model']}, {result.record['device']}."
-        f" Color shift {result.record['color_shift']:.1f} (Delta E, from the photograph's colors)."
+        f" Color shift from the photograph: {result.record['color_shift']:.1f} (Delta E)."
     )
     if (found := result.record.get("reconstruction")) is not None:
         more.append(
-            f"Nothing was stylized: this is what the networks make of the photograph itself. They are no identity: SSIM"
+            "Nothing was stylized: this is the networks' reconstruction of the photograph, which is not exact: SSIM"
             f" {found['ssim']:.2f}, mean difference {found['difference']:.1f} of 255."
         )
     return {
@@ -253,7 +253,7 @@ def show(result: Result, name: str) -> dict[str, Any]:
 
 
 def expect(content: str, runs: Iterable[Mapping[str, Any]], limits: Limits, masks: int = 0) -> str:
-    """Say in a sentence what runs with these options, and each with a number of masks, will take.
+    """Return a sentence on the expected duration and memory of runs with these options and number of masks each.
 
     Raises:
         ValueError: as adain_core.forecast.
@@ -267,7 +267,7 @@ def expect(content: str, runs: Iterable[Mapping[str, Any]], limits: Limits, mask
 
 
 def seconds(content: str | None, runs: Iterable[Mapping[str, Any]], limits: Limits) -> float:
-    """Return what runs with these options will take; nothing without a picture.
+    """Return the expected seconds of runs with these options; 0 without a picture.
 
     Raises:
         ValueError: as adain_core.forecast.
@@ -286,7 +286,7 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def sentence(text: str, refused: bool = False) -> str:
-    """Return a sentence as HTML, as an alert where something was refused."""
+    """Return a sentence as HTML; a refusal is an alert."""
     kind = 'class="refused" role="alert"' if refused else 'class="hint"'
     return f"<p {kind}>{escape(text)}</p>"
 
@@ -297,9 +297,11 @@ def sentences(texts: Sequence[str]) -> str:
 
 
 def stage_times(seconds: Mapping[str, float]) -> str:
-    """Return a bar of the stages' shares, and their times in words."""
+    """Return the stages' times as an HTML bar and list."""
     total = sum(seconds.values()) or 1e-9
-    seconds = {stage: value for stage, value in seconds.items() if value >= 0.0005}  # shorter ones would read 0 ms
+    seconds = {
+        stage: value for stage, value in seconds.items() if value >= 0.0005
+    }  # shorter ones would be shown as 0 ms
     paints = {stage: PAINTS[number % len(PAINTS)] for number, stage in enumerate(seconds)}
     bar = "".join(
         f'<span style="width:{100 * value / total:.1f}%;background:{paints[stage]}"></span>'
@@ -311,10 +313,10 @@ def stage_times(seconds: Mapping[str, float]) -> str:
     )
     return (
         f'<div class="time-bar" aria-hidden="true">{bar}</div>'
-        f'<ul class="time-list" aria-label="Time by stage"><li><b>{duration(total)} in all</b></li>{items}</ul>'
+        f'<ul class="time-list" aria-label="Time by stage"><li><b>{duration(total)} in total</b></li>{items}</ul>'
     )
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes or took."""
+    """Return a duration in words."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"

@@ -1,4 +1,4 @@
-"""The page's tabs, one a file, each with a TITLE, an ORDER and a build(); a file here is found by itself."""
+"""The page's tabs, one per file, each with a TITLE, an ORDER, and a build(); found automatically."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from types import ModuleType
 
 
 def find() -> list[ModuleType]:
-    """Return every tab's module, in the order in which they are shown."""
+    """Return the tabs' modules in display order."""
     names = [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)]
     return sorted(map(importlib.import_module, names), key=lambda tab: tab.ORDER)

@@ -1,4 +1,4 @@
-"""Compare: several methods on one pair, live, with curves, one table, and maps of what is left."""
+"""Compare: several methods on one pair, live, with loss curves, a table of scores, and maps of the remaining error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
 from ui.components.skip import Latest, new_folder
-from ui.components.stage import area, bar, old, refuse, say_stopping, waiting, wire_failure, wire_start
+from ui.components.stage import area, bar, outdated, refuse, say_stopping, waiting, wire_failure, wire_start
 from ui.components.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
 from ui.server import on_gpu
 from ui.serving import lanes
@@ -29,29 +29,29 @@ TITLE = "Compare"
 ORDER = 1.5  # right after Stylize
 STORED = examples.FOLDER / "comparison"
 SIZES = (128, 256, 384, 512)
-LONGEST, BUDGET = 60, 240  # seconds of one optimization, and of a comparison's optimizations together
-LONG = 2 * lanes.SHORT  # seconds that a comparison takes at least, so that it never goes before short runs
-PAUSE = 0.4  # seconds between two looks at an optimization
-MODES = {"each": "Own steps", "equal-time": "Equal time", "equal-loss": "Up to AdaIN's loss"}
+LONGEST, BUDGET = 60, 240  # maximum seconds of one optimization, and of all optimizations in a comparison
+LONG = 2 * lanes.SHORT  # minimum expected seconds, so that a comparison never uses the short lane
+PAUSE = 0.4  # seconds between updates of a running optimization
+MODES = {"each": "Own steps", "equal-time": "Equal time", "equal-loss": "Until AdaIN's loss"}
 MAPS = {
-    "all": ("All of them", "The photograph, the painting, and every result."),
+    "all": ("All pictures", "The photograph, the painting, and every result."),
     "left": (
-        "Where the style is not reached",
-        "Bright areas are still far from the painting's style, by mean and standard deviation of the features in a"
+        "Distance from the style",
+        "Bright areas are still far from the painting's style, by the mean and standard deviation of the features in a"
         " 40-pixel window. The brightest are twice as far as the photograph is overall.",
     ),
     "difference": (
-        "Difference to the photograph",
-        "Bright areas have changed color; the brightest by a Delta E of 60 or more.",
+        "Difference from the photograph",
+        "Bright areas have changed color, the brightest by a Delta E of 60 or more.",
     ),
 }
 
 
 def _runs(values: Mapping[str, Any], limits: Limits) -> list[dict[str, Any]]:
-    """Return the options of every method's run, as forecasts take them.
+    """Return the options of every method's run, for forecasts.
 
     Raises:
-        ValueError: they may take too long in all.
+        ValueError: together they may take too long.
     """
     names = arrange(values["methods"] or (), values["mode"])
     options = _chosen(names, values["options"]) if "options" in values else _options(values, names)
@@ -64,15 +64,15 @@ def _runs(values: Mapping[str, Any], limits: Limits) -> list[dict[str, Any]]:
         runs.append(run)
     if many * values["seconds"] > BUDGET:
         raise ValueError(
-            f"{many} optimizations of up to {values['seconds']:g} s each are more than the {BUDGET} s that one"
-            " comparison may take here; choose fewer methods, or less time."
+            f"{many} optimizations of up to {values['seconds']:g} s each exceed the {BUDGET} s that one comparison may"
+            " take; choose fewer methods, or less time."
         )
     return runs
 
 
 @on_gpu(_runs)
 def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[dict[str, Any]]:
-    """Compare the chosen methods and show every one as it comes; by name what changes on the page."""
+    """Compare the chosen methods, yielding updates by component name as results arrive."""
     for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):
         if values[name] is None:
             yield {**refuse(words), f"{name}_note": sentence(words, refused=True)}
@@ -110,25 +110,25 @@ def compare_api(
     Args:
         content: the photograph, an image file.
         style: the painting, an image file.
-        methods: such as adain, gatys, style_swap; single passes run first.
+        methods: the methods' names, such as adain, gatys, and style_swap; single passes run first.
         size: the longer side of the photograph, 64 to 512 pixels.
-        seconds: bound on each optimization, up to 60.
-        mode: each leaves optimizations their steps; equal-time gives each the same seconds; equal-loss lets each run
-            until it has AdaIN's mean-std loss.
-        model: in whose features the methods work: compact, or vgg19 where the server has it.
-        judge: which network measures: perceptual or vgg19; the better one that the server has if left out.
+        seconds: time limit of each optimization, up to 60.
+        mode: with each, optimizations run for their own steps; with equal-time, for the same time; with equal-loss,
+            until they reach AdaIN's mean-std loss.
+        model: the network whose features the methods use: compact, or vgg19 if the server has it.
+        judge: the network that measures the results: perceptual or vgg19; by default, the best one available.
         options: parameters by method, such as {"gatys": {"steps": 60}}.
-        limits: of the server.
+        limits: the server's limits.
 
     Returns:
-        One sheet with every picture and the table, a PNG file, and everything that was measured, by name.
+        A sheet with every picture and the table as a PNG file, and all measurements by name.
     """
     names = arrange(methods, mode)  # type: ignore[arg-type]
     common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
     _runs({**common, "methods": methods, "options": options}, limits)
     common |= {"options": _chosen(names, options), "judge": judge, "limits": limits, "download": False}
     now = yield from endpoints.last(compare(content, style, names, **common))
-    with tempfile.TemporaryDirectory() as folder:  # of its files Gradio deletes only those that it serves
+    with tempfile.TemporaryDirectory() as folder:  # Gradio deletes only the files it serves
         results = report.save(now, Path(folder))
         with Image.open(Path(folder) / "sheet.png") as sheet:
             made = keep(sheet, named(content, style, "comparison") + ".png")
@@ -140,15 +140,15 @@ def _options(values: Mapping[str, Any], names: list[str]) -> dict[str, dict[str,
 
 
 def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
-    """Return by method the parameters that a program chose."""
+    """Return the parameters that a program set, by method."""
     options = endpoints.named(options, "options")
     return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in names}
 
 
 def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict[str, Any]]:
-    """Show a comparison under way: pictures and curves twice a second, the table whenever a method has ended.
+    """Show a running comparison: pictures and curves twice a second, and the table whenever a method has finished.
 
-    Downloads' names begin with the given one; no optimization takes more than `limit` seconds.
+    The names of the downloads begin with `name`; no optimization takes more than `limit` seconds.
     """
     now = next(run)
     yield outputs.clean(now)
@@ -177,7 +177,7 @@ def build(pair: Pair, limits: Limits) -> None:
         with area("side"):
             ui |= bar("compare-", "Compare", "A stored result. Press Compare to make it yourself.", "Stop all")
             with area("result"):
-                old("compare-", "Compare")
+                outdated("compare-", "Compare")
                 with gr.Row(elem_classes="cells", elem_id="compare-cells"):
                     for name in methods.find():
                         _draw_cell(ui, name, opening)
@@ -192,7 +192,7 @@ def build(pair: Pair, limits: Limits) -> None:
 
 
 def _options_of(value: Any) -> dict[str, Any]:
-    """Turn what a handler returns for a component into what the component opens with."""
+    """Convert a handler's update for a component into the component's initial options."""
     updated = isinstance(value, dict) and value.get("__type__") == "update"
     return {key: each for key, each in value.items() if key != "__type__"} if updated else {"value": value}
 
@@ -208,7 +208,7 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> None:
         titles,
         value=list(FIRST),
         label="Methods",
-        info="They run one after the other so that their times are comparable; fast ones run first.",
+        info="They run one at a time so that their times are comparable; fast ones run first.",
         elem_id="compare-methods",
     )
 
@@ -227,7 +227,7 @@ def _draw_settings(ui: fields.Components, limits: Limits) -> None:
         value=min(15, limits.seconds),
         step=1,
         label="Time limit",
-        info="Seconds that each optimization may take.",
+        info="Maximum seconds per optimization.",
         elem_id="compare-seconds",
         buttons=[],
     )
@@ -259,7 +259,7 @@ def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> 
             **shown["picture"],
             label=title,
             show_label=False,
-            alt_text=f"What {title} made",
+            alt_text=f"Result of {title}",
             interactive=False,
             buttons=["fullscreen"],
             elem_id=f"compare-{name}-picture",
@@ -271,11 +271,11 @@ def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> 
 def _draw_table(ui: fields.Components, opening: Mapping[str, Any]) -> None:
     ui["table"] = gr.HTML(**opening["table"], padding=False, elem_id="compare-table")
     with gr.Row():
-        for name, words in (("csv", "Table as CSV"), ("json", "Everything as JSON"), ("sheet", "One sheet as PNG")):
+        for name, words in (("csv", "Table as CSV"), ("json", "All data as JSON"), ("sheet", "Sheet as PNG")):
             ui[name] = gr.DownloadButton(
                 f"Download: {words}", **opening[name], size="md", min_width=150, elem_id=f"compare-{name}"
             )
-    with gr.Accordion("What each column says, and what it can't", open=False, elem_id="compare-columns"):
+    with gr.Accordion("What each column means, and its limits", open=False, elem_id="compare-columns"):
         items = "".join(f"<dt>{each.title}</dt><dd>{each.says}</dd>" for each in report.COLUMNS.values())
         gr.HTML(f"<dl>{items}</dl>", elem_classes="columns")
 
@@ -366,19 +366,19 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
 
     async def run(data: dict[gr.components.Component, Any]) -> AsyncIterator[dict[gr.components.Component, Any]]:
         skip, began = data[state].begin(), False
-        yield shown({"status": sentence("The comparison is being prepared…")})
+        yield shown({"status": sentence("Preparing the comparison…")})
         async with aclosing(turn({**data, state: skip})) as views:
             async for view in views:
                 if skip.replaced:
                     return  # what it says would be drawn over what its successor says
-                began = began or ui["status"] not in view  # it begins with Stop's button alone
+                began = began or ui["status"] not in view  # the first view only enables Stop
                 if not began and skip.all:
                     yield shown({"status": sentence("Stopped before it began."), "stop": gr.update(interactive=False)})
                     return  # and leaves the queue
                 yield view
 
     wire_failure(ui, [run_button.click(run, inputs, changed, trigger_mode="multiple", **COMPUTE)])
-    say_stopping(ui, "Stopping; the pictures that are ready stay.")
+    say_stopping(ui, "Stopping; finished pictures are kept.")
     ui["stop"].click(stop_all, state, None, **QUIET)
     for name in methods.find():
         ui[f"{name}.stop"].click(stop(name), state, ui[f"{name}.stop"], **QUIET)

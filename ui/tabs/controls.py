@@ -1,4 +1,4 @@
-"""Controls: one pair under every value of a control, side by side, and as one sheet to download."""
+"""Controls: one pair at every value of a control, side by side and as a sheet to download."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ui import endpoints
 from ui.components import fields
 from ui.components.pair import Pair
 from ui.components.sheet import sheet, window
-from ui.components.stage import Progress, area, bar, old, refuse, turns, wire_start, wire_stop
+from ui.components.stage import Progress, area, bar, outdated, refuse, turns, wire_start, wire_stop
 from ui.components.widgets import COLORS, expect, keep, named, sentence
 from ui.server import on_gpu
 
 TITLE = "Controls"
 ORDER = 2
-SIZE = 384  # pixels, where sizes are not what is compared
-SHOWN = {  # by what is compared: the option, its values, and how each is called
+SIZE = 384  # pixels, unless sizes are compared
+SHOWN = {  # options by label, for each control
     "Color modes": {f"color {mode}": {"color": mode} for mode in COLORS},
     "Strengths": {f"strength {value:g}": {"alpha": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)},
     "Stroke sizes": {f"stroke size {value:g}": {"style_scale": value} for value in (0.25, 0.5, 1.0, 2.0, 4.0)},
@@ -32,7 +32,7 @@ SHOWN = {  # by what is compared: the option, its values, and how each is called
 
 
 class View(NamedTuple):
-    """What a run shows; what it leaves out stays as it is."""
+    """A run's updates; omitted fields stay unchanged."""
 
     gallery: Any = gr.skip()
     seen: Any = gr.skip()
@@ -44,7 +44,7 @@ class View(NamedTuple):
 
 
 def offered(limits: Limits) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return what this server can show: no size beyond its own, nor sizes where there would be one."""
+    """Return the controls offered here: sizes within the server's limit, and only controls with several values."""
     found = {}
     for show, values in SHOWN.items():
         kept = {name: options for name, options in values.items() if options.get("size", 0) <= limits.size}
@@ -59,7 +59,7 @@ def _runs(values: Mapping[str, Any], limits: Limits) -> Iterable[dict[str, Any]]
 
 @on_gpu(_runs)
 def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
-    """Run the pair under every value of the chosen control and show each result as it comes."""
+    """Run the pair at every value of the chosen control and show each result as it is ready."""
     if missing := [name for name in ("content", "style") if values[name] is None]:
         words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
         yield View(**refuse(words), **{f"{missing[0]}_note": sentence(words, refused=True)})
@@ -98,16 +98,16 @@ def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
 def control_api(
     content: str, style: str, show: str = "Color modes", limits: Limits = UNLIMITED
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
-    """Show a photograph in a painting's style under every value of one control, side by side.
+    """Show a photograph in a painting's style at every value of one control, side by side.
 
     Args:
         content: the photograph, an image file.
         style: the painting, an image file.
         show: the control: Color modes, Strengths, Stroke sizes or Sizes.
-        limits: of the server.
+        limits: the server's limits.
 
     Returns:
-        One sheet with every picture, a PNG file, and each one's record by the control's value.
+        A sheet with every picture as a PNG file, and the records by the control's value.
     """
     results = {}
     for name, options in offered(limits)[show].items():
@@ -131,14 +131,14 @@ def build(pair: Pair, limits: Limits) -> None:
                 list(offered(limits)),
                 value="Color modes",
                 label="Show",
-                info="Which setting to vary: you see the pair at each of its values.",
+                info="The setting to vary; the pair is shown at each of its values.",
                 elem_id="controls-show",
             )
         with area("side"):
-            words = "Press Show them all. Each picture says how far its colors moved, and how long it took."
+            words = "Press Show them all. Each caption gives the color shift and the time taken."
             ui |= bar("controls-", "Show them all", words)
             with area("result"):
-                old("controls-", "Show them all")
+                outdated("controls-", "Show them all")
                 _draw_result(ui)
 
     run_button = ui.pop("run")
@@ -146,7 +146,7 @@ def build(pair: Pair, limits: Limits) -> None:
     start = in_turn(show_all, _runs)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, trigger_mode="multiple", **events)
-    wire_stop(ui, "Stopped. The pictures that are ready stay.", [shown])
+    wire_stop(ui, "Stopped. Finished pictures are kept.", [shown])
     pictures = {name: endpoints.picture(name) for name in ("content", "style")}
     results = [endpoints.made("Sheet"), endpoints.facts("Records")]
     endpoints.expose(control_api, "control", {**ui, **pictures}, results, _runs, limits)
@@ -181,7 +181,7 @@ def _caption(name: str, result: Any) -> str:
     record = result.record
     facts = [f"color shift {record['color_shift']:.1f}", f"{sum(record['seconds'].values()):.1f} s"]
     if (found := record.get("reconstruction")) is not None:
-        facts.insert(0, f"the reconstruction: SSIM {found['ssim']:.2f}")
+        facts.insert(0, f"reconstruction: SSIM {found['ssim']:.2f}")
     return f"{name} · {' · '.join(facts)}"
 
 

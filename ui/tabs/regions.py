@@ -1,4 +1,4 @@
-"""Regions: parts of a photograph, painted on it, each in the style of its own painting."""
+"""Regions: painted parts of a photograph, each in the style of its own painting."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ui import endpoints, examples
 from ui.components import easel, fields, masks, painting
 from ui.components.easel import FIRST, REGIONS, SLOTS
 from ui.components.pair import Pair
-from ui.components.stage import area, bar, follow, old, outcome, refuse, turns, wire_start, wire_stop
+from ui.components.stage import area, bar, follow, outcome, outdated, refuse, turns, wire_start, wire_stop
 from ui.components.widgets import QUIET, draw_field, expect, keep, named, sentence, sentences, sizes
 from ui.server import on_gpu
 
 TITLE = "Regions"
 ORDER = 3
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
-REST, LEAVE, OWN, PAINTING = "As the rest", "Leave as it is", "Another painting of mine", "The chosen painting"
+REST, LEAVE, OWN, PAINTING = "Same as the rest", "Leave unchanged", "Another painting of mine", "The chosen painting"
 OPENING = ("stained_glass", "great_wave", "impasto_sunset", "pointillism", "mosaic", "watercolor", "woodcut")
 OPENING = dict(zip(REGIONS.values(), (*OPENING, "psychedelic"), strict=True))
-GROUND = 255  # of a strength map: full strength where nothing is painted
-STRENGTHS = "White is full strength, black none. Paint it on the photograph or load a file; paint covers the file."
+GROUND = 255  # background of a strength map: full strength where nothing is painted
+STRENGTHS = "White is full strength, black is none. Paint on the photograph or load a file; paint covers the file."
 _SHOWN = ("compare", "before", "picture", "download", "status", "details", "stop", "content_note", "style_note")
 _SHOWN = (*_SHOWN, "map_note", "strength_map_note", *(f"{slot}_own_note" for slot in SLOTS))
-View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # of a run; what is left out stays as it is
+View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # a run's updates; omitted fields stay unchanged
 
 
 def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
 
 @on_gpu(_runs)
 def stylize_regions(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
-    """Give every painted region its own style and show the result."""
+    """Stylize every painted region in its own style and show the result."""
     content = values["content"]
     if content is None:
         words = "Choose a photograph first."
@@ -50,11 +50,11 @@ def stylize_regions(values: Mapping[str, Any], limits: Limits) -> Iterator[View]
     yield View(status=sentence(f"Stylizing the regions at {values['size']} pixels…"))
     try:
         regions = {}
-        if values["of"] == content:  # the canvas isn't of the photograph before
+        if values["of"] == content:  # else the canvas is of the previous photograph
             regions = masks.compose(values["loaded"], masks.labels(values["canvas"], content), values["size"])
         if missing := _missing(values, regions):
-            place, words = missing
-            yield View(**refuse(words), **{place: sentence(words, refused=True)})
+            field, words = missing
+            yield View(**refuse(words), **{field: sentence(words, refused=True)})
             return
         given = _inputs(values, regions)
         count = len({*given["style_for"], *given["region_strength"]}) + (given["strength_map"] is not None)
@@ -69,11 +69,11 @@ def stylize_regions(values: Mapping[str, Any], limits: Limits) -> Iterator[View]
         ):
             yield View(**view)
     except PictureError as error:
-        place = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
+        notes = {"content": "content_note", "style": "rest_own_note", "strength map": "strength_map_note"}
         if error.role == "style" and values["rest"] == PAINTING:
-            place["style"] = "style_note"
-        place |= {f"style of region {label}": f"{slot}_own_note" for label, slot in REGIONS.items()}
-        refusal = {place.get(error.role, "map_note"): sentence(error.sentence, refused=True)}
+            notes["style"] = "style_note"
+        notes |= {f"style of region {label}": f"{slot}_own_note" for label, slot in REGIONS.items()}
+        refusal = {notes.get(error.role, "map_note"): sentence(error.sentence, refused=True)}
         yield View(**refuse(error.sentence), **refusal)
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
@@ -96,7 +96,7 @@ def regions_api(
     size: int = 512,
     limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
-    """Give parts of a photograph styles of their own; a part without a painting stays as it is.
+    """Stylize parts of a photograph in different styles; parts without a painting stay unchanged.
 
     Args:
         content: the photograph, an image file.
@@ -110,20 +110,20 @@ def regions_api(
         style_6: for region 6.
         style_7: for region 7.
         style_8: for region 8.
-        strengths: by region, 0 to 1, as in {"1": 0.5}; full where not named.
-        feather: how softly regions meet, in pixels of the result.
+        strengths: strength by region, 0 to 1, as in {"1": 0.5}; 1 for omitted regions.
+        feather: width of the soft edges between regions, in pixels of the result.
         size: the longer side of the result, 64 to 8192 pixels.
-        limits: of the server.
+        limits: the server's limits.
 
     Returns:
-        The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
+        The picture as a PNG file with its record embedded, and the record: settings and seconds by stage.
     """
     own = dict(enumerate((style_1, style_2, style_3, style_4, style_5, style_6, style_7, style_8), start=1))
     loaded = masks.load_map(label_map, images.measure(content, painting.SIDE))
     found = masks.compose(loaded, loaded.shown, size)
     given = endpoints.named(strengths, "strengths")
     if unknown := [label for label in given if label not in map(str, found)]:
-        raise ValueError(f"strengths names region {unknown[0]}, which the label map lacks.")
+        raise ValueError(f"strengths names region {unknown[0]}, which is not in the label map.")
     if wrong := [value for value in given.values() if not isinstance(value, int | float)]:
         raise ValueError(f"A strength is {wrong[0]}, but it must be a number from 0 to 1.")
     steps = run(
@@ -142,9 +142,9 @@ def regions_api(
 
 
 def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> tuple[str, str] | None:
-    """Return what a run still lacks: the place where it is said, and the words; None where it lacks nothing."""
+    """Return the note and the message for a missing input, or None if the inputs are complete."""
     if not regions:
-        return "map_note", "Nothing is painted yet: paint a region with the brush, or press Foreground and background."
+        return "map_note", "Nothing is painted yet; paint a region with the brush, or press Foreground and background."
     slots = ("rest", *(REGIONS[label] for label in regions))
     if values["style"] is None and PAINTING in [values[slot] for slot in slots]:
         return "style_note", "Choose a painting first."
@@ -155,7 +155,7 @@ def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> t
 
 
 def _inputs(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> dict[str, Any]:
-    """Return what `run` is given beside the photograph."""
+    """Return the arguments of `run` other than the photograph and its size."""
     rest = _style(values, "rest")
     slots = {label: REGIONS[label] for label in regions}
     strengths = {label: values[f"{slot}_strength"] for label, slot in slots.items()}
@@ -191,7 +191,7 @@ def build(pair: Pair, limits: Limits) -> None:
             words = "Press Stylize the regions: the fur in one style, eyes and nose in another."
             ui |= bar("regions-", "Stylize the regions", words)
             with area("result"):
-                old("regions-", "Stylize the regions")
+                outdated("regions-", "Stylize the regions")
                 ui |= outcome("regions-", None, None, "")
         with area("more"), gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
             _draw_more(ui, opening, pair, limits)
@@ -201,7 +201,7 @@ def build(pair: Pair, limits: Limits) -> None:
     start = in_turn(stylize_regions, _runs)
     wire_start(ui, [run_button.click])
     shown = run_button.click(start, trigger_mode="multiple", **events)
-    wire_stop(ui, "Stopped. The last picture stays.", [shown])
+    wire_stop(ui, "Stopped. The last picture is kept.", [shown])
     revealed = [*(groups[slot] for slot in REGIONS.values()), buttons["add"]]
     for change in easel.wire(ui, buttons, pair):
         change.then(_reveal, ui["shown"], revealed, **QUIET)
@@ -215,7 +215,7 @@ def build(pair: Pair, limits: Limits) -> None:
 
 
 def _draw_more(ui: fields.Components, opening: str, pair: Pair, limits: Limits) -> None:
-    """Draw what waits in the closed accordion."""
+    """Draw the contents of the closed accordion."""
     feather = Settings.model_fields["feather"]
     ui["feather"] = draw_field("feather", feather, elem_id="regions-feather", maximum=64, step=1)
     ui["size"] = gr.Dropdown(
@@ -239,7 +239,7 @@ def _slot(ui: fields.Components, slot: str, title: str) -> None:
             [*([] if slot == "rest" else [REST]), PAINTING, LEAVE, *known.values(), OWN],
             value=PAINTING if slot == "rest" else known[OPENING[slot]],
             label=title,
-            info="Style of everything that is not painted." if slot == "rest" else "Style of this region.",
+            info="Style of everything outside the regions." if slot == "rest" else "Style of this region.",
             filterable=False,
             min_width=150,
             elem_id=name,
@@ -260,7 +260,7 @@ def _slot(ui: fields.Components, slot: str, title: str) -> None:
 
 
 def _style(values: Mapping[str, Any], slot: str) -> str | None:
-    """Return the path of a region's style, or None to leave it as it is."""
+    """Return the path of a region's style, or None to leave it unchanged."""
     if values[slot] == OWN:
         return values[f"{slot}_own"]
     if values[slot] == PAINTING:

@@ -1,4 +1,4 @@
-"""Stylize: a photograph and up to four paintings in, the picture out."""
+"""Stylize: a photograph in the style of up to four paintings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples, server
 from ui.components import fields
 from ui.components.pair import Pair
-from ui.components.stage import area, bar, follow, old, outcome, refuse, turns, wire_start, wire_stop
+from ui.components.stage import area, bar, follow, outcome, outdated, refuse, turns, wire_start, wire_stop
 from ui.components.widgets import (
     QUIET,
     draw_color,
@@ -37,16 +37,16 @@ STYLES = 4
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
 CONTROLS = ("color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
-GROUND = 0  # of a style mask: only what is painted gives the style
+GROUND = 0  # background of a style mask: only painted parts give the style
 PART = (
     "Only the white part of this mask gives the style. Paint it here or load a file; without a mask, the whole painting"
-    " does."
+    " is used."
 )
 SHARES = tuple(f"share_{number}" for number in range(1, STYLES + 1))
 
 
 class View(NamedTuple):
-    """What a run shows; what it leaves out stays as it is."""
+    """A run's updates; omitted fields stay unchanged."""
 
     compare: Any = gr.skip()
     before: Any = gr.skip()
@@ -67,7 +67,7 @@ class View(NamedTuple):
 
 
 def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
-    """Return the options of the run, but for the paintings' shares."""
+    """Return the run's options, except the paintings' shares."""
     method = methods.get(values["method"])
     options = {name: values[f"{method.name}.{name}"] for name in drawn(method)}
     return [options | {name: values[name] for name in ("method", "model", "size", *CONTROLS)}]
@@ -97,17 +97,17 @@ def stylize(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
         for view in follow(run(values["content"], **given, **options, limits=limits, download=False), name):
             yield View(**view)
     except PictureError as error:
-        place = f"{error.role.replace(' ', '_')}_note"
+        field = f"{error.role.replace(' ', '_')}_note"
         if error.role.startswith("style"):
-            place = place.replace("style", slots[error.index])
+            field = field.replace("style", slots[error.index])
         refusal = sentence(error.sentence, refused=True)
-        yield View(**refuse(error.sentence), **{place: refusal})
+        yield View(**refuse(error.sentence), **{field: refusal})
     except ValueError as error:
         yield View(status=sentence(str(error), refused=True))
 
 
 def stylize_at_once(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
-    """Run because a picture or a control was changed, if that is a matter of seconds; else say what to press."""
+    """Rerun after a change of a picture or control if that takes only seconds; otherwise say what to press."""
     if values["content"] is None or all(values[slot] is None for slot in SLOTS):
         yield View()
         return
@@ -115,20 +115,20 @@ def stylize_at_once(values: Mapping[str, Any], limits: Limits) -> Iterator[View]
         (options,) = _runs(values, limits)
         found = pipeline.forecast(values["content"], limits=limits, **options)
         quick = found.steps == 1 and found.seconds <= lanes.SHORT
-    except ValueError:  # the run says it
+    except ValueError:  # the run reports it
         quick = True
     if quick:
         yield from stylize(values, limits)
     else:
-        yield View(status=sentence("Press Stylize to see what you changed; it takes a while."))
+        yield View(status=sentence("Press Stylize to apply your changes; it takes a while."))
 
 
 def _style_masks(values: Mapping[str, Any], slots: Sequence[str]) -> list[Any] | None:
-    """Return each painting's mask, or None where it has none; None without any."""
+    """Return each painting's mask or None; None if no painting has a mask."""
     found = [fields.read_gray(values, f"{slot}_mask", slot, GROUND, "style mask", n) for n, slot in enumerate(slots)]
     masked = [index for index, mask in enumerate(found) if mask is not None]
     if masked and not methods.get(values["method"]).spatial:
-        words = "This method takes the whole painting; clear the mask, or choose AdaIN."
+        words = "This method uses the whole painting; clear the mask, or choose AdaIN."
         raise PictureError("style mask", masked[0], words)
     return found if masked else None
 
@@ -160,26 +160,26 @@ def stylize_api(
         content: the photograph, an image file.
         style: the painting, an image file.
         style_2: a second painting to mix in, or nothing.
-        style_3: a third.
-        style_4: a fourth.
+        style_3: a third painting, or nothing.
+        style_4: a fourth painting, or nothing.
         share_1: the first painting's share in the mix; shares are divided by their sum.
         share_2: the second painting's share.
         share_3: the third painting's share.
         share_4: the fourth painting's share.
-        alpha: strength, where the method has one; 0 keeps the photograph, 1 gives the full style.
+        alpha: strength, if the method has one; 0 keeps the photograph, 1 gives the full style.
         size: the longer side of the result, 64 to 8192 pixels.
-        style_size: the longer side of the painting when the network looks at it, 64 to 2048 pixels.
-        model: compact (fast) or vgg19 (the paper's, where the server has it).
-        color: off takes the painting's colors; match, match-cholesky, histogram and luminance keep the photograph's;
-            palette takes the painting's colors without its strokes.
-        color_strength: how far to go with the colors, 0 to 1.
-        style_scale: stroke size; how much larger the network sees the painting, 0.25 to 4.
-        method: such as adain, gatys or style_swap.
+        style_size: the longer side of the painting as the network sees it, 64 to 2048 pixels.
+        model: compact (fast) or vgg19 (the paper's, if the server has it).
+        color: off uses the painting's colors; match, match-cholesky, histogram, and luminance keep the photograph's;
+            palette uses the painting's colors without its brush strokes.
+        color_strength: strength of the color mode, 0 to 1.
+        style_scale: stroke size, the factor by which the painting is enlarged for the network, 0.25 to 4.
+        method: the method's name, such as adain, gatys, or style_swap.
         options: the method's own parameters by name, such as {"steps": 60} for gatys.
-        limits: of the server.
+        limits: the server's limits.
 
     Returns:
-        The picture as a PNG file that carries its record, and the record: settings and seconds by stage.
+        The picture as a PNG file with its record embedded, and the record: settings and seconds by stage.
     """
     given = [(style, share_1), (style_2, share_2), (style_3, share_3), (style_4, share_4)]
     chosen = methods.get(method)
@@ -217,7 +217,7 @@ def build(pair: Pair, limits: Limits) -> None:
         with area("side"):
             ui |= bar("", "Stylize", "Press Stylize to make it yourself.")
             with area("result"):
-                old("", "Stylize")
+                outdated("", "Stylize")
                 compare = gr.Button("Compare methods on this pair", size="md", elem_id="to-compare", render=False)
                 ui |= outcome("", first.photo.path, first.result.path, f"{first.result.title}.", [compare])
         with area("more"):
@@ -275,7 +275,7 @@ def build(pair: Pair, limits: Limits) -> None:
     run_button = ui.pop("run")
     in_turn, events = turns(ui, View, limits)
     start = in_turn(stylize, _runs)
-    change = in_turn(stylize_at_once, lambda *_: [])  # it runs only what is short
+    change = in_turn(stylize_at_once, lambda *_: [])  # it starts only short runs
     sliders = [component for component in events["inputs"] if isinstance(component, gr.Slider)]
     live = [*(each.input for each in sliders), ui["color"].input]
     chosen = [*photo_chosen, *style_chosen]
@@ -288,7 +288,7 @@ def build(pair: Pair, limits: Limits) -> None:
         gr.on(live, change, trigger_mode="always_last", **events),
         *(each.then(change, **events) for each in chosen),
     ]
-    wire_stop(ui, "Stopped. The last picture stays.", runs)
+    wire_stop(ui, "Stopped. The last picture is kept.", runs)
     photos, styles = zip(*((each.photo, each.style) for each in examples.pairs()), strict=True)
     beside = [pair.fields["content"][-1], pair.fields["style"][-1]]
     loaded = pair.offer(pair_strip, {"content": photos, "style": styles}, beside)
@@ -308,7 +308,7 @@ def build(pair: Pair, limits: Limits) -> None:
 
 
 def _api_runs(given: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
-    """Return the options of the run that a program chose, the paintings and their sizes left out."""
+    """Return the options of a program's run, without the paintings and their sizes."""
     options = endpoints.own_options(methods.get(given["method"]), given["options"])
     return [{**options, **{name: given[name] for name in ("method", "model", "size")}}]
 
@@ -326,7 +326,7 @@ def _load_pair(event: gr.SelectData) -> View:
 
 
 def _part(ui: fields.Components, number: int, opening: str | None, pair: Pair) -> None:
-    """Draw a painting's mask, closed."""
+    """Draw a painting's mask in a closed accordion."""
     slot = SLOTS[number - 1]
     name = slot.replace("_", "-")
     with gr.Accordion(f"A part of painting {number}", open=False, elem_id=f"{name}-part"):
@@ -340,7 +340,7 @@ def _share(number: int) -> gr.Slider:
         value=1,
         step=0.05,
         label=f"Share {number}",
-        info=f"How much painting {number} counts in the mix.",
+        info=f"The weight of painting {number} in the mix.",
         elem_id=f"share-{number}",
         buttons=[],
     )
