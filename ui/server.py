@@ -177,8 +177,8 @@ class Fetching:
                 load(name)  # for the CPU: ZeroGPU provides its GPU only inside runs
                 self.states[name] = "ready"
             except Exception as error:  # any kind; otherwise the page would wait forever
-                said = str(error) if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
-                logging.getLogger("adain_core").warning("%s", said)  # file names and URLs go to the log only
+                message = str(error) if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"
+                logging.getLogger("adain_core").warning("%s", message)  # file names and URLs go to the log only
                 self.states[name] = "failed"
 
 

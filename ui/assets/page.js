@@ -24,7 +24,7 @@
   };
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
-  // Once the brush rests, the page looks at what is painted. The canvas's own event would send it at every touch.
+  // Read the canvas once the brush has paused; its own event would send it at every stroke.
   let painting, resting;
   const began = (event) => (painting = event.target.closest("#regions-canvas"));
   const ended = () => {

@@ -82,10 +82,10 @@ def wire(ui: fields.Components, buttons: Mapping[str, gr.Button], pair: Pair) ->
     ]
 
 
-def _put(content: str, labels: Image.Image, said: str = "", loaded: masks.Loaded | None = None) -> Easel:
+def _put(content: str, labels: Image.Image, message: str = "", loaded: masks.Loaded | None = None) -> Easel:
     """Put labels on the canvas."""
     shown = _present(labels, loaded) or FIRST
-    words = sentences([*filter(None, [said]), *(loaded.notes if loaded else ())])
+    words = sentences([*filter(None, [message]), *(loaded.notes if loaded else ())])
     return Easel(fields.on_easel(content, labels), words, loaded, content, shown, _describe(labels))
 
 

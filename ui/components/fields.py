@@ -52,8 +52,8 @@ def picture(
     ui[f"{name}_note"] = note(f"{elem_id}-note")
 
     def take(path: str | None) -> tuple[str, Any]:
-        said, taken = check(path)
-        return said, gr.skip() if taken == path else taken
+        message, taken = check(path)
+        return message, gr.skip() if taken == path else taken
 
     outputs = [ui[f"{name}_note"], ui[name]]
     ui[name].upload(lanes.aside(take), ui[name], outputs, trigger_mode="multiple", **QUIET)

@@ -26,7 +26,7 @@ class Pair:
     def __init__(self) -> None:
         first = examples.pairs()[0]
         self.paths = {"content": gr.State(first.photo.path), "style": gr.State(first.style.path)}
-        self.said = {name: gr.State("") for name in self.paths}  # notes on the choice, such as why it was refused
+        self.messages = {name: gr.State("") for name in self.paths}  # notes on the choice, such as why it was refused
         self.fields: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self.notes: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self._chosen: dict[str, list[Any]] = {name: [] for name in self.paths}
@@ -55,7 +55,7 @@ class Pair:
         ui[name], ui[f"{name}_note"] = self.paths[name], note(f"{prefix}{name}-note")
         self.fields[name].append(shown)
         self.notes[name].append(ui[f"{name}_note"])
-        outputs = [self.paths[name], self.said[name], ui[f"{name}_note"], shown]
+        outputs = [self.paths[name], self.messages[name], ui[f"{name}_note"], shown]
         uploaded = shown.upload(lanes.aside(_take), shown, outputs, trigger_mode="multiple", **QUIET)
         picked = self.offer(strip(offered(), words, strip_id), {name: offered()}, [shown])
         self._chosen[name] += [uploaded]
@@ -77,7 +77,7 @@ class Pair:
             paths = [each(event) for each in picks]
             return [*paths, *([""] * len(paths)), *paths[: len(shown)]]
 
-        outputs = [*(self.paths[name] for name in pictures), *(self.said[name] for name in pictures), *shown]
+        outputs = [*(self.paths[name] for name in pictures), *(self.messages[name] for name in pictures), *shown]
         event = gallery.select(picked, None, outputs, **QUIET)
         for name in pictures:
             self._chosen[name].append(event)
@@ -90,12 +90,12 @@ class Pair:
     def wire(self) -> None:
         """Show every choice in every tab."""
         for name, path in self.paths.items():
-            hub, fields, notes = [path, self.said[name]], self.fields[name], self.notes[name]
+            hub, fields, notes = [path, self.messages[name]], self.fields[name], self.notes[name]
             followers = self._followers[name]
 
-            def show(path: str | None, said: str, count: int = len(fields), followers: Any = followers) -> list[Any]:
+            def show(path: str | None, message: str, count: int = len(fields), followers: Any = followers) -> list[Any]:
                 changed = [value for change, _ in followers for value in change(path)]
-                return [path] * count + [said] * count + changed
+                return [path] * count + [message] * count + changed
 
             outputs = [*fields, *notes, *(each for _, changed in followers for each in changed)]
             for chosen in self._chosen[name]:
@@ -108,5 +108,5 @@ class Pair:
 
 def _take(path: str | None) -> tuple[Any, ...]:
     """Accept an upload, or refuse it: then nothing is chosen, and the reason is shown."""
-    said, taken = check(path)
-    return taken, said, said, gr.skip() if taken == path else taken
+    message, taken = check(path)
+    return taken, message, message, gr.skip() if taken == path else taken

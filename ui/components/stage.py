@@ -120,8 +120,8 @@ def wire_start(ui: Mapping[str, gr.components.Component], begins: Sequence[Any])
         begins: the events that start a run, such as a button's `click`.
     """
     for begin in begins:
-        said = f"() => {{ window.runBegins?.({json.dumps(ui['stop'].elem_id)}); return ['', {_able(True)}] }}"
-        begin(None, None, [ui["stopped"], ui["stop"]], js=said, **QUIET)
+        script = f"() => {{ window.runBegins?.({json.dumps(ui['stop'].elem_id)}); return ['', {_able(True)}] }}"
+        begin(None, None, [ui["stopped"], ui["stop"]], js=script, **QUIET)
 
 
 def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Sequence[Any]) -> None:
@@ -135,8 +135,8 @@ def wire_stop(ui: Mapping[str, gr.components.Component], words: str, runs: Seque
         words: the message.
         runs: the events to cancel.
     """
-    said = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
-    ui["stop"].click(None, None, [ui["stopped"], ui["stop"]], js=said, cancels=[*runs], **QUIET)
+    script = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
+    ui["stop"].click(None, None, [ui["stopped"], ui["stop"]], js=script, cancels=[*runs], **QUIET)
     wire_failure(ui, runs)
 
 
@@ -145,8 +145,8 @@ def say_stopping(ui: Mapping[str, gr.components.Component], words: str) -> None:
 
     A response from the server could arrive after the run's last message and would overwrite it.
     """
-    said = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
-    ui["stop"].click(None, None, [ui["status"], ui["stop"]], js=said, **QUIET)
+    script = f"() => [{json.dumps(sentence(words))}, {_able(False)}]"
+    ui["stop"].click(None, None, [ui["status"], ui["stop"]], js=script, **QUIET)
 
 
 def wire_failure(ui: Mapping[str, gr.components.Component], runs: Sequence[Any]) -> None:
@@ -191,7 +191,7 @@ def turns(
         def start(data: Mapping[gr.components.Component, Any]) -> Iterator[Any]:
             return stoppable(run(named(data), limits))
 
-        return lanes.in_turn(start, expected, lambda *said: view(**waiting(*said)))
+        return lanes.in_turn(start, expected, lambda *message: view(**waiting(*message)))
 
     inputs = {component for name, component in ui.items() if name not in hidden}
     return in_turn, {"inputs": inputs, "outputs": [ui[name] for name in view._fields], **COMPUTE}
@@ -238,16 +238,16 @@ class Progress:
             return None
         return (now - then) / (done - before) * (of - done)
 
-    def words(self, said: str, done: float, of: float) -> str:
+    def words(self, text: str, done: float, of: float) -> str:
         """Return as HTML a progress bar, a sentence (given without its period), and the remaining time."""
         left = self.left(done, of)
-        said += "." if left is None or done >= of else f", about {max(1, round(left))} s left."
-        return filled(said, done / of)
+        text += "." if left is None or done >= of else f", about {max(1, round(left))} s left."
+        return filled(text, done / of)
 
 
-def filled(said: str, share: float) -> str:
+def filled(text: str, share: float) -> str:
     """Return as HTML a sentence below a progress bar that is filled by a share from 0 to 1."""
-    return f'<div class="progress" style="width:{100 * share:.1f}%" aria-hidden="true"></div>{sentence(said)}'
+    return f'<div class="progress" style="width:{100 * share:.1f}%" aria-hidden="true"></div>{sentence(text)}'
 
 
 def follow(run: Iterator[Result], name: str) -> Iterator[dict[str, Any]]:

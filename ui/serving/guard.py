@@ -192,11 +192,11 @@ class Answers:
             elif begun[0]["status"] not in (422, 500):
                 await send(message)
             elif not message.get("more_body"):
-                said = _words(message.get("body", b""))
+                answer = _words(message.get("body", b""))
                 logged = (UNFIT, FAILED, FULL)  # by ui/serving/page.py
-                if begun[0]["status"] == 422 or said[0] not in logged:
-                    LOG.warning("%s %s: %s", scope["method"], scope["path"][:100], said[0][:300])
-                await self._refuse(said, scope, receive, send)
+                if begun[0]["status"] == 422 or answer[0] not in logged:
+                    LOG.warning("%s %s: %s", scope["method"], scope["path"][:100], answer[0][:300])
+                await self._refuse(answer, scope, receive, send)
 
         try:
             await self.app(scope, receive, pass_on)
@@ -224,13 +224,13 @@ class Answers:
                 if kind is None:
                     headers["Content-Disposition"] = "attachment"
 
-    async def _refuse(self, said: tuple[str, int], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, answer: tuple[str, int], scope: Scope, receive: Receive, send: Send) -> None:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._dress(scope, message)
             await send(message)
 
-        await refusal(*said)(scope, receive, dressed)
+        await refusal(*answer)(scope, receive, dressed)
 
 
 class Hosts:
@@ -342,10 +342,10 @@ def _words(body: bytes) -> tuple[str, int]:
     """Return the message in an error response's body, and its status: 400 if the visitor is at fault."""
     try:
         found = json.loads(body)
-        said = found.get("error") or found.get("detail")
+        message = found.get("error") or found.get("detail")
     except (ValueError, AttributeError):
-        said = None
-    return (said, {FAILED: 500, FULL: 507}.get(said, 400)) if isinstance(said, str) else (UNFIT, 400)
+        message = None
+    return (message, {FAILED: 500, FULL: 507}.get(message, 400)) if isinstance(message, str) else (UNFIT, 400)
 
 
 def _kind(path: str) -> str | None:

@@ -362,7 +362,7 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
         return max(LONG, seconds(given["content"], _runs(given, limits), limits))
 
     wire_start(ui, [run_button.click])
-    turn = lanes.in_turn(start, lambda data: expected(values(data)), lambda *said: shown(waiting(*said)))
+    turn = lanes.in_turn(start, lambda data: expected(values(data)), lambda *message: shown(waiting(*message)))
 
     async def run(data: dict[gr.components.Component, Any]) -> AsyncIterator[dict[gr.components.Component, Any]]:
         skip, began = data[state].begin(), False
