@@ -98,7 +98,7 @@ def test_more_time_than_the_server_gives_is_refused():
     values = {"methods": names, "mode": "each", "seconds": 60, "model": "compact", "size": 128, "options": {}}
     assert len(compare._runs(values, Limits())) == 6  # style swap has a network
     values["options"] = {"style_swap": {"by": "optimization"}}
-    with pytest.raises(ValueError, match="5 optimizations of up to 60 s each are more than the 240 s"):
+    with pytest.raises(ValueError, match="5 optimizations of up to 60 s each exceed the 240 s"):
         compare._runs(values, Limits())
 
 
