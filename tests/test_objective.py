@@ -100,7 +100,7 @@ def test_layers_have_shares():
 def test_a_loss_may_hold_on_more_firmly():
     params, networks = OptimizationParams(), make_networks()
     with torch.no_grad():
-        for name, hold, smooth in (("mrf", 5, 1), ("gram", 1, 1), ("adversarial", 20, 3.3)):
+        for name, hold, smooth in (("mrf", 10, 1), ("gram", 1, 1), ("adversarial", 20, 3.3)):
             total, terms = minimized(params, {find()[name]: 1.0}, networks)(CONTENT + 0.05)
             expected = terms["style"] + hold * 0.03 * terms["content"] + smooth * 0.4 * terms["smoothness"]
             torch.testing.assert_close(total, expected)
@@ -109,7 +109,7 @@ def test_a_loss_may_hold_on_more_firmly():
         torch.testing.assert_close(total, expected)
         mixed = {find()["mrf"]: 1.0, find()["gram"]: 3.0}
         total, terms = minimized(params, mixed, networks)(CONTENT + 0.05)
-        expected = terms["style"] + (5 + 3) / 4 * 0.03 * terms["content"] + 0.4 * terms["smoothness"]
+        expected = terms["style"] + (10 + 3) / 4 * 0.03 * terms["content"] + 0.4 * terms["smoothness"]
         torch.testing.assert_close(total, expected)
 
 

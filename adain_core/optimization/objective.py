@@ -30,7 +30,7 @@ from adain_core.optimization.params import ObjectiveParams
 from adain_core.optimization.pyramid import Loss
 
 CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
-CONTENT_WEIGHT = {"mrf": 5.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
+CONTENT_WEIGHT = {"mrf": 10.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
 TV_WEIGHT = {"adversarial": 3.3}  # fair picture at the same weights; 1 for the others
 TINY = 1e-12
 ALIKE, NONE = 1e-8, 0.01  # losses below which a unit is made otherwise, and of what share of an empty picture's
