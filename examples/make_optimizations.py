@@ -2,7 +2,7 @@
 
     python -m examples.make_optimizations
 
-A row for each of 12 pairs at 128 pixels: the photograph, the painting, AdaIN, and the methods that optimize.
+Two pairs a row, 12 in all, at 128 pixels: the photograph, the painting, AdaIN, and the methods that optimize.
 """
 
 from __future__ import annotations
