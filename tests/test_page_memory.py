@@ -70,7 +70,7 @@ class TestInABrowser:
         tab.reload()
         tab.wait_for_function("document.querySelector('#size input:checked')?.value === '256'")
         tab.locator("#colors > button").click()
-        tab.wait_for_function("document.querySelector('#color input').value.includes('light and dark')")
+        tab.wait_for_function("document.querySelector('#color input')?.value.includes('light and dark')")
         tab.wait_for_timeout(1000)
         assert tab.evaluate("joined") == 0 and "Press Stylize" in tab.locator("#status").inner_text()
 

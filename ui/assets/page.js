@@ -24,6 +24,8 @@
   };
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   name();
+  // A color mode that a visitor chooses runs at once; one that is restored when the page opens does not.
+  document.addEventListener("focusin", (event) => (window.colorTouched ||= !!event.target.closest("#color")));
   // Read the canvas once the brush has paused; its own event would send it at every stroke.
   let painting, resting;
   const began = (event) => (painting = event.target.closest("#regions-canvas"));

@@ -250,6 +250,7 @@ def build(pair: Pair, limits: Limits) -> None:
             with gr.Accordion("Colors and stroke size", open=False, elem_id="colors"):
                 declared = Settings.model_fields
                 ui["color"] = draw_color(declared["color"])
+                color_chosen = gr.Button(visible="hidden", elem_id="color-chosen")
                 ui["color_strength"] = draw_field("color_strength", declared["color_strength"], step=0.05)
                 ui["style_scale"] = draw_field("style_scale", declared["style_scale"], step=0.05)
             with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
@@ -277,7 +278,11 @@ def build(pair: Pair, limits: Limits) -> None:
     start = in_turn(stylize, _runs)
     change = in_turn(stylize_at_once, lambda *_: [])  # it starts only short runs
     sliders = [component for component in events["inputs"] if isinstance(component, gr.Slider)]
-    live = [*(each.input for each in sliders), ui["color"].input]
+    live = [*(each.input for each in sliders), color_chosen.click]
+    # Gradio's dropdown fires `input` twice for one choice, `select` not for the keyboard's, and `change` also for a
+    # value that is restored when the page opens, which must not start a run.
+    pressed = "() => window.colorTouched && document.getElementById('color-chosen').click()"
+    ui["color"].change(None, None, None, js=pressed, **QUIET)
     chosen = [*photo_chosen, *style_chosen]
     wire_start(ui, [run_button.click, *live, *(each.then for each in chosen)])
     there = "() => { const tab = document.getElementById('tab-compare-button'); tab.click(); tab.focus() }"
