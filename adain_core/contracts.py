@@ -57,9 +57,7 @@ class Params(BaseModel):
 class MethodParams(Params):
     """What every method takes; a method adds its own fields."""
 
-    seed: int = Field(
-        0, ge=0, le=2**31 - 1, description="Starting point of the random numbers: the same seed makes the same picture."
-    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed: the same seed gives the same picture.")
 
 
 def marked(params: type[Params] | Params, mark: object) -> list[str]:
@@ -102,7 +100,7 @@ def parse(model: type[P], values: Mapping[str, Any], limits: Limits = UNLIMITED)
         for name in marked(model, Limited(by)):
             if (getattr(found, name) or 0) > most:
                 if name in values and by != "seconds":
-                    raise ValueError(f"{name} is {getattr(found, name)}, but this server takes at most {most:g}.")
+                    raise ValueError(f"{name} is {getattr(found, name)}, but this server allows at most {most:g}.")
                 lowered[name] = most
     return found.model_copy(update=lowered)
 

@@ -112,7 +112,7 @@ def main(
     optimized: Annotated[int, typer.Option(help="How many of them to optimize.", min=1, max=40)] = 40,
     candidate: Annotated[Path | None, typer.Option(help="Other weights of the perceptual network to measure.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for the sheet and results.json.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")] = False,
 ) -> None:
     """Measure everything and print it."""
     if output is not None:

@@ -46,7 +46,7 @@ def diverge(content, styles, params, networks):
 
 def give_up(content, styles, params, networks):
     yield from itertools.islice(approach(content, styles, params, networks), 2)
-    yield Step(content, 3, params.steps, {"total": 1.0}, note="No gain in 2 steps, so it stopped.")
+    yield Step(content, 3, params.steps, {"total": 1.0}, note="Stopped: no improvement in 2 steps.")
 
 
 def make(name, run, params=StepParams):

@@ -178,7 +178,9 @@ def test_a_method_that_knows_its_styles_takes_no_painting(photo, painting, tiny,
     monkeypatch.setattr(methods, "get", lambda _: method)
     (result,) = run(photo, [], networks=tiny, method="painter")
     assert result.image.tobytes() == photo.tobytes()
-    with pytest.raises(ValueError, match=r"^Painter takes no painting, but one of its own styles: waves, dots\.$"):
+    with pytest.raises(
+        ValueError, match=r"^Painter takes no painting, only one of its built-in styles: waves, dots\.$"
+    ):
         next(run(photo, [painting], networks=tiny, method="painter"))
 
 

@@ -122,8 +122,11 @@ def test_masks_colors_scale_and_tiles(files, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--style-for x=1", "--style-for is x=1; give a region's number and its value, as in 1=..."),
-        ("--region-strength 1=much", "--region-strength is 1=much; give a region's number and its value, as in 1=..."),
+        ("--style-for x=1", "--style-for is x=1; give a region's number and its value, such as 1=..."),
+        (
+            "--region-strength 1=much",
+            "--region-strength is 1=much; give a region's number and its value, such as 1=...",
+        ),
         ("--regions labels.png --style-for 9=none", "There is no region 9; there are 1, 2."),
         (
             "--regions labels.png",
@@ -158,14 +161,14 @@ def test_folders_make_every_pair_and_a_bad_file_is_reported_once(files, monkeypa
     assert sorted(path.name for path in (files / "out").iterdir()) == made
     assert [json.loads(line)["output"] for line in out.splitlines()] == [f"out/{name}" for name in made]
     assert code == 1
-    assert len(err) == 3 and err[0].startswith("photos: 1 file left out (notes.txt): This file is not a picture;")
+    assert len(err) == 3 and err[0].startswith("photos: 1 file skipped (notes.txt): This file is not a picture;")
     assert err[1].startswith("bad.jpg: This file is not a picture;") and err[2] == "4 made, 0 kept, 2 not made."
 
 
 def test_what_is_there_is_kept_unless_asked(files, monkeypatch, capsys):
     (files / "out.png").write_bytes(b"mine")
     code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
-    assert (code, err) == (1, ["out.png is there already and was kept; --overwrite replaces it."])
+    assert (code, err) == (1, ["out.png already exists and was kept; --overwrite replaces it."])
     assert (files / "out.png").read_bytes() == b"mine"
     assert call(f"{ONE} -o out.png --overwrite", monkeypatch, capsys)[0] == 0
     assert (files / "out.png").read_bytes() != b"mine"
@@ -234,14 +237,14 @@ def test_ctrl_c_ends_in_one_line(monkeypatch, capsys, kind):
 
     monkeypatch.setattr(images, "encode", stop)
     code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
-    assert (code, err) == (130, ["adain: stopped; what was written is whole."])
+    assert (code, err) == (130, ["adain: stopped; every file written so far is complete."])
 
 
 @pytest.mark.usefixtures("pictures")
 def test_missing_weights_stop_before_any_picture_is_read(monkeypatch, capsys):
     monkeypatch.setattr(images, "load", lambda *_: pytest.fail("a picture was read"))
     code, _, err = call(f"{ONE} -o out.png --weights-dir none", monkeypatch, capsys)
-    assert (code, err) == (2, ["adain: The folder named for weights does not exist."])
+    assert (code, err) == (2, ["adain: The given weights folder does not exist."])
 
 
 def test_weights_are_fetched_when_asked(tmp_path, monkeypatch, capsys):
@@ -292,13 +295,13 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
         ),
         (f"{ONE} -o out.png --weights 1,1", "Styles: 1, but weights: 2 (1, 1); give one weight per style."),
         (f"{ONE} -o out.png --weights 0", "The weights 0 sum to 0; they must sum to more than 0."),
-        (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give numbers with commas between, as in 0.7,0.3."),
+        (f"{ONE} -o out.png --weights a,b", "The weights are a,b; give comma-separated numbers, such as 0.7,0.3."),
         (f"{ONE} -o out.gif", "Pictures are saved as .png, .jpg, .jpeg, .webp, .tif, .tiff, not as .gif."),
         (ONE, "Missing option '--output'"),
         ("stylize photos/a.png -o out.png", "Give at least one style."),
         ("stylize none.png paintings/x.png -o out.png", "There is no file or folder none.png."),
         ("stylize empty paintings -o out", "The folder empty holds no pictures"),
-        ("stylize photos paintings -o out.png", "There are 4 pictures to make; name a folder with -o, not a file."),
+        ("stylize photos paintings -o out.png", "There are 4 pictures to make; give -o a folder, not a file."),
         ("stylize photos paintings -o out --weights 1,2", "Styles from a folder are applied one by one, so --weights"),
         (f"{ONE} -o out.png --bogus", "No such option: --bogus"),
         ("paint", "No such command 'paint'."),

@@ -45,7 +45,7 @@ class TestPictures:
     def test_three_pictures_are_not_guessed_at(self, no_run, monkeypatch, capsys):  # noqa: ARG002
         code, _, err = call("stylize photos/a.png photos/b.png paintings/x.png -o out", monkeypatch, capsys)
         assert (code, len(err)) == (2, 1)
-        assert err[0].startswith("adain: It isn't clear which of the 3 pictures are paintings; name each painting with")
+        assert err[0].startswith("adain: It isn't clear which of the 3 pictures are paintings; give each painting with")
 
     def test_weights_say_that_the_others_are_paintings(self, monkeypatch, capsys):
         line = "stylize photos/a.png paintings/x.png paintings/y.png --weights 1e308,1e308 -o out.png --json"
@@ -77,9 +77,9 @@ class TestPictures:
         os.mkfifo("photos/pipe")
         code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
         assert code == 0 and err[-1] == "2 made, 0 kept, 0 not made."
-        assert err[0].startswith("photos: 4 files left out (a.txt, b.txt, c.mp4, ...): This file is not a picture")
-        assert err[1] == "photos: 1 file left out (empty): This file is empty."
-        assert len(err) == 4 and err[2].startswith("photos: 1 file left out (pipe): ")
+        assert err[0].startswith("photos: 4 files skipped (a.txt, b.txt, c.mp4, ...): This file is not a picture")
+        assert err[1] == "photos: 1 file skipped (empty): This file is empty."
+        assert len(err) == 4 and err[2].startswith("photos: 1 file skipped (pipe): ")
 
     def test_recursive_keeps_the_tree(self, monkeypatch, capsys):
         for name in ("c.png", "deep/c.png", "deep/down/a.png"):
@@ -94,7 +94,7 @@ class TestPictures:
 
     def test_a_folder_of_folders_says_how_they_are_read(self, monkeypatch, capsys):
         code, _, err = call("stylize . paintings/x.png -o out", monkeypatch, capsys)
-        assert (code, err) == (2, ["adain: The folder . holds no pictures; --recursive looks into its folders, too."])
+        assert (code, err) == (2, ["adain: The folder . holds no pictures; --recursive includes its subfolders."])
 
 
 @pytest.mark.usefixtures("files")
@@ -123,7 +123,7 @@ class TestOutputs:
         assert call("stylize photos paintings/x.png -o out --plain-names --format jpg", monkeypatch, capsys)[0] == 0
         assert made("out") == ["a_jpg.jpg", "a_png.jpg", "b.jpg"]
         code, _, err = call("stylize photos paintings -o other --plain-names", monkeypatch, capsys)
-        assert code == 2 and err[0].startswith("adain: There are 2 paintings, so results with plain names would be")
+        assert code == 2 and err[0].startswith("adain: There are 2 paintings, so plain names would clash")
 
     def test_one_picture_of_a_folder_goes_into_a_file(self, monkeypatch, capsys):
         Path("photos/b.png").unlink()
@@ -136,7 +136,7 @@ class TestOutputs:
         assert call(line, monkeypatch, capsys)[0] == 0
         first = made("photos")
         code, _, err = call(line, monkeypatch, capsys)
-        assert (code, err[0]) == (0, "4 pictures left out, made by an earlier run: the output folder's own.")
+        assert (code, err[0]) == (0, "4 pictures skipped: results of earlier runs in the output folder.")
         assert err[-1] == "0 made, 4 kept, 0 not made." and made("photos") == first
 
     @pytest.mark.parametrize("name", ["png", "jpg", "webp", "tiff"])
@@ -164,7 +164,7 @@ class TestOutputs:
                 Path("photos/a.png").symlink_to(Path("content.png").resolve())
             code, _, err = call(line + more, monkeypatch, capsys)
             assert (code, len(err)) == (2, 1)
-            assert "is one of the pictures given" in err[0] or "would be replaced by its result" in err[0]
+            assert "is one of the input pictures" in err[0] or "would be overwritten by its result" in err[0]
         assert all(path.read_bytes() == data for path, data in before.items())
 
     def test_a_name_too_long_ends_only_its_own_picture(self, monkeypatch, capsys):
@@ -187,7 +187,7 @@ class TestOutputs:
     @pytest.mark.parametrize(
         ("line", "sentence"),
         [
-            (f"{ONE} -o dangling.png", "dangling.png is a link into a folder that isn't there"),
+            (f"{ONE} -o dangling.png", "dangling.png is a link into a missing folder"),
             ("stylize photos paintings/x.png -o out --overwrite", "out/b-x.png is not a regular file"),
         ],
     )
@@ -200,7 +200,7 @@ class TestOutputs:
     @pytest.mark.parametrize("output", ["photos/a.png/out.png", "photos/a.png/", "photos/a.png/deep/down"])
     def test_a_folder_that_can_not_be_is_refused_first(self, no_run, monkeypatch, capsys, output):  # noqa: ARG002
         code, _, err = call(f"{ONE} -o {output}", monkeypatch, capsys)
-        sentence = "adain: photos/a.png is not a folder, so nothing can be written into it; name another folder."
+        sentence = "adain: photos/a.png is not a folder, so nothing can be written into it; choose another folder."
         assert (code, err) == (2, [sentence])
 
     @pytest.mark.parametrize("command", [ONE, "compare photos/a.png paintings/x.png", "publish me/mine --dry-run"])
@@ -227,8 +227,8 @@ class TestStandardOutput:
     @pytest.mark.parametrize(
         ("line", "sentence"),
         [
-            (f"{ONE} --json", "The picture and --json can't both go to the standard output stream; leave one out."),
-            ("stylize photos paintings/x.png", "There are 2 pictures to make; name a folder with -o, not a file."),
+            (f"{ONE} --json", "The picture and --json can't both go to standard output; leave one out."),
+            ("stylize photos paintings/x.png", "There are 2 pictures to make; give -o a folder, not a file."),
         ],
     )
     def test_one_thing_only(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
@@ -272,7 +272,7 @@ class TestCompare:
     def test_no_folder_is_made_where_a_file_was_meant(self, monkeypatch, capsys, output):
         monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
         code, _, err = call(f"{self.LINE} -o {output}", monkeypatch, capsys)
-        sentence = f"adain: compare writes several files, so {output} must be a folder; name one with -o."
+        sentence = f"adain: compare writes several files, so {output} must be a folder; choose one with -o."
         assert (code, err) == (2, [sentence]) and not Path(output).exists()
 
     def test_and_replaced_if_asked_for(self, monkeypatch, capsys):

@@ -70,7 +70,7 @@ class TestRuns:
             "refuse": ("failed", "The painting is too dark."),
             "break": ("failed", "It failed unexpectedly (RuntimeError)."),
             "diverge": ("failed", "The optimization diverged; the last good picture is kept."),
-            "give_up": ("done", "No gain in 2 steps, so it stopped."),
+            "give_up": ("done", "Stopped: no improvement in 2 steps."),
             "approach": ("done", ""),
         }
         assert [found[name].iteration for name in ("refuse", "break", "diverge")] == [2, 2, 3]
@@ -231,7 +231,7 @@ def test_the_command_line_writes_a_folder(tmp_path, monkeypatch, capsys, tiny):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--option gatys", "--option is gatys; give a method, its parameter and the value, as in gatys.steps=300."),
+        ("--option gatys", "--option is gatys; give a method, its parameter and the value, such as gatys.steps=300."),
         ("--option gatys.stps=3", "gatys has no option stps; there are"),
         ("--methods adain,gatsy", "There is no method gatsy; there are"),
         ("--mode fair", "There is no mode fair; there are each, equal-time, equal-loss."),

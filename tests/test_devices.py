@@ -16,7 +16,7 @@ from adain_core.system import console, machine
 
 ours = comparisons.ours
 HOST = "The memory ran out; choose a smaller size, or close other programs."
-GPU = "The GPU ran out of memory; choose a smaller size, or compute on the CPU."
+GPU = "The GPU ran out of memory; choose a smaller size, or run on the CPU."
 CUDA = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB of which 1.00 GiB is free."
 )

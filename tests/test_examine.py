@@ -75,9 +75,9 @@ def test_a_large_png_that_is_cut_is_told_or_refused_as_a_small_one(tmp_path, mon
     assert images.examine(str(path), 1024) == ()
     path.write_bytes(data[: len(data) // 2])
     (note,) = images.examine(str(path), 1024)
-    assert note.startswith("This picture is damaged or cut short: about ")
+    assert note.startswith("This picture is damaged or truncated: about ")
     path.write_bytes(data[: data.index(b"IDAT") + 4])
-    with pytest.raises(ValueError, match="damaged or cut short; try"):
+    with pytest.raises(ValueError, match="damaged or truncated; try"):
         images.examine(str(path), 1024)
 
 

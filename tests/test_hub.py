@@ -22,7 +22,7 @@ from adain_core.weights import WeightsError, store
 from adain_core.weights import hub as client
 
 ADVICE = (
-    r" Put vgg_normalised.pth and decoder.pth into a folder and name it with --weights-dir or ADAIN_WEIGHTS, or use the"
+    r" Put vgg_normalised.pth and decoder.pth into a folder and pass it with --weights-dir or ADAIN_WEIGHTS, or use the"
     r" model compact, which is here\."
 )
 
@@ -38,17 +38,17 @@ def test_a_download_is_converted_once_and_then_needs_no_network(hub, states):
 
 
 NEXT = {  # a fault of the first source, and what is said of it; the second is taken
-    "wrong bytes": "another file came than was announced (wrong SHA-256)",
-    "other file": "it is another file (SHA-256 000000000000)",
-    "wrong size": "it is another file (",
-    "other range": "other bytes were sent than those asked for",
-    "truncated": "the connection broke off",
-    "hanging": "no answer in time",
-    "html": "it is another file (27 bytes, not",
-    401: "it is not there, or an HF_TOKEN is needed that may read it",
-    403: "it is not there, or an HF_TOKEN is needed that may read it",
-    "gated": "consent is asked, so give it on the repository's page and set HF_TOKEN",
-    404: "it is not there any more",
+    "wrong bytes": "the file received is not the one announced (wrong SHA-256)",
+    "other file": "it is a different file (SHA-256 000000000000)",
+    "wrong size": "it is a different file (",
+    "other range": "it sent a different range than requested",
+    "truncated": "the connection was lost",
+    "hanging": "the server timed out",
+    "html": "it is a different file (27 bytes, not",
+    401: "it doesn't exist, or needs an HF_TOKEN with read access",
+    403: "it doesn't exist, or needs an HF_TOKEN with read access",
+    "gated": "access is gated; request it on the repository's page and set HF_TOKEN",
+    404: "it no longer exists",
     429: "too many requests, try again in 30 s",
     503: "it answers 503, try again later",
 }
@@ -84,7 +84,9 @@ def test_all_sources_fail(hub, fault):
     hub.faults["/release"] = "wrong bytes" if fault in ("other file", "wrong size") else fault  # it says neither
     with pytest.raises(WeightsError, match=ADVICE) as error:
         weights.load("vgg19")
-    assert "are not on this machine and could not be fetched: " in str(error.value) and NEXT[fault] in str(error.value)
+    assert "are not on this machine and could not be downloaded: " in str(error.value) and NEXT[fault] in str(
+        error.value
+    )
     assert "a/first, b/second, c/third" in str(error.value) and "release: " in str(error.value).replace("third, ", "")
     assert str(hub.folder.parent) not in str(error.value)
     assert weights.load("compact").name == "compact"
@@ -103,7 +105,7 @@ def test_a_silent_server_is_asked_once(hub):
     with pytest.raises(WeightsError) as error:
         hub.faults["/release"] = 404
         weights.load("vgg19")
-    assert "a/first, b/second, c/third: no answer in time; release: it is not there any more" in str(error.value)
+    assert "a/first, b/second, c/third: the server timed out; release: it no longer exists" in str(error.value)
     assert hub.got("HEAD") == [f"{FIRST}/resolve/main/{ENCODER}"]
 
 
@@ -126,7 +128,7 @@ def test_offline_nothing_is_asked(hub, states, monkeypatch):
 
 
 def test_without_download_nothing_is_asked(hub):
-    with pytest.raises(WeightsError, match="have not been fetched yet" + "." + ADVICE):
+    with pytest.raises(WeightsError, match="have not been downloaded yet" + "." + ADVICE):
         weights.load("vgg19", download=False)
     assert not hub.asked
 
@@ -170,9 +172,9 @@ def test_a_poisoned_cache_is_fetched_anew(states, caplog):
     path = cached("encoder")
     good = path.read_bytes()
     path.write_bytes(good[:-4] + bytes(4))
-    with pytest.raises(WeightsError, match="have not been fetched yet"):
+    with pytest.raises(WeightsError, match="have not been downloaded yet"):
         again()
-    assert "A file of weights in the cache was damaged and is removed." in caplog.text
+    assert "A weights file in the cache was damaged and has been removed." in caplog.text
     assert not path.exists() and cached("decoder").exists()
     weights.release("vgg19")
     assert same(weights.load("vgg19"), states)
@@ -235,7 +237,7 @@ def evil(path: Path) -> None:
 @pytest.mark.usefixtures("hub")
 def test_no_code_of_a_pickle_runs(served, monkeypatch):
     evil(served / DECODER)
-    with pytest.raises(WeightsError, match=r"d/fourth, e/fifth: it is another file \(SHA-256"):
+    with pytest.raises(WeightsError, match=r"d/fourth, e/fifth: it is a different file \(SHA-256"):
         weights.load("vgg19")
     row = rows(served)["vgg19"]  # even if the table knew it
     monkeypatch.setitem(weights.MODELS, "vgg19", row)
@@ -265,7 +267,9 @@ class TestOnlyTheTensorsThatAreNeeded:
     def test_no_picture_by_a_method_that_decodes(self, hub, photo, painting):
         from adain_core import run
 
-        with pytest.raises(ValueError, match="vgg19-imagenet has no decoder, so it serves only methods that optimize"):
+        with pytest.raises(
+            ValueError, match="vgg19-imagenet has no decoder, so it works only with methods that optimize"
+        ):
             list(run(photo, [painting], model="vgg19-imagenet"))
         results = list(run(photo, [painting], model="vgg19-imagenet", method="gatys", steps=1))
         assert results[-1].image.size == photo.size and hub.asked
@@ -273,13 +277,13 @@ class TestOnlyTheTensorsThatAreNeeded:
     def test_a_server_without_ranges_is_passed_over(self, hub, caplog):
         hub.faults["/f/sixth"] = "whole"
         weights.load("vgg19-imagenet")
-        assert "f/sixth: no parts of files are sent" in caplog.text
+        assert "f/sixth: it doesn't support range requests" in caplog.text
 
     def test_wrong_shapes_are_seen_before_they_are_fetched(self, hub, served, states):
         tensors = load_file(served / IMAGENET)
         name = next(each for each in tensors if each.startswith("features.") and each.endswith("weight"))
         save_file({**tensors, name: tensors[name][:, :1].contiguous()}, served / IMAGENET)
-        with pytest.raises(WeightsError, match="f/sixth, g/seventh: it holds other tensors"):
+        with pytest.raises(WeightsError, match="f/sixth, g/seventh: it contains different tensors"):
             weights.load("vgg19-imagenet")
         assert states and len(hub.got()) == 4  # two headers, two requests each
 
@@ -290,7 +294,8 @@ class TestOnlyTheTensorsThatAreNeeded:
     def test_no_safetensors(self, hub, served, data):
         (served / IMAGENET).write_bytes(data)
         with pytest.raises(
-            WeightsError, match="f/sixth, g/seventh: (this is no safetensors file|it answers 416|it holds other)"
+            WeightsError,
+            match="f/sixth, g/seventh: (this is not a safetensors file|it answers 416|it contains different)",
         ):
             weights.load("vgg19-imagenet")
         assert hub.asked
@@ -306,9 +311,7 @@ class TestOnlyTheTensorsThatAreNeeded:
         assert weights.load("vgg19-imagenet").name == "vgg19-imagenet" and hub.asked
         assert weights.verify("vgg19-imagenet") == "here, verified"
         self.pin(monkeypatch, "0" * 64)
-        words = (
-            rf"f/sixth, g/seventh: model.safetensors holds other tensors than it should \(checksum {printed[1][:12]}\)"
-        )
+        words = rf"f/sixth, g/seventh: model.safetensors contains unexpected tensors \(checksum {printed[1][:12]}\)"
         for _ in ("fetched in parts", "kept whole by the Hub's library, as a Space's preload_from_hub does"):
             with pytest.raises(WeightsError, match=words):
                 weights.load("vgg19-imagenet")
@@ -326,7 +329,7 @@ def test_meanwhile_the_message_says_how_far_it_is(hub):
     thread.start()
     assert hub.paused.wait(60)
     with pytest.raises(
-        WeightsError, match=r"vgg19 are being fetched \(vgg_normalised.pth.*\); until then use the mode"
+        WeightsError, match=r"vgg19 are being downloaded \(vgg_normalised.pth.*\); use the compact mode"
     ):
         weights.load("vgg19", download=False)
     assert weights.load("compact").name == "compact"
@@ -338,7 +341,7 @@ def test_meanwhile_the_message_says_how_far_it_is(hub):
 def test_the_own_repository(hub, served, monkeypatch):
     shutil.copy(weights.PRETRAINED / "compact.safetensors", served / "model.safetensors")
     monkeypatch.setitem(weights.MODELS, "own", weights.table._own("me/mine@v2"))
-    with pytest.raises(WeightsError, match="me/mine: it is not there any more"):
+    with pytest.raises(WeightsError, match="me/mine: it no longer exists"):
         weights.load("own")  # the server knows no revision v2
     monkeypatch.setitem(weights.MODELS, "own", weights.table._own("me/mine"))
     mine, shipped = weights.load("own"), weights.load("compact")
@@ -347,6 +350,6 @@ def test_the_own_repository(hub, served, monkeypatch):
         assert torch.equal(mine.decoder.state_dict()[name], value)
     save_file({"conv1_1.weight": torch.zeros(1)}, served / "model.safetensors")
     assert weights.remove("own") > 1_500_000 and kept() == []
-    with pytest.raises(WeightsError, match="me/mine: model.safetensors doesn't hold the encoder"):
+    with pytest.raises(WeightsError, match="me/mine: model.safetensors doesn't contain the expected encoder"):
         weights.load("own")
     assert hub.asked and tempfile.gettempdir() not in str(hub.asked)

@@ -24,7 +24,7 @@ class TestTheDisk:
     def test_it_is_full(self, hub, states, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
         with pytest.raises(
-            WeightsError, match="put into the cache: 0 MB are needed and 0 MB are free on the disk. Free"
+            WeightsError, match="can't be cached: 0 MB is needed, but only 0 MB is free on the disk. Free"
         ):
             weights.load("vgg19")
         assert states and not hub.got()
@@ -33,7 +33,7 @@ class TestTheDisk:
     def test_it_fills_up_meanwhile(self, hub):
         file = weights.MODELS["vgg19"].file("encoder")
         store.part(f"{file.key}.{file.sha256[:8]}").symlink_to("/dev/full")
-        with pytest.raises(WeightsError, match=r"vgg19 can't be put into the cache: the disk is full\. Free some"):
+        with pytest.raises(WeightsError, match=r"vgg19 can't be cached: the disk is full\. Free some"):
             weights.load("vgg19")
         assert len(hub.got()) == 1  # no other source is asked for nothing
         assert weights.load("compact").name == "compact"
@@ -42,9 +42,7 @@ class TestTheDisk:
         folder = client.assets()
         folder.mkdir(parents=True)
         with unwritable(folder):
-            with pytest.raises(
-                WeightsError, match="can't be put into the cache: it can't be written. Free some space, o"
-            ):
+            with pytest.raises(WeightsError, match="can't be cached: it can't be written. Free some space, o"):
                 weights.load("vgg19")
         assert states and not hub.got()
 
@@ -59,9 +57,9 @@ class TestTheDisk:
     def test_what_cant_be_read_is_not_deleted(self, states, monkeypatch, caplog):
         weights.load("vgg19")
         before = kept()
-        with unreadable(monkeypatch, ".safetensors"), pytest.raises(WeightsError, match="have not been fetched yet"):
+        with unreadable(monkeypatch, ".safetensors"), pytest.raises(WeightsError, match="have not been downloaded yet"):
             again()
-        assert "A file of weights in the cache can't be read and is not used." in caplog.text
+        assert "A weights file in the cache can't be read and is ignored." in caplog.text
         assert "damaged" not in caplog.text and kept() == before and same(again(), states)
 
     def test_what_cant_be_read_in_a_folder_is_said(self, hub, tmp_path, monkeypatch):
@@ -78,7 +76,7 @@ class TestTheDisk:
 
         monkeypatch.setattr(store, "save_file", full)
         assert same(weights.load("vgg19"), states)
-        assert "could not be kept in the cache" in caplog.text and kept() == [] and hub.got()
+        assert "could not be cached" in caplog.text and kept() == [] and hub.got()
 
 
 @contextlib.contextmanager
@@ -156,7 +154,7 @@ class TestProcesses:
         assert hub.paused.wait(60)
         second = start(hub, home, "weights get vgg19")
         for line in second.stderr:
-            if "Another process is fetching vgg_normalised.pth; this one waits for it." in line:
+            if "Another process is downloading vgg_normalised.pth; waiting for it." in line:
                 break
         hub.go.set()
         for process in (first, second):

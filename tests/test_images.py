@@ -176,7 +176,7 @@ def test_pages_give_the_first_with_a_note_and_previews_none(tmp_path):
     first, second = picture(20, 18, 1), picture(20, 18, 2)
     found = images.load(save(first, tmp_path / "a.tif", save_all=True, append_images=[second]))
     assert found.rgb.tobytes() == first.tobytes()
-    assert found.notes == ("This picture is animated or has several pages; its first one is used.",)
+    assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
     preview = save(first, tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
     assert images.load(preview).notes == ()
 
@@ -187,7 +187,7 @@ def test_animations_give_their_first_frame_with_a_note(tmp_path):
     path = save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     found = images.load(path)
     assert found.rgb.getpixel((10, 10)) == (255, 0, 0)
-    assert found.notes == ("This picture is animated or has several pages; its first one is used.",)
+    assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "avif", "bmp", "ppm", "tif", "jpg"])
@@ -249,7 +249,7 @@ def cut(kind: str, part: float) -> bytes:
     return stream.getvalue()[: max(int(part * stream.tell()), 800)]  # the header is whole
 
 
-DAMAGED = "This picture is damaged or cut short; try to save or download it again."
+DAMAGED = "This picture is damaged or truncated; try saving or downloading it again."
 NONE = "This file is not a picture; PNG, JPEG, WEBP, GIF, BMP, TIFF, PPM, AVIF, HEIC can be read."
 EXPORT = "export it as PNG or JPEG"
 CANT = f"which can't be read here; {EXPORT}"

@@ -79,7 +79,7 @@ def test_that_a_mask_is_empty_is_told_of_the_black_one(photo, painting, tiny):
     for level, told in ((0, True), (255, False)):
         (result,) = run(photo, [painting], mask=Image.new("L", photo.size, level), networks=tiny)
         assert [note for note in result.notes if "empty" in note] == (
-            ["The mask is empty, black or transparent everywhere, so the picture stays as it is."] if told else []
+            ["The mask is black or transparent everywhere, so the picture is unchanged."] if told else []
         )
     (result,) = run(photo, [painting], mask=Image.new("RGBA", photo.size), networks=tiny)
     assert any("mask is empty" in note for note in result.notes)
@@ -233,7 +233,7 @@ def test_mask_notes_name_the_mask(photo, painting, tiny, tmp_path):
     Image.new("L", (96, 64), 255).save(stream, "jpeg")
     Path(tmp_path / "a.jpg").write_bytes(stream.getvalue()[:-2])
     (result,) = run(photo, [painting], mask=tmp_path / "a.jpg", networks=tiny)
-    assert "Mask: This picture's file is damaged or cut short; it is shown as far as it goes." in result.notes
+    assert "Mask: This picture's file is damaged or truncated; the part that could be read is used." in result.notes
 
 
 @pytest.mark.parametrize("mode", ["LA", "La"])

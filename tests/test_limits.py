@@ -57,16 +57,16 @@ class TestLimits:
 
     def test_what_exceeds_them_is_refused(self, tiny, photo, painting):
         given = {"networks": tiny, "limits": LIMITS}
-        with pytest.raises(ValueError, match="size is 128, but this server takes at most 100"):
+        with pytest.raises(ValueError, match="size is 128, but this server allows at most 100"):
             next(pipeline.run(photo, [painting], size=128, **given))
-        with pytest.raises(ValueError, match="steps is 21, but this server takes at most 20"):
+        with pytest.raises(ValueError, match="steps is 21, but this server allows at most 20"):
             next(pipeline.run(photo, [painting], method="gatys", steps=21, **given))
-        with pytest.raises(ValueError, match="iterations is 21, but this server takes at most 20"):
+        with pytest.raises(ValueError, match="iterations is 21, but this server allows at most 20"):
             next(pipeline.run(photo, [painting], method="style_swap", iterations=21, **given))
         large = picture(120, 60, 1)
         for call in (lambda: next(pipeline.run(large, [painting], **given)),
                      lambda: pipeline.forecast(large, **given)):  # fmt: skip
-            with pytest.raises(ValueError, match="has 120x60 pixels; this server takes a size of at most 100"):
+            with pytest.raises(ValueError, match="has 120x60 pixels; this server accepts sizes up to 100"):
                 call()
         assert next(pipeline.run(large, [painting], size=100, **given)).image.size == (100, 50)
         assert next(pipeline.run(large, [painting], networks=tiny, size=128)).image.size == (128, 64)

@@ -136,7 +136,7 @@ def test_average_pooling_is_another_network_and_where_there_is_none_it_is_said()
     one, other = (go(paper, steps=2, pooling=pooling)[-1] for pooling in ("own", "average"))
     assert not torch.equal(one.image, other.image) and "pooling" not in other.used
     (step,) = go(compact, steps=1, pooling="average")
-    assert step.used.endswith("tiny has strides, no pooling to change.")
+    assert step.used.endswith("tiny uses strides, so its pooling can't be changed.")
 
 
 def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():

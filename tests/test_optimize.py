@@ -157,7 +157,7 @@ def test_an_average_by_hand():
 
 def test_it_stops_by_patience_and_by_time(monkeypatch):
     steps = go(steps=50, patience=3, rate=1.0)
-    assert len(steps) < 50 and steps[-1].note.startswith("No gain in 3 steps, so it stopped.")
+    assert len(steps) < 50 and steps[-1].note.startswith("Stopped: no improvement in 3 steps.")
     clock = iter(range(0, 100_000, 2))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     steps = go(steps=50, seconds=30)
@@ -171,7 +171,7 @@ def test_patience_begins_anew_at_each_scale():
     content = images.to_tensor(picture(100, 96, 1))
     steps = go(losses={rising: 1.0}, content=content, steps=40, scales=2, patience=3, units="absolute")
     assert [step.iteration for step in steps] == [1, 2, 3, 4, 21, 22, 23, 24]
-    assert not any(step.note for step in steps[:-1]) and steps[-1].note == "No gain in 3 steps, so it stopped."
+    assert not any(step.note for step in steps[:-1]) and steps[-1].note == "Stopped: no improvement in 3 steps."
 
 
 def bad(after, spoil):

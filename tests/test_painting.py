@@ -76,7 +76,7 @@ class TestMasks:
         data = (tmp_path / "mask.jpg").read_bytes()
         (tmp_path / "mask.jpg").write_bytes(data[:-2])  # without its end
         (note,) = masks.load_masks([str(tmp_path / "mask.jpg")], {}, [3], (64, 48)).notes
-        assert note.startswith("Mask of region 3: This picture's file is damaged or cut short")
+        assert note.startswith("Mask of region 3: This picture's file is damaged or truncated")
 
     def test_soft_masks_stay_soft_but_where_they_are_painted_over(self, tmp_path):
         soft = gradient(1024, 768)

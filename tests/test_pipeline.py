@@ -184,4 +184,4 @@ def test_the_shipped_model_on_an_example(shipped_pair):
 def test_a_narrow_style_is_seen_larger(photo, tiny, size, seen):
     (result,) = run(photo, [picture(100, 100, 3).resize(size)], networks=tiny)
     assert max(result.record["style_sizes"][0]) == seen and min(result.record["style_sizes"][0]) == 16
-    assert f"Style 1: This picture is narrow, so it is seen at {seen} pixels, not 512." in result.notes
+    assert f"Style 1: This picture is narrow, so it is scaled to {seen} pixels, not 512." in result.notes

@@ -77,7 +77,7 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, capsys):
     save_file({"encoder.conv1_1.weight": torch.zeros(1)}, tmp_path / "a.safetensors")
     for name in ("a.safetensors", "none.safetensors"):
         code, _, err = call(f"publish me/mine --weights {tmp_path}/{name} --dry-run {tmp_path}/o", monkeypatch, capsys)
-        assert code == 2 and err.startswith(f"adain: {name} holds no encoder and decoder of the compact model")
+        assert code == 2 and err.startswith(f"adain: {name} holds no compact encoder and decoder")
     assert not (tmp_path / "o").exists()
 
 
@@ -85,7 +85,7 @@ def test_other_weights_are_refused(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("name", ["bad//name", "name", "../a", "me/a..b"])
 def test_a_name_that_the_hub_would_refuse_is_refused_first(tmp_path, monkeypatch, capsys, command, name):
     code, out, err = call(f"{command} {name} --dry-run {tmp_path}/out", monkeypatch, capsys)
-    assert (code, out) == (2, "") and err.startswith(f"adain: The Hub takes no repository called '{name}'; give user/n")
+    assert (code, out) == (2, "") and err.startswith(f"adain: The Hub doesn't accept the name '{name}'; use user/n")
     assert not (tmp_path / "out").exists()
 
 
@@ -104,7 +104,7 @@ def test_names_are_taken_as_the_hub_takes_them():
 
 @pytest.mark.parametrize("license", ["", "MIT\ntags: [x]"])
 def test_a_license_is_a_word(license):
-    with pytest.raises(ValueError, match="give its short name on the Hub, such as mit"):
+    with pytest.raises(ValueError, match="use its Hub identifier, such as mit"):
         publish.check_names("me/mine", license)
 
 
@@ -116,7 +116,7 @@ def test_the_upload(hub, monkeypatch, capsys):
     assert hub.uploaded["model.safetensors"] == (weights.PRETRAINED / "compact.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize(("fault", "words"), [(401, "an HF_TOKEN is needed that may read it"), (503, "it answers 503")])
+@pytest.mark.parametrize(("fault", "words"), [(401, "needs an HF_TOKEN with read access"), (503, "it answers 503")])
 def test_an_upload_that_fails(hub, monkeypatch, capsys, fault, words):
     hub.faults["/api"] = fault
     monkeypatch.setattr("time.sleep", lambda _: None)  # between its tries
@@ -209,10 +209,10 @@ def test_a_space_is_laid_out(tmp_path, monkeypatch, capsys):
     assert about["python_version"] == publish.ZERO_PYTHON
     assert about["thumbnail"] == "https://huggingface.co/spaces/me/page/resolve/main/examples/page.jpg"
     code, _, err = call(f"space deploy me/page --dry-run {tmp_path}/space", monkeypatch, capsys)
-    assert (code, err) == (2, "adain: The folder space is not empty; name another one.\n")
+    assert (code, err) == (2, "adain: The folder space is not empty; choose another one.\n")
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     code, _, err = call(f"space deploy me/page --dry-run {tmp_path}/other", monkeypatch, capsys)
-    assert code == 2 and "but app.py is not here" in err
+    assert code == 2 and "but app.py is missing" in err
 
 
 def test_a_space_is_uploaded(hub, monkeypatch, capsys):
@@ -231,7 +231,7 @@ class TestWeightsCommands:
         for name, row in weights.MODELS.items():
             assert f"\n{name}  " in "\n" + out and row.license in out
             for file in row.files:
-                assert (file.sha256 or "no checksum recorded, checked for shape") in out
+                assert (file.sha256 or "no checksum recorded, only shapes are checked") in out
         assert "https://huggingface.co/spaces/tidalove/adain/resolve/main/decoder.pth" in out
         assert "64/128/256/512 channels, up to relu4_1" in out
 
@@ -240,7 +240,7 @@ class TestWeightsCommands:
         assert (code, out.splitlines()[0]) == (0, "compact: here, verified")
         assert "vgg19: The weights of vgg19 are not on this machine" in err  # which is no fault
         code, _, err = call("weights verify vgg19", monkeypatch, capsys)
-        assert code == 1 and "have not been fetched yet" in err
+        assert code == 1 and "have not been downloaded yet" in err
         monkeypatch.setattr(weights, "_missing", lambda *_: "Other words.")
         assert call("weights verify", monkeypatch, capsys)[0] == 0  # the code doesn't hang on them
 
@@ -250,7 +250,7 @@ class TestWeightsCommands:
         monkeypatch.setattr(weights, "verify", refused)
         assert call("weights verify", monkeypatch, capsys)[0] == 1
         monkeypatch.undo()
-        assert call("weights remove vgg19", monkeypatch, capsys)[1] == "vgg19: there was nothing to remove\n"
+        assert call("weights remove vgg19", monkeypatch, capsys)[1] == "vgg19: nothing to remove\n"
         assert call("weights remove compact", monkeypatch, capsys)[0] == 0
         assert (weights.PRETRAINED / "compact.safetensors").is_file()
         code, _, err = call("weights get none", monkeypatch, capsys)

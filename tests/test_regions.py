@@ -272,18 +272,18 @@ def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
             {"regions": halves(45, 37), "region_strength": {1: 1.5}},
             "The strength of region 1 is 1.5, but it must be from 0 to 1.",
         ),
-        ({"style_masks": [None, None]}, "Styles: 1, but style masks: 2; give one a style, or none."),
+        ({"style_masks": [None, None]}, "Styles: 1, but style masks: 2; give one per style, or none."),
         (
             {"style_masks": [Image.new("L", (40, 33))]},
             "Style mask: It is black or transparent everywhere; leave some of the style white.",
         ),
         (
             {"method": "wct", "style_masks": [Image.new("L", (40, 33), 255)]},
-            "Whitening and coloring (WCT) knows no style masks; leave them out, or choose adain.",
+            "Whitening and coloring (WCT) doesn't support style masks; leave them out, or choose adain.",
         ),
         (
             {"color": "palette", "mask": Image.new("L", (45, 37), 255)},
-            "The color mode palette paints the whole picture; leave out regions and masks.",
+            "The palette color mode recolors the whole picture; leave out regions and masks.",
         ),
     ],
 )

@@ -26,7 +26,7 @@ HEIC = (  # 64x32, orange with a blue left half, EXIF orientation 6; made by pil
     "Ku$rwdd?1I>7j&AexwT<WTT+~va!*zqD;ue(jX62k95NEFYG#}sD7Au${-6CjSR-|i6Cdic<6aL7xnk`uQtzc9<Wl@s^+lx00006"
     "MR;ju002!*04e|g00;mA0S^EI000060000c0TKWM0000100sa600000O<`+gasU"
 )
-LACKS = "This picture is damaged or cut short: about "
+LACKS = "This picture is damaged or truncated: about "
 
 
 def smooth(width: int = 160, height: int = 120) -> Image.Image:
@@ -67,7 +67,7 @@ def test_a_jpeg_that_lacks_its_end_mark_alone_is_whole(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[:-2])
     found = images.load(tmp_path / "a.jpg")
     assert found.rgb.tobytes() == whole.tobytes()
-    assert found.notes == ("This picture's file is damaged or cut short; it is shown as far as it goes.",)
+    assert found.notes == ("This picture's file is damaged or truncated; the part that could be read is used.",)
     assert images.load(tmp_path / "a.jpg", 48).size == (48, 32)
 
 
@@ -76,7 +76,7 @@ def test_a_cut_progressive_jpeg_is_coarser(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[: int(0.6 * len(data))])
     found = images.load(tmp_path / "a.jpg")
     assert np.abs(pixels(found.rgb) - pixels(smooth())).mean() < 40
-    assert found.notes == ("This picture's file is damaged or cut short; it is shown as far as it goes.",)
+    assert found.notes == ("This picture's file is damaged or truncated; the part that could be read is used.",)
 
 
 def test_a_cut_gif_repeats_the_rows_above(tmp_path):
@@ -95,7 +95,7 @@ def test_of_a_cut_animation_the_first_frame_is_whole(tmp_path):
         (tmp_path / "a").write_bytes(data[: int(0.9 * len(data))])
         found = images.load(tmp_path / "a")
         assert (pixels(found.rgb) == pixels(frames[0].convert("RGB"))).all()
-        assert found.notes == ("This picture is animated or has several pages; its first one is used.",)
+        assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "ppm", "tiff"])
@@ -105,7 +105,7 @@ def test_a_file_without_any_picture_data_is_refused(tmp_path, kind):
     head = {"png": 41, "jpeg": scan, "gif": 801, "bmp": 54, "ppm": 15, "tiff": 90}[kind]
     for size in (head, head // 2):
         (tmp_path / "a").write_bytes(data[:size])
-        with pytest.raises(ValueError, match="^This (picture is damaged or cut short; try|file is not a picture)"):
+        with pytest.raises(ValueError, match="^This (picture is damaged or truncated; try|file is not a picture)"):
             images.load(tmp_path / "a")
 
 
@@ -197,7 +197,7 @@ def test_heic_of_a_phone(tmp_path):
     assert np.abs(pixels(found.rgb)[5, 5] - (10, 60, 200)).max() < 8  # turned to the right: the left half is above
     assert np.abs(pixels(found.rgb)[60, 5] - (200, 100, 50)).max() < 8
     (tmp_path / "a.heic").write_bytes(base64.b85decode(HEIC)[:-60])
-    with pytest.raises(ValueError, match="^This picture is damaged or cut short; try"):
+    with pytest.raises(ValueError, match="^This picture is damaged or truncated; try"):
         images.load(tmp_path / "a.heic")
 
 

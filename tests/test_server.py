@@ -235,7 +235,7 @@ class TestFetching:
         fetching.thread.join(60)
         assert fetching.done and not fetching.ready
         assert "could not be downloaded; Compact is used instead." in fetching.words()
-        assert "it is not there any more" in caplog.text and "it is not there any more" not in fetching.words()
+        assert "it no longer exists" in caplog.text and "it no longer exists" not in fetching.words()
         assert weights.load("compact").name == "compact"
 
     def test_an_error_that_nobody_foresaw_ends_it(self, monkeypatch, caplog):

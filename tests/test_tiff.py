@@ -265,7 +265,7 @@ def test_pages_are_told_and_previews_are_not(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([RGB, 255 - RGB, RGB]), photometric="rgb")
     found, given = read(tmp_path / "a.tif")
     assert (found == RGB).all() and given.notes == (
-        "This picture is animated or has several pages; its first one is used.",
+        "This picture is animated or has several pages; only the first is used.",
     )
 
 
@@ -280,9 +280,9 @@ def test_what_is_cut_off_is_told(tmp_path, compression):
     found, given = read(tmp_path / "a.tif")
     assert (found[:200] == tall[:200]).all() and (found[-20:] == 0).all()
     (note,) = given.notes
-    assert note.startswith("This picture is damaged or cut short: about 2") and "% of it is missing." in note
+    assert note.startswith("This picture is damaged or truncated: about 2") and "% of it is missing." in note
     (tmp_path / "a.tif").write_bytes(data[: begin + 3])
-    with pytest.raises(ValueError, match=r"^This picture is damaged or cut short; try"):
+    with pytest.raises(ValueError, match=r"^This picture is damaged or truncated; try"):
         images.load(tmp_path / "a.tif")
 
 
@@ -312,8 +312,8 @@ def test_a_strip_that_would_unpack_to_gigabytes_does_not(tmp_path, monkeypatch):
         ({50706: 1}, "This file is a camera raw file, which must be developed first; export it as PNG or JPEG"),
         ({277: 200_000, 258: 64}, "This TIFF would take too much memory; save it with 8 bits per channel."),
         ({339: 6, 258: 64}, "This TIFF's 64-bit numbers can't be read"),
-        ({262: 2}, "This picture is damaged or cut short; try"),
-        ({322: 1, 323: 1, 324: 8, 325: 9}, "This picture is damaged or cut short; try"),
+        ({262: 2}, "This picture is damaged or truncated; try"),
+        ({322: 1, 323: 1, 324: 8, 325: 9}, "This picture is damaged or truncated; try"),
     ],
 )
 def test_refusals_say_what_is_so(tmp_path, more, sentence):

@@ -50,7 +50,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     if stage == "pair":
-        assert "weights.safetensors: 36 tensors begin anew, 0 were not needed" in result.output  # the decoder's
+        assert "weights.safetensors: 36 tensors reinitialized, 0 unused" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in load_file(folders / stage / "weights.safetensors")}
@@ -95,10 +95,10 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     [
         (
             {"samples.jpg": b"mine"},
-            "holds samples.jpg already, but no checkpoint to go on from; choose another folder.",
+            "holds samples.jpg, but no checkpoint; choose another folder.",
         ),
-        ({"checkpoint.pt": b"mine"}, "checkpoint.pt is no checkpoint of a run, or damaged."),
-        ("a file", "is not a folder, so nothing can be written into it; name another folder."),
+        ({"checkpoint.pt": b"mine"}, "checkpoint.pt is not a run's checkpoint, or is damaged."),
+        ("a file", "is not a folder, so nothing can be written into it; choose another folder."),
     ],
 )
 def test_a_folder_of_somebody_elses_is_refused_before_anything_is_read(tmp_path, monkeypatch, held, sentence):
@@ -121,7 +121,7 @@ def test_weights_that_can_not_be_read_are_one_sentence(tmp_path):
     for name in ("bad", "missing"):
         refused = CliRunner().invoke(app, ["ship", str(tmp_path / f"{name}.safetensors"), str(tmp_path / "out")])
         assert str(refused.exception).endswith(
-            f"{name}.safetensors can't be read as safetensors; give what training wrote."
+            f"{name}.safetensors can't be read as safetensors; use a file written by training."
         )
     assert not (tmp_path / "out").exists()
 
@@ -130,7 +130,7 @@ def test_tensors_may_begin_anew(tmp_path, capsys):
     one, other = CompactDecoder(WIDTHS), CompactDecoder(WIDTHS)
     save_file({f"decoder.{name}": each for name, each in one.state_dict().items()}, tmp_path / "w.safetensors")
     begin(torch.nn.ModuleDict({"decoder": other}), tmp_path / "w.safetensors", ("decoder.conv3", "decoder.conv4_1"))
-    assert "w.safetensors: 14 tensors begin anew" in capsys.readouterr().out
+    assert "w.safetensors: 14 tensors reinitialized" in capsys.readouterr().out
     for name, each in other.state_dict().items():
         assert torch.equal(each, one.state_dict()[name]) != name.startswith(("conv3", "conv4_1")), name
 
@@ -188,10 +188,10 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
     common += ["--size", "32", "--steps", "1", "--judge", "own", "--inverse", str(folders / "inverse.safetensors")]
     refused = CliRunner().invoke(app, ["pair", *common, "-o", str(folders / "no")], terminal_width=200)
-    assert refused.exit_code == 2 and "--judge own needs an encoder that stays as it is: --encoder 0" in refused.output
+    assert refused.exit_code == 2 and "--judge own needs a frozen encoder: --encoder 0" in refused.output
     given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
     result = CliRunner().invoke(app, given, catch_exceptions=False)
-    assert result.exit_code == 0 and "inverse.safetensors: 18 tensors begin anew, 0 were not needed" in result.output
+    assert result.exit_code == 0 and "inverse.safetensors: 18 tensors reinitialized, 0 unused" in result.output
     found = load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)
@@ -212,7 +212,7 @@ def test_an_inverse_network_goes_on_for_another_encoder(folders, monkeypatch):
     losses = []
     for name, more in (("own", []), ("other", ["--pair", str(folders / "pair.safetensors")])):
         result = CliRunner().invoke(app, ["inverse", *common, "-o", str(folders / name), *more], catch_exceptions=False)
-        assert "start.safetensors: 0 tensors begin anew, 0 were not needed" in result.output
+        assert "start.safetensors: 0 tensors reinitialized, 0 unused" in result.output
         found = load_file(folders / name / "weights.safetensors")
         for key, each in start.state_dict().items():
             torch.testing.assert_close(found[f"inverse.{key}"], each, atol=1e-6, rtol=1e-4)

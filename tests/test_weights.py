@@ -82,7 +82,7 @@ def test_a_flipped_bit_is_refused(tmp_path, monkeypatch):
     data[-100] ^= 1
     (tmp_path / "compact.safetensors").write_bytes(data)
     monkeypatch.setattr(weights, "PRETRAINED", tmp_path)
-    with pytest.raises(WeightsError, match="compact.safetensors is not the file that it should be: its SHA-256 begins"):
+    with pytest.raises(WeightsError, match="compact.safetensors is not the expected file: its SHA-256 begins"):
         weights.load("compact")
 
 
@@ -103,7 +103,7 @@ def test_a_pickle_is_read_once(folder, state, monkeypatch):
 def test_one_file_in_place_of_a_folder(tmp_path, state):
     pair = tmp_path / "pair.safetensors"
     save_file({f"{r}.{n}": value for r in state for n, value in state[r].items()}, pair)
-    with pytest.raises(WeightsError, match="vgg19 are not on this machine and have not been fetched"):
+    with pytest.raises(WeightsError, match="vgg19 are not on this machine and have not been downloaded"):
         weights.load("vgg19", folder=pair, download=False)  # a small network is not the full-size one
     assert weights.load("compact", folder=pair).name == "compact"
 
@@ -143,7 +143,7 @@ def test_a_wrong_hash_is_refused_before_it_is_read(folder, monkeypatch):
             return (pytest.fail, ("the pickle ran",))
 
     (folder / "decoder.pth").write_bytes(pickle.dumps(Boom(), protocol=2))
-    with pytest.raises(WeightsError, match=r"decoder.pth is not the file that it should be.*fetch it again\."):
+    with pytest.raises(WeightsError, match=r"decoder.pth is not the expected file.*download it again\."):
         weights.load("vgg19", folder=folder)
     digest = hashlib.sha256((folder / "decoder.pth").read_bytes()).hexdigest()
     row = weights.MODELS["vgg19"]
@@ -159,7 +159,7 @@ def test_misshapen_and_ambiguous_files_are_named(folder, state):
     digest = hashlib.sha256((folder / "vgg_normalised.pth").read_bytes()).hexdigest()
     row = weights.MODELS["vgg19"]
     weights.MODELS["vgg19"] = changed(row, "encoder", sha256=digest)
-    with pytest.raises(WeightsError, match="doesn't hold the encoder that it should: conv4_1.weight is missing or mis"):
+    with pytest.raises(WeightsError, match="doesn't contain the expected encoder: conv4_1.weight is missing or has"):
         weights.load("vgg19", folder=folder)
     (folder / "vgg_normalised.pth").unlink()
     save_file(state["encoder"], folder / "a.safetensors")
@@ -232,7 +232,7 @@ def test_rows_are_complete(name):
 def test_messages_list_what_there_is(tmp_path):
     with pytest.raises(ValueError, match="There is no model vgg; there are compact, vgg19, vgg19-imagenet"):
         weights.load("vgg")
-    with pytest.raises(ValueError, match="The device tpu is not here; choose auto, .*cpu"):
+    with pytest.raises(ValueError, match="The device tpu is not available; choose auto, .*cpu"):
         weights.load("compact", device="tpu")
-    with pytest.raises(WeightsError, match="The folder named for weights does not exist"):
+    with pytest.raises(WeightsError, match="The given weights folder does not exist"):
         weights.load("compact", folder=tmp_path / "none")

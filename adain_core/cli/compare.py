@@ -24,20 +24,29 @@ def compare_methods(
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="A folder for pictures, table and sheet.", parser=path, metavar="FOLDER"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Output folder for the pictures, the table and the contact sheet.",
+            parser=path,
+            metavar="FOLDER",
+        ),
     ],
-    chosen: Annotated[str, typer.Option("--methods", help="Names, with commas between.")] = ",".join(FIRST),
+    chosen: Annotated[str, typer.Option("--methods", help="Comma-separated method names.")] = ",".join(FIRST),
     size: Annotated[int, typer.Option(help="Longer side of the photograph in pixels.")] = 256,
-    seconds: Annotated[float, typer.Option(help="Bound on each optimization.")] = 30.0,
+    seconds: Annotated[float, typer.Option(help="Time limit of each optimization.")] = 30.0,
     mode: Annotated[
-        str, typer.Option(help="each: steps as set; equal-time: all the seconds; equal-loss: until AdaIN's loss.")
+        str,
+        typer.Option(
+            help="each: steps as set; equal-time: for all the seconds; equal-loss: until AdaIN's loss is reached."
+        ),
     ] = "each",
-    option: Annotated[list[str] | None, typer.Option(help="A method's parameter, as in gatys.steps=300.")] = None,
-    model: Annotated[str, typer.Option(help="Which networks the methods use.")] = "compact",
+    option: Annotated[list[str] | None, typer.Option(help="A method's parameter, such as gatys.steps=300.")] = None,
+    model: Annotated[str, typer.Option(help="Networks that the methods use.")] = "compact",
     judge: Annotated[
-        str, typer.Option(help="Which network measures: perceptual, or vgg19, the default where it is here.")
+        str, typer.Option(help="Network to score with: perceptual, or vgg19, the default where it is installed.")
     ] = "",
-    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda, mps.")] = "auto",
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,
 ) -> int:
@@ -47,13 +56,17 @@ def compare_methods(
     names = arrange([name.strip() for name in chosen.split(",") if name.strip()], mode)  # type: ignore[arg-type]
     for each in (content, *style):
         if existing(each).is_dir():
-            raise ValueError(f"{files.shown(each)} is a folder; name one photograph and its paintings.")
+            raise ValueError(f"{files.shown(each)} is a folder; give one photograph and its paintings.")
     written = report.names(names, len(style))
     inputs = {each.resolve() for each in (content, *style)}
     if mine := [name for name in written if (output / name).resolve() in inputs]:
-        raise ValueError(f"{files.shown(output / mine[0])} is one of the pictures given; name another folder with -o.")
+        raise ValueError(
+            f"{files.shown(output / mine[0])} is one of the input pictures; choose another folder with -o."
+        )
     if Naming(str(output)).folder is None:
-        raise ValueError(f"compare writes several files, so {files.shown(output)} must be a folder; name one with -o.")
+        raise ValueError(
+            f"compare writes several files, so {files.shown(output)} must be a folder; choose one with -o."
+        )
     files.check_new(output, written, overwrite)
     options: Any = {"mode": mode, "options": by_method(option), "model": model, "judge": judge, "device": device}
     try:
@@ -66,8 +79,8 @@ def compare_methods(
                 bar.total, bar.n = made.iterations, made.iteration
                 bar.refresh()
                 if made.state != "running":
-                    told = filter(None, [report.caption(made), f"({made.state})", made.sentence])
-                    tqdm.write(" ".join(told), sys.stderr)
+                    parts = filter(None, [report.caption(made), f"({made.state})", made.sentence])
+                    tqdm.write(" ".join(parts), sys.stderr)
     except PictureError as error:
         console.tell(f"adain: {error}")
         return console.FAILED

@@ -58,4 +58,4 @@ def _refuse(error: OSError) -> None:
 
 def _sentence(why: str, files: list[Path]) -> str:
     names = ", ".join(path.name for path in files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
-    return f"{count(len(files), 'file')} left out ({names}): {why}"
+    return f"{count(len(files), 'file')} skipped ({names}): {why}"

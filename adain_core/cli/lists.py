@@ -25,7 +25,7 @@ def methods() -> None:
 
 def models(
     get: Annotated[
-        str | None, typer.Option(help="Fetch this model's weights from the Hub, if they are not here.")
+        str | None, typer.Option(help="Download this model's weights from the Hub, if they are missing.")
     ] = None,
     weights_dir: WeightsDir = None,
 ) -> None:

@@ -21,9 +21,9 @@ LONGEST = 4096  # bytes of a path, with the one at its end; what Linux takes, an
 
 
 def path(text: str | Path) -> Path:
-    """Read a path; an empty one would be the current folder, and is mostly a variable that isn't set."""
+    """Read a path; an empty one, usually from an unset shell variable, would mean the current folder."""
     if not str(text):
-        raise typer.BadParameter("It is empty; name a file or a folder.")
+        raise typer.BadParameter("It is empty; give a file or a folder.")
     if (count := len(os.fsencode(text))) >= LONGEST:
         raise typer.BadParameter(f"It has {count} bytes, more than a path can have.")
     return Path(text)
@@ -32,13 +32,13 @@ def path(text: str | Path) -> Path:
 WeightsDir = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of weights, looked into before the Hub.",
+        help="Folder of weights, searched before the Hub.",
         envvar=weights.FOLDER_VARIABLE,
         parser=path,
         metavar="FOLDER",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 
 
 def with_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,7 +86,7 @@ def by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) ->
         try:
             found.setdefault(int(label), []).append(read(value))
         except (ValueError, typer.BadParameter):
-            raise ValueError(f"--{name} is {text}; give a region's number and its value, as in 1=...") from None
+            raise ValueError(f"--{name} is {text}; give a region's number and its value, such as 1=...") from None
     return found
 
 
@@ -101,7 +101,9 @@ def by_method(given: list[str] | None) -> dict[str, dict[str, str]]:
         place, _, value = text.partition("=")
         method, _, name = place.partition(".")
         if not (value and name):
-            raise ValueError(f"--option is {text}; give a method, its parameter and the value, as in gatys.steps=300.")
+            raise ValueError(
+                f"--option is {text}; give a method, its parameter and the value, such as gatys.steps=300."
+            )
         found.setdefault(method, {})[name] = value
     return found
 
@@ -115,4 +117,4 @@ def numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"The weights are {text}; give numbers with commas between, as in 0.7,0.3.") from None
+        raise ValueError(f"The weights are {text}; give comma-separated numbers, such as 0.7,0.3.") from None

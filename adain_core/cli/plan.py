@@ -72,7 +72,7 @@ def split(
     if not styles:
         if len(pictures) > 2 and not mixed:
             raise ValueError(
-                f"It isn't clear which of the {len(pictures)} pictures are paintings; name each painting with --style,"
+                f"It isn't clear which of the {len(pictures)} pictures are paintings; give each painting with --style,"
                 " or give --weights to mix all but the first."
             )
         pictures, styles = pictures[:1], pictures[1:]
@@ -90,7 +90,7 @@ def plan(
         contents: photographs, and folders of them.
         styles: paintings to mix; if a folder is among them, each is applied by itself.
         naming: how outputs are named.
-        recursive: whether to look into folders' folders, too, and to lay the results out as these are.
+        recursive: whether to include subfolders and keep their layout in the results.
 
     Returns:
         The jobs, and sentences on files that were left out.
@@ -98,28 +98,30 @@ def plan(
     Raises:
         ValueError: something named isn't there, a folder holds no picture, or the outputs don't fit the call.
     """
-    told: list[str] = []
+    notes: list[str] = []
     apart = any(existing(style).is_dir() for style in styles)
-    looks = [path for path, _ in _pictures(styles, recursive, told)]
-    pictures = dict(_pictures(contents, recursive, told))
+    style_paths = [path for path, _ in _pictures(styles, recursive, notes)]
+    pictures = dict(_pictures(contents, recursive, notes))
     if (folder := naming.folder) is not None:
-        jobs = _jobs(pictures, looks, apart, naming, folder)
+        jobs = _jobs(pictures, style_paths, apart, naming, folder)
         if mine := [each for each in jobs if each.output and _real(each.output) == _real(each.content)]:
-            raise ValueError(f"{mine[0].content.name} would be replaced by its result; name another folder with -o.")
-        earlier = _results([*pictures, *(looks if apart else [])], jobs, folder)
+            raise ValueError(
+                f"{mine[0].content.name} would be overwritten by its result; choose another folder with -o."
+            )
+        earlier = _results([*pictures, *(style_paths if apart else [])], jobs, folder)
         if earlier:
             pictures = {path: place for path, place in pictures.items() if path not in earlier}
-            looks = [path for path in looks if path not in earlier or not apart]
-            told.append(f"{count(len(earlier), 'picture')} left out, made by an earlier run: the output folder's own.")
-            if not pictures or (apart and not looks):
-                raise ValueError("There is nothing but what earlier runs made.")
-        if naming.plain and apart and len(looks) > 1:
-            raise ValueError(f"There are {len(looks)} paintings, so results with plain names would be called the same.")
-        return _jobs(pictures, looks, apart, naming, folder), told
-    number = len(pictures) * (len(looks) if apart else 1)
+            style_paths = [path for path in style_paths if path not in earlier or not apart]
+            notes.append(f"{count(len(earlier), 'picture')} skipped: results of earlier runs in the output folder.")
+            if not pictures or (apart and not style_paths):
+                raise ValueError("There are only results of earlier runs.")
+        if naming.plain and apart and len(style_paths) > 1:
+            raise ValueError(f"There are {len(style_paths)} paintings, so plain names would clash.")
+        return _jobs(pictures, style_paths, apart, naming, folder), notes
+    number = len(pictures) * (len(style_paths) if apart else 1)
     if number != 1:
-        raise ValueError(f"There are {number} pictures to make; name a folder with -o, not a file.")
-    return [Job(next(iter(pictures)), tuple(looks), _file(naming))], told
+        raise ValueError(f"There are {number} pictures to make; give -o a folder, not a file.")
+    return [Job(next(iter(pictures)), tuple(style_paths), _file(naming))], notes
 
 
 def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
@@ -132,7 +134,7 @@ def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
     read = {_real(path) for path in inputs}
     outputs = [each.output for each in jobs if each.output is not None]
     if mine := [each for each in outputs if _real(each) in read]:
-        raise ValueError(f"{files.shown(mine[0])} is one of the pictures given; name another output with -o.")
+        raise ValueError(f"{files.shown(mine[0])} is one of the input pictures; choose another output with -o.")
     files.check_outputs(each for each in outputs if not files.too_long(each) and (overwrite or not there(each)))
 
 
@@ -159,35 +161,37 @@ def _file(naming: Naming) -> Path | None:
     path = Path(naming.output)
     kind = images.output_format(path)
     if naming.suffix and images.OUTPUTS[naming.suffix] != kind:
-        raise ValueError(f"-o asks for {path.suffix}, but --format for {naming.suffix[1:]}; leave one out.")
+        raise ValueError(f"-o asks for {path.suffix}, but --format asks for {naming.suffix[1:]}; leave one out.")
     return path
 
 
-def _pictures(paths: Iterable[Path], recursive: bool, told: list[str]) -> Iterator[tuple[Path, Path]]:
+def _pictures(paths: Iterable[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:
     """Give every picture with the folder that it lies in, relative to the one that was named."""
     for path in paths:
         if not existing(path).is_dir():
             yield path, Path()
             continue
         found = folders.find(path, recursive)
-        told += [f"{files.shown(path)}: {each}" for each in found.sentences()]
+        notes += [f"{files.shown(path)}: {each}" for each in found.sentences()]
         if not found.pictures:
             deeper = not recursive and any(each.is_dir() for each in path.iterdir())
-            hint = "; --recursive looks into its folders, too" if deeper else ""
+            hint = "; --recursive includes its subfolders" if deeper else ""
             raise ValueError(f"The folder {files.shown(path)} holds no pictures{hint}.")
         for each in found.pictures:
             yield each, each.parent.relative_to(path)
 
 
-def _jobs(pictures: Mapping[Path, Path], looks: Sequence[Path], apart: bool, naming: Naming, folder: Path) -> list[Job]:
-    labels = dict(zip(looks, _label(looks), strict=True))
+def _jobs(
+    pictures: Mapping[Path, Path], style_paths: Sequence[Path], apart: bool, naming: Naming, folder: Path
+) -> list[Job]:
+    labels = dict(zip(style_paths, _label(style_paths), strict=True))
     names: dict[Path, str] = {}
     for place in dict.fromkeys(pictures.values()):
         here = [path for path, its in pictures.items() if its == place]
         names |= zip(here, _label(here), strict=True)
     jobs, taken = [], set()
     for path, place in pictures.items():
-        for group in [(look,) for look in looks] if apart else [tuple(looks)]:
+        for group in [(each,) for each in style_paths] if apart else [tuple(style_paths)]:
             name = names[path]
             if not naming.plain:
                 name += "-" + ("+".join(labels[each] for each in group) or "regions")

@@ -14,26 +14,28 @@ from adain_core.weights import hub, publish
 
 DryRun = Annotated[
     Path | None,
-    typer.Option(help="Write what would be uploaded into this folder, and stop.", parser=path, metavar="FOLDER"),
+    typer.Option(help="Write the files into this folder instead of uploading them.", parser=path, metavar="FOLDER"),
 ]
-Private = Annotated[bool, typer.Option("--private", help="Only you see the repository, where it is new.")]
+Private = Annotated[bool, typer.Option("--private", help="Make a new repository private.")]
 
 space = typer.Typer(help="The page as a Space on the Hub.", no_args_is_help=True)
 
 
 def model(
-    repo: Annotated[str, typer.Argument(help="Its name on the Hub, as in user/name.")],
+    repo: Annotated[str, typer.Argument(help="Repository on the Hub, such as user/name.")],
     file: Annotated[
         Path | None,
         typer.Option(
-            "--weights", help="What training wrote; the shipped weights if left out.", parser=path, metavar="FILE"
+            "--weights", help="Weights written by training; the shipped ones by default.", parser=path, metavar="FILE"
         ),
     ] = None,
     results: Annotated[
         Path | None,
-        typer.Option(help="results.json of `benchmarks.compact -o`, for the card.", parser=path, metavar="FILE"),
+        typer.Option(
+            help="results.json from `benchmarks.compact -o`, for the model card.", parser=path, metavar="FILE"
+        ),
     ] = None,
-    license: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
+    license: Annotated[str, typer.Option(help="License of the weights.")] = "MIT",
     private: Private = False,
     dry_run: DryRun = None,
     overwrite: Overwrite = False,
@@ -48,7 +50,7 @@ def model(
 
 @space.command("deploy")
 def deploy(
-    repo: Annotated[str, typer.Argument(help="The Space's name, as in user/name.")],
+    repo: Annotated[str, typer.Argument(help="The Space's name, such as user/name.")],
     zero_gpu: Annotated[bool, typer.Option("--zero-gpu", help="For a Space with ZeroGPU.")] = False,
     private: Private = False,
     dry_run: DryRun = None,

@@ -48,7 +48,7 @@ def stylize(
     pictures: Annotated[
         list[Path],
         typer.Argument(
-            help="A photograph, then a painting; with --style all are photographs. A folder stands for its pictures.",
+            help="A photograph, then a painting; with --style, all are photographs. A folder means all pictures in it.",
             parser=path,
             metavar="PICTURE",
         ),
@@ -58,7 +58,7 @@ def stylize(
         typer.Option(
             "--output",
             "-o",
-            help=f"A file, if it ends in .{', .'.join(FORMATS)}; - for the standard output stream; else a folder.",
+            help=f"Output file, if it ends in .{', .'.join(FORMATS)}; - for standard output; otherwise a folder.",
             metavar="FILE|FOLDER|-",
         ),
     ],
@@ -68,20 +68,24 @@ def stylize(
         typer.Option(
             "--style",
             "-s",
-            help="A painting; several are mixed. Of a folder, each is applied by itself. None if regions have theirs.",
+            help="A painting; several are mixed, those in a folder applied separately. Optional with --style-for.",
             parser=path,
             metavar="PAINTING",
         ),
     ] = None,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into folders' folders, too; results are laid out as these.")
+        bool, typer.Option("--recursive", "-r", help="Include subfolders; results keep their layout.")
     ] = False,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help=f"Of results in a folder or on -, png if left out: {', '.join(FORMATS)}."),
+        typer.Option(
+            "--format",
+            help=f"Format of results in a folder or on standard output, png by default: {', '.join(FORMATS)}.",
+        ),
     ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain-names", help="Name results in a folder as the photographs, without the painting.")
+        bool,
+        typer.Option("--plain-names", help="Name results in a folder after the photograph only, without the painting."),
     ] = False,
     regions: Annotated[
         Path | None,
@@ -89,27 +93,34 @@ def stylize(
     ] = None,
     region_mask: Annotated[
         list[str] | None,
-        typer.Option(help="In place of a label map: a region's gray mask, as in 1=mask.png; white is inside."),
+        typer.Option(help="Instead of a label map: a region's grayscale mask, such as 1=mask.png; white is inside."),
     ] = None,
     style_for: Annotated[
         list[str] | None,
-        typer.Option(help="A region's style, as in 1=a.png; given twice they are mixed; 1=none leaves it as it is."),
+        typer.Option(
+            help="A region's style, such as 1=a.png; several for one region are mixed; 1=none leaves it unchanged."
+        ),
     ] = None,
-    region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, as in 1=0.5.")] = None,
+    region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, such as 1=0.5.")] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Gray: white is stylized, black stays as it is.", parser=path, metavar="FILE"),
+        typer.Option(help="Grayscale mask: white is stylized, black is unchanged.", parser=path, metavar="FILE"),
     ] = None,
     style_mask: Annotated[
         list[Path] | None,
-        typer.Option(help="Gray, one a style, in their order: white gives the style.", parser=path, metavar="FILE"),
+        typer.Option(
+            help="Grayscale mask of each style, in order: the style is taken from the white part.",
+            parser=path,
+            metavar="FILE",
+        ),
     ] = None,
     strength_map: Annotated[
-        Path | None, typer.Option(help="Gray: white for full strength.", parser=path, metavar="FILE")
+        Path | None,
+        typer.Option(help="Grayscale map of the strength: white is full strength.", parser=path, metavar="FILE"),
     ] = None,
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per picture.")] = False,
 ) -> int:
     """Stylize a photograph, several, or folders of them."""
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -141,14 +152,16 @@ def stylize(
 
 def _naming(output: str, kind: str | None, plain: bool, as_json: bool) -> Naming:
     if not output:
-        raise ValueError("-o is empty; name a file or a folder.")
+        raise ValueError("-o is empty; give a file or a folder.")
     suffix = None if kind is None else f".{kind.lower().removeprefix('.')}"
     if suffix is not None and suffix not in images.OUTPUTS:
         raise ValueError(f"--format is {kind}, but it should be one of {', '.join(FORMATS)}.")
     if output == STDOUT and as_json:
-        raise ValueError("The picture and --json can't both go to the standard output stream; leave one out.")
+        raise ValueError("The picture and --json can't both go to standard output; leave one out.")
     if output == STDOUT and sys.stdout.isatty():
-        raise ValueError("A terminal can't show the picture; send the standard output to a file, or name one with -o.")
+        raise ValueError(
+            "A terminal can't show the picture; redirect standard output to a file, or choose a file with -o."
+        )
     return Naming(output, suffix, plain)
 
 
@@ -161,11 +174,11 @@ def _places(
     style_mask: list[Path] | None,
     strength_map: Path | None,
 ) -> Places:
-    looks = by_region(style_for, "style-for", lambda text: None if text == "none" else path(text))
+    region_styles = by_region(style_for, "style-for", lambda text: None if text == "none" else path(text))
     strengths = by_region(region_strength, "region-strength", float)
     if regions is not None and region_mask:
         raise ValueError("Give a label map with --regions or masks with --region-mask, not both.")
-    if (regions is not None or region_mask) and not looks and not strengths:
+    if (regions is not None or region_mask) and not region_styles and not strengths:
         what = "--regions" if regions is not None else "--region-mask"
         raise ValueError(
             f"{what} changes nothing by itself; give a region's style with --style-for or its strength with"
@@ -174,7 +187,7 @@ def _places(
     masks = {label: found[-1] for label, found in by_region(region_mask, "region-mask", path).items()}
     return Places(
         masks or regions,
-        {label: None if None in found else found for label, found in looks.items()},
+        {label: None if None in found else found for label, found in region_styles.items()},
         {label: found[-1] for label, found in strengths.items()},
         mask,
         style_mask,
@@ -194,7 +207,7 @@ def _make_all(
     """Make the pictures one after the other; return the exit code."""
     from tqdm import tqdm
 
-    bad, told = set[Path](), set[str]()
+    bad, shown = set[Path](), set[str]()
     kept = made = 0
     with tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in bar:
@@ -205,10 +218,10 @@ def _make_all(
                 continue
             if job.output is not None and not overwrite and there(job.output):
                 kept += 1
-                _tell(f"{job.output.name} is there already and was kept; --overwrite replaces it.")
+                _tell(f"{job.output.name} already exists and was kept; --overwrite replaces it.")
                 continue
             try:
-                record = _make(job, values, places, weights_dir, kind, told)
+                record = _make(job, values, places, weights_dir, kind, shown)
             except pipeline.PictureError as error:
                 if error.role not in ("content", "style"):
                     raise
@@ -237,9 +250,9 @@ def _make_all(
 
 
 def _make(
-    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None, told: set[str]
+    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None, shown: set[str]
 ) -> dict[str, Any]:
-    """Make one picture and save it; return what --json prints. Notes that hold for the next ones, too, go to `told`."""
+    """Make one picture and save it; return what --json prints. `shown` collects notes not to repeat."""
     from tqdm import tqdm
 
     results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(places), **options)
@@ -265,9 +278,9 @@ def _make(
     settings = {name: value for name, value in result.record.items() if name not in ("seconds", "model", "method")}
     flat = images.OUTPUTS[suffix.lower()] == "JPEG" and result.image.mode == "RGBA"
     for note in (*result.notes, *([images.FLAT] if flat else [])):
-        if note not in told:
+        if note not in shown:
             _tell(f"{job.content.name}: {note}")
-    told |= {note for note in result.notes if note == result.record["used"] or note.startswith("Style ")}
+    shown |= {note for note in result.notes if note == result.record["used"] or note.startswith("Style ")}
     return {
         "output": str(job.output),
         "size": list(result.image.size),

@@ -14,12 +14,12 @@ from adain_core.weights import hub
 
 Name = Annotated[str, typer.Argument(help="A model's name; `weights list` shows them.")]
 
-app = typer.Typer(help="Weights: what there is, what is here, and how it gets here.", no_args_is_help=True)
+app = typer.Typer(help="List, download, verify and remove weights.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_weights(weights_dir: WeightsDir = None) -> None:
-    """List every model: what it is, its license and origin, its files and sources, and whether it is here."""
+    """List every model: its description, license, origin, files, sources, and whether it is installed."""
     for model in weights.MODELS.values():
         print(f"{model.name}  {model.summary}")
         print(f"    {'/'.join(map(str, model.widths))} channels, up to {model.layers[-1]}")
@@ -27,7 +27,7 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
         for file in model.files:
             size = f", {file.size / 1e6:.0f} MB" if file.size else ""
             digest = file.sha256 or file.tensors
-            known = f"SHA-256 {digest}" if digest else "no checksum recorded, checked for shape"
+            known = f"SHA-256 {digest}" if digest else "no checksum recorded, only shapes are checked"
             print(f"    {file.name}{size}, {known}")
             for source in file.sources:
                 print(f"        {source.url}")
@@ -36,7 +36,7 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
 
 @app.command("get")
 def get_weights(name: Name, weights_dir: WeightsDir = None) -> None:
-    """Fetch a model's weights, if they are not here; what was fetched before an interruption is not fetched again."""
+    """Download a model's weights, if they are missing; an interrupted download is resumed."""
     if not sys.stderr.isatty():  # a terminal shows a bar
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         hub.LOG.setLevel(logging.INFO)
@@ -46,12 +46,12 @@ def get_weights(name: Name, weights_dir: WeightsDir = None) -> None:
 
 @app.command("verify")
 def verify_weights(
-    name: Annotated[str | None, typer.Argument(help="A model's name; every model that is here if left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A model's name; all installed models by default.")] = None,
     weights_dir: WeightsDir = None,
 ) -> int:
-    """Hash and check weights anew.
+    """Hash and check weights again.
 
-    The exit code is 1 if any are not what they should be, or those that were named are not here.
+    The exit code is 1 if any are wrong, or if the named model's are missing.
     """
     failed = False
     for model in [weights.get(name)] if name else weights.MODELS.values():
@@ -65,6 +65,6 @@ def verify_weights(
 
 @app.command("remove")
 def remove_weights(name: Name) -> None:
-    """Remove what was fetched of a model; what ships with the project, and folders of your own, stay."""
+    """Remove a model's downloaded weights; shipped weights and your own folders are kept."""
     size = weights.remove(name)
-    print(f"{name}: {size / 1e6:.1f} MB removed" if size else f"{name}: there was nothing to remove")
+    print(f"{name}: {size / 1e6:.1f} MB removed" if size else f"{name}: nothing to remove")

@@ -30,10 +30,10 @@ TURNS = {  # what puts upright a picture of each orientation but 1; from 5 on wi
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-DAMAGED = "This picture is damaged or cut short; try to save or download it again."
-PAGES = "This picture is animated or has several pages; its first one is used."
-LACKS = "This picture is damaged or cut short: about {:.0%} of it is missing."
-CUT = "This picture's file is damaged or cut short; it is shown as far as it goes."
+DAMAGED = "This picture is damaged or truncated; try saving or downloading it again."
+PAGES = "This picture is animated or has several pages; only the first is used."
+LACKS = "This picture is damaged or truncated: about {:.0%} of it is missing."
+CUT = "This picture's file is damaged or truncated; the part that could be read is used."
 GRAY = (127, 128, 129)  # what a JPEG has where nothing was decoded
 END = b"\xff\xd9"  # of a JPEG
 LEAST = 16  # bytes of a JPEG's pixels; from less comes nothing but what the decoder makes up
@@ -278,7 +278,7 @@ def _open(path: Path) -> BinaryIO:
             raise ValueError("This file is empty.")
         return path.open("rb")
     except PermissionError:
-        raise ValueError("This file can't be opened; check that it may be read.") from None
+        raise ValueError("This file can't be opened; check its permissions.") from None
     except OSError:
         raise ValueError("There is no such file.") from None
 

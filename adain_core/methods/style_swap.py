@@ -38,7 +38,7 @@ class StyleSwapParams(transfer.TransferParams):
         ge=1,
         le=7,
         title="Patch size",
-        description="Side of the patches that are swapped, in feature pixels. Larger patches copy larger details.",
+        description="Side of the swapped patches, in feature pixels. Larger patches copy larger details.",
     )
     stride: int = Field(
         1, ge=1, le=7, title="Stride", description="Distance between patches. Larger is faster and coarser."
@@ -46,7 +46,7 @@ class StyleSwapParams(transfer.TransferParams):
     layer: Literal["relu3_1", "relu4_1", "relu3_1+relu4_1"] = Field(
         "relu3_1",
         title="Swapped layer",
-        description="Network layer in which patches are swapped. Deeper layers copy larger details.",
+        description="Network layer at which patches are swapped. Deeper layers copy larger details.",
     )
     by: Literal["auto", "network", "optimization"] = Field(
         "auto",
@@ -54,7 +54,11 @@ class StyleSwapParams(transfer.TransferParams):
         description="Makes the picture with a network (fast) or by optimization (slow); auto prefers the network.",
     )
     iterations: Annotated[int, Limited("steps")] = Field(
-        100, ge=1, le=2000, title="Iterations", description="Steps, where an optimization makes the picture."
+        100,
+        ge=1,
+        le=2000,
+        title="Iterations",
+        description="Optimization steps, if the picture is made by optimization.",
     )
     seconds: Annotated[float, Limited("seconds")] = Field(
         300.0, gt=0, le=3600, title="Time limit", description="Seconds after which the optimization stops."
@@ -106,7 +110,7 @@ def run(content: Tensor, styles: Sequence[Style], params: StyleSwapParams, netwo
     if params.by == "network" and not _has_network(layers, networks):
         levels = networks.levels if networks.decoder is not None else ()
         raise ValueError(
-            f"{networks.name} has no network that makes a picture of {params.layer}, only of"
+            f"{networks.name} has no network that decodes {params.layer}, only"
             f" {', '.join(levels) or 'none'}; choose another layer, or optimization."
         )
     if optimizes(params, networks):

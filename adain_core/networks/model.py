@@ -80,7 +80,7 @@ class Networks:
         """
         if self.decoder is None:
             raise ValueError(
-                f"{self.name} has no decoder, so it serves only methods that optimize the picture; choose gatys or"
+                f"{self.name} has no decoder, so it works only with methods that optimize the picture; choose gatys or"
                 " optimize, or another model."
             )
         return self.decoder.levels

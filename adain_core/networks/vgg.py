@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         least = 2 ** max([0, *(each.block - 1 for each in self.plan if each.relu in layers)]) + 1
         if min(image.shape[2:]) < least:
             width, height = image.shape[3], image.shape[2]
-            raise SizeError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it takes {least}.")
+            raise SizeError(f"A picture of {width}x{height} pixels is too small for {max(layers)}; it needs {least}.")
         found: dict[str, Tensor] = {}
         pool = self.poolings[pooling]
         x, block = self.conv0(image), 1

@@ -88,7 +88,7 @@ def optimize(
             best = min(best, values["total"])
             stuck = 0 < params.patience <= since
             if stuck and factor == 1:
-                note = f"No gain in {count(since, 'step')}, so it stopped."
+                note = f"Stopped: no improvement in {count(since, 'step')}."
             elif time.perf_counter() - began > params.seconds:
                 note = f"The time limit of {params.seconds:g} s was reached after {count(done, 'step')}."
             doubt = _doubt(totals if comparable else (), averaged, grain)
@@ -164,12 +164,12 @@ def _doubt(totals: Sequence[float], picture: Tensor, given: float) -> str:
     steps = min(WINDOW, len(totals) // 2)
     if steps >= 4 and (end := sum(totals[-steps:])) > (begin := sum(totals[:steps])):
         return (
-            f"The loss ended at {end / steps:.3g}, above the {begin / steps:.3g} it began with, so this is no result to"
-            " go by; try a smaller step size or another loss."
+            f"The loss ended at {end / steps:.3g}, above the {begin / steps:.3g} it began with, so the result is not"
+            " meaningful; try a smaller step size or another loss."
         )
     if _grain([picture]) > max(NOISE * given, FAINT):
         return (
-            "The picture has much more grain than photograph and painting, so it is mostly noise; try more steps or"
+            "The picture is much grainier than photograph and painting, so it is mostly noise; try more steps or"
             " another loss."
         )
     return ""

@@ -100,10 +100,10 @@ def plan(losses: Mapping[StyleLoss, float], params: ObjectiveParams, networks: N
     used = sorted({layer for each in found.values() for layer in each})
     lacking = sorted({layer for each in wanted.values() for layer in each} - set(used))
     pooling = params.pooling if params.pooling in networks.poolings else "own"
-    words = [f"Optimizes through {name}", f"holds on to {', '.join(groups[0])}"]
+    words = [f"Optimizes through {name}", f"compares content at {', '.join(groups[0])}"]
     words += [f"compares styles at {', '.join(used)}"] if used else []
     words += [f"{name} has no {', '.join(lacking)}"] if lacking else []
-    words += [f"{name} has strides, no pooling to change"] if pooling != params.pooling else []
+    words += [f"{name} uses strides, so its pooling can't be changed"] if pooling != params.pooling else []
     return Plan(groups[0], found, pooling, f"{'; '.join(words)}.")
 
 

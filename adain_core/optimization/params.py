@@ -35,7 +35,7 @@ class ObjectiveParams(MethodParams):
     units: Literal["relative", "absolute"] = Field(
         "relative",
         title="Units of losses",
-        description="Relative makes a weight of 1 mean the same for every loss; absolute is as the papers write it.",
+        description="Relative makes a weight of 1 mean the same for every loss; absolute follows the papers.",
     )
     reduction: Literal["mean", "sum"] = Field(
         "mean", title="Reduction", description="With absolute units: average the squared errors, or sum them."
@@ -53,10 +53,12 @@ class OptimizationParams(ObjectiveParams):
     """How to optimize."""
 
     steps: Annotated[int, Limited("steps")] = Field(
-        120, ge=1, le=2000, title="Steps", description="How many times the picture is improved. More steps take longer."
+        120, ge=1, le=2000, title="Steps", description="Number of optimization steps. More steps take longer."
     )
     optimizer: Literal["adam", "lbfgs"] = Field(
-        "adam", title="Optimizer", description="Adam is robust; L-BFGS gains more per step, but its steps take longer."
+        "adam",
+        title="Optimizer",
+        description="Adam is robust; L-BFGS improves more per step, but takes longer.",
     )
     rate: float = Field(
         0.01,
@@ -70,12 +72,12 @@ class OptimizationParams(ObjectiveParams):
         ge=1,
         le=8,
         title="Pyramid",
-        description="How many resolutions are optimized together; 1 optimizes the pixels alone.",
+        description="Number of resolutions optimized jointly; 1 optimizes the pixels alone.",
     )
     start: Literal["content", "noise", "colors", "adain"] = Field(
         "content",
         title="Start",
-        description="Picture to begin with: photograph, noise, photograph in the painting's colors, or AdaIN's result.",
+        description="Starting picture: photograph, noise, photograph in the painting's colors, or AdaIN's result.",
     )
     scales: int = Field(
         1,
@@ -99,5 +101,5 @@ class OptimizationParams(ObjectiveParams):
         ge=0,
         le=2000,
         title="Patience",
-        description="Ends a scale after this many steps without improvement, and at the last one stops; 0 never does.",
+        description="Ends a scale, and finally the run, after this many steps without improvement; 0 turns this off.",
     )

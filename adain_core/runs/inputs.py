@@ -114,7 +114,7 @@ def check_known(sources: Sources, method: Method, networks: Networks) -> None:
         ValueError: there are paintings; the message names the styles that there are.
     """
     if (known := method.known_styles(networks)) and sources.styles:
-        raise ValueError(f"{method.title} takes no painting, but one of its own styles: {', '.join(known)}.")
+        raise ValueError(f"{method.title} takes no painting, only one of its built-in styles: {', '.join(known)}.")
 
 
 def read(
@@ -135,9 +135,9 @@ def read(
     map_ = sources.strength_map
     strength = None if map_ is None else read_mask("strength map", map_, content.size, notes)
     if any(mask is not None for mask in masks) and not method.spatial:
-        raise ValueError(f"{method.title} knows no style masks; leave them out, or choose adain.")
+        raise ValueError(f"{method.title} doesn't support style masks; leave them out, or choose adain.")
     if settings.color == "palette" and (areas or strength is not None or sources.style_masks):
-        raise ValueError("The color mode palette paints the whole picture; leave out regions and masks.")
+        raise ValueError("The palette color mode recolors the whole picture; leave out regions and masks.")
     of_styles = [f"Style {number}: {note}" for number, style in enumerate(styles, 1) for note in style.notes]
     return Inputs(content, styles, weights, masks, areas, strength, (*content.notes, *of_styles, *notes))
 
@@ -157,7 +157,7 @@ def _read_areas(
     """
     for name, each in {"style_for": sources.style_for, "region_strength": sources.region_strength}.items():
         if each is not None and not isinstance(each, Mapping):
-            raise ValueError(f"{name} is {each!r}, but it must be a dict by label.")
+            raise ValueError(f"{name} is {each!r}, but it must be a dict keyed by label.")
     style_for, strengths = dict(sources.style_for or {}), dict(sources.region_strength or {})
     masks = _read_regions(sources.regions, size, notes)
     _check_labels(masks, style_for, strengths)
@@ -183,7 +183,7 @@ def _read_areas(
     if open_ is not None:
         areas.append(Area("mask", 255 - open_, [], [], []))
         if not open_.any():
-            notes.append("The mask is empty, black or transparent everywhere, so the picture stays as it is.")
+            notes.append("The mask is black or transparent everywhere, so the picture is unchanged.")
     return areas
 
 
@@ -227,7 +227,7 @@ def _read_style_masks(
         given = [given]
     given = [None] * len(styles) if given is None else list(given)
     if len(given) != len(styles):
-        raise ValueError(f"Styles: {len(styles)}, but style masks: {len(given)}; give one a style, or none.")
+        raise ValueError(f"Styles: {len(styles)}, but style masks: {len(given)}; give one per style, or none.")
     found = [
         None if each is None else read_mask("style mask", each, style.size, notes, 0, index)
         for index, (each, style) in enumerate(zip(given, styles, strict=True))
@@ -264,7 +264,7 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
     picture = refusing(role, index, lambda: _decoded(source, max(longest, least)))
     if least <= longest:
         return picture
-    note = f"This picture is narrow, so it is seen at {least} pixels, not {longest}."
+    note = f"This picture is narrow, so it is scaled to {least} pixels, not {longest}."
     return replace(picture, notes=(*picture.notes, note))
 
 

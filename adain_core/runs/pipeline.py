@@ -209,7 +209,7 @@ def _steps(task: Task, given: Inputs, content: Tensor, styles: Sequence[Style], 
         return task.method.run(content, styles, task.params, task.networks)
     if task.method.spatial:
         return task.method.run(content, styles, task.params, task.networks, spatial)
-    raise ValueError(f"{task.method.title} knows no regions, masks or tiles; leave them out, or choose adain.")
+    raise ValueError(f"{task.method.title} doesn't support regions, masks or tiles; leave them out, or choose adain.")
 
 
 def _repaint(

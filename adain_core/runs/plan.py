@@ -119,14 +119,14 @@ def plan(task: Task, limits: Limits = UNLIMITED) -> Plan:
         ValueError: the networks can't make 16 bits a channel.
     """
     if task.settings.bits == 16 and task.networks.dtype != torch.float32:
-        raise ValueError("These networks make 8 bits a channel; load them with exact=True, or leave out bits.")
+        raise ValueError("These networks produce 8 bits per channel; load them with exact=True, or leave out bits.")
     side = _side(task, limits)
     cut = tiles.plan(task.size[1], task.size[0], side, task.networks.reach)
     needed, free = _bytes(task, cut), machine.free_on(task.networks.device)
     if needed > free:
         raise SizeError(
             f"A picture of {task.size[0]}x{task.size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but"
-            f" {free / 1e9:.1f} GB are free; choose a smaller size."
+            f" {free / 1e9:.1f} GB is free; choose a smaller size."
         )
     return Plan(side, cut, needed)
 
@@ -228,7 +228,7 @@ def _side(task: Task, limits: Limits) -> int | None:
     """Return the side of tiles, or None to take the picture whole."""
     (width, height), pixels, networks, tile = task.size, task.pixels, task.networks, task.settings.tile
     if max(task.size) > limits.size:
-        words = f"this server takes a size of at most {limits.size:g}."
+        words = f"this server accepts sizes up to {limits.size:g}."
         raise SizeError(f"The picture has {width}x{height} pixels; {words}")
     if tile == "on" or (tile == "auto" and task.method.spatial and pixels > WHOLE * cost.TILE**2):
         if pixels <= MANY * cost.TILE**2:

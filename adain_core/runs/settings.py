@@ -36,13 +36,13 @@ class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles
         0.5,
         ge=0,
         le=3600,
-        description="Seconds between the pictures of an optimization; steps in between only tell their losses.",
+        description="Seconds between pictures of an optimization; steps in between report only their losses.",
     )
-    weights: tuple[float, ...] | None = Field(None, description="Each style's share; they are divided by their sum.")
+    weights: tuple[float, ...] | None = Field(None, description="Weight of each style; normalized to sum to 1.")
     bits: Annotated[Literal[8, 16], BeforeValidator(_number)] = Field(
-        8, description="Bits of each channel in a PNG or TIFF: 8, or 16 for smooth gradients; computes in float32."
+        8, description="Bits per channel in a PNG or TIFF: 8, or 16 for smooth gradients, computed in float32."
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to compute.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Device to run on.")
 
 
 def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tuple[Settings, MethodParams]:
@@ -67,7 +67,7 @@ def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tup
         raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
     weights.get(settings.model)
     if settings.bits == 16 and settings.color == "palette":
-        raise ValueError("The color mode palette makes 8 bits; choose another, or leave out bits.")
+        raise ValueError("The palette color mode supports only 8 bits; choose another mode, or leave out bits.")
     preset = {} if settings.preset is None else method.presets[settings.preset]
     given = {name: value for name, value in options.items() if name in known.model_fields}
     return settings, parse(known, {**preset, **given}, limits)

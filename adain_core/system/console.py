@@ -61,7 +61,7 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
         tell(f"{name}: {words}")
         code = FAILED
     if code == STOPPED:  # typer turns Ctrl-C into its exit code
-        tell(f"{name}: stopped; what was written is whole.")
+        tell(f"{name}: stopped; every file written so far is complete.")
     sys.exit(code)
 
 

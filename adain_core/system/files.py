@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and nothing of the user's replaced without being told to."""
+"""Atomic writes that never overwrite the user's files unless asked to."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(folder))
         place = place.parent
     if not place.is_dir():
-        raise ValueError(f"{shown(place)} is not a folder, so nothing can be written into it; name another folder.")
+        raise ValueError(f"{shown(place)} is not a folder, so nothing can be written into it; choose another folder.")
     probe = place / f".adain-{secrets.token_hex(6)}.tmp"
     try:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -85,13 +85,13 @@ def check_outputs(paths: Iterable[str | os.PathLike[str]]) -> None:
     for path in map(Path, paths):
         target = Path(os.path.realpath(path)) if os.path.islink(path) else path
         if target is not path and not target.parent.is_dir():
-            raise ValueError(f"{shown(path)} is a link into a folder that isn't there; make it, or remove the link.")
+            raise ValueError(f"{shown(path)} is a link into a missing folder; create it, or remove the link.")
         if target.parent not in checked:
             check_folder(target.parent)
             checked.add(target.parent)
         mode = _mode(target)
         if mode is not None and not stat.S_ISREG(mode):
-            raise ValueError(f"{shown(path)} is not a regular file, so it can't be replaced; name another output.")
+            raise ValueError(f"{shown(path)} is not a regular file, so it can't be replaced; choose another output.")
         if mode is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 

@@ -42,7 +42,7 @@ def shortage(error: BaseException) -> str | None:
     if not isinstance(error, MemoryError) and not any(each in words for each in SHORT):
         return None
     if any(each in words for each in ("cuda", "cudnn", "cublas", "mps")):
-        return "The GPU ran out of memory; choose a smaller size, or compute on the CPU."
+        return "The GPU ran out of memory; choose a smaller size, or run on the CPU."
     return "The memory ran out; choose a smaller size, or close other programs."
 
 

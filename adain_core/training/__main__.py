@@ -67,8 +67,8 @@ def declared(*models: type[Params]) -> Callable[[Callable[..., Any]], Callable[.
 Photos = Annotated[Path, typer.Option(help="Folder of content pictures.")]
 Paintings = Annotated[Path, typer.Option(help="Folder of style pictures.")]
 TeacherFolder = Annotated[Path | None, typer.Option(help="Folder with the full-size weights.")]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; one that holds a checkpoint goes on.")]
-Start = Annotated[Path | None, typer.Option(help="Weights to begin with, as safetensors.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run; resumes from its checkpoint, if any.")]
+Start = Annotated[Path | None, typer.Option(help="Initial weights, as safetensors.")]
 
 
 @app.command()
@@ -114,11 +114,13 @@ def pair(
     output: Output,
     teacher: TeacherFolder = None,
     start: Start = None,
-    renew: Annotated[str, typer.Option(help="Tensors to begin anew all the same: their names' first letters.")] = "",
+    renew: Annotated[str, typer.Option(help="Prefixes of tensors to reinitialize anyway.")] = "",
     inverse: Annotated[
-        Path | None, typer.Option(help="An inverse network, as whose way up the decoder begins.")
+        Path | None, typer.Option(help="An inverse network to initialize the decoder's upsampling path from.")
     ] = None,
-    judge: Annotated[Literal["teacher", "own"], typer.Option(help="What measures: own, with --encoder 0.")] = "teacher",
+    judge: Annotated[
+        Literal["teacher", "own"], typer.Option(help="What measures the losses; own requires --encoder 0.")
+    ] = "teacher",
     options: Any = None,
 ) -> None:
     """Train the compact encoder and decoder together, measured by the full-size pair."""
@@ -134,7 +136,7 @@ def pair(
             decoder.gains.settle(all_statistics(encoder(each, decoder.levels)) for each in drawn)
     weights_of = run.weights(PairWeights)
     if judge == "own" and weights_of.encoder:
-        raise typer.BadParameter("--judge own needs an encoder that stays as it is: --encoder 0.")
+        raise typer.BadParameter("--judge own needs a frozen encoder: --encoder 0.")
     if weights_of.encoder:
         with torch.no_grad():
             seen = [torch.cat(run.move(batch)) for batch in run.batches(range(-28, -12))]
@@ -155,7 +157,9 @@ def inverse(
     output: Output,
     teacher: TeacherFolder = None,
     start: Start = None,
-    pair: Annotated[Path | None, typer.Option(help="Weights whose encoder to invert, not the shipped ones'.")] = None,
+    pair: Annotated[
+        Path | None, typer.Option(help="Weights of the encoder to invert; the shipped one by default.")
+    ] = None,
     options: Any = None,
 ) -> None:
     """Train an inverse network for style swap with a compact encoder."""
@@ -183,9 +187,9 @@ def decoder(
 def ship(
     run: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
     output: Annotated[Path, typer.Argument(help="The file to write.")],
-    mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs, to average with these.")] = None,
-    gains: Annotated[float, typer.Option(help="Factor for the gains: below 1 for more of the photograph.")] = 1.0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+    mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs to average with these.")] = None,
+    gains: Annotated[float, typer.Option(help="Factor for the gains; below 1 keeps more of the photograph.")] = 1.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
     files.check_new(output.parent, [output.name], overwrite)
@@ -290,7 +294,7 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError):
-        raise ValueError(f"{files.shown(path)} can't be read as safetensors; give what training wrote.") from None
+        raise ValueError(f"{files.shown(path)} can't be read as safetensors; use a file written by training.") from None
 
 
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
@@ -301,7 +305,7 @@ def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
         if not name.startswith(without)
     }
     found = module.load_state_dict(kept, strict=False)
-    print(f"{path.name}: {len(found.missing_keys)} tensors begin anew, {len(found.unexpected_keys)} were not needed")
+    print(f"{path.name}: {len(found.missing_keys)} tensors reinitialized, {len(found.unexpected_keys)} unused")
 
 
 if __name__ == "__main__":

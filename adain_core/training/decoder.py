@@ -22,20 +22,22 @@ from adain_core.training.teacher import DEEPEST, Teacher, all_statistics, conten
 class PaperSettings(Settings):
     """The paper's recipe: 160,000 batches of 8 crops of 256 px from pictures of 512, none of them varied."""
 
-    steps: int = Field(160_000, ge=1, le=10_000_000, description="Steps in all, those of a resumed run included.")
-    batch: int = Field(8, ge=1, le=1024, description="Content crops a step, and as many style crops.")
-    size: int = Field(256, ge=32, le=1024, description="Pixels of a crop's side.")
-    rate: float = Field(1e-4, gt=0, le=1, description="Adam's first learning rate.")
-    decay: float = Field(5e-5, ge=0, le=1, description="Of the rate, as 1 / (1 + decay * step); 0 for one cycle.")
-    smallest: float = Field(1.0, gt=0, le=8, description="Least scale of a crop to its picture.")
-    largest: float = Field(1.0, gt=0, le=8, description="Largest scale of a crop to its picture.")
-    varied: float = Field(0.0, ge=0, le=1, description="Share of crops turned gray, dark, flat and the like.")
+    steps: int = Field(160_000, ge=1, le=10_000_000, description="Total steps, including those before a resume.")
+    batch: int = Field(8, ge=1, le=1024, description="Content crops per step, and as many style crops.")
+    size: int = Field(256, ge=32, le=1024, description="Side of a crop, in pixels.")
+    rate: float = Field(1e-4, gt=0, le=1, description="Adam's initial learning rate.")
+    decay: float = Field(
+        5e-5, ge=0, le=1, description="Rate decay, 1 / (1 + decay * step); 0 for a one-cycle schedule."
+    )
+    smallest: float = Field(1.0, gt=0, le=8, description="Smallest scale of a crop relative to its picture.")
+    largest: float = Field(1.0, gt=0, le=8, description="Largest scale of a crop relative to its picture.")
+    varied: float = Field(0.0, ge=0, le=1, description="Share of crops made gray, dark, flat and so on.")
 
 
 class Weights(Params):
     """Weights of the paper's two losses."""
 
-    style: float = Field(10.0, ge=0, le=1000, description="Of the style loss, beside content 1.")
+    style: float = Field(10.0, ge=0, le=1000, description="Weight of the style loss, relative to the content loss.")
 
 
 class PaperDecoder:

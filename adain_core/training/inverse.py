@@ -28,9 +28,9 @@ LAYER = "relu3_1"
 class Weights(Params):
     """Weights of the inverse network's losses."""
 
-    pixels: float = Field(1.0, ge=0, le=1000, description="Of reconstructing a picture from its features.")
-    features: float = Field(1.0, ge=0, le=1000, description="Of having the features that it was given.")
-    smoothness: float = Field(0.1, ge=0, le=1000, description="Of total variation, of pictures from swapped features.")
+    pixels: float = Field(1.0, ge=0, le=1000, description="Weight of reconstructing a picture from its features.")
+    features: float = Field(1.0, ge=0, le=1000, description="Weight of reproducing the input features.")
+    smoothness: float = Field(0.1, ge=0, le=1000, description="Weight of total variation, on swapped features.")
 
 
 class Inverse:

@@ -29,21 +29,23 @@ Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in
 class Settings(Params):
     """How long and how fast to train."""
 
-    steps: int = Field(4000, ge=1, le=10_000_000, description="Steps in all, those of a resumed run included.")
-    batch: int = Field(4, ge=1, le=1024, description="Content crops a step, and as many style crops.")
-    size: int = Field(128, ge=32, le=1024, description="Pixels of a crop's side.")
-    rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate: the highest of one cycle.")
-    decay: float = Field(0.0, ge=0, le=1, description="Of the rate, as 1 / (1 + decay * step); 0 for one cycle.")
-    average: float = Field(0.998, ge=0, lt=1, description="Decay of the averaged weights, which are what is saved.")
-    warm_up: float = Field(0.1, gt=0, lt=1, description="Share of one cycle's steps in which the rate rises.")
-    muon: float = Field(0.0, ge=0, le=100, description="Muon's rate for kernels, over Adam's; 0 for Adam alone.")
-    smallest: float = Field(0.5, gt=0, le=8, description="Least scale of a crop to its picture.")
-    largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop to its picture.")
-    sharp: float = Field(0.0, ge=0, le=1, description="Share of crops that keep their picture's own scale.")
-    varied: float = Field(0.15, ge=0, le=1, description="Share of crops turned gray, dark, flat and the like.")
-    save_every: int = Field(500, ge=1, le=1_000_000, description="Steps from one checkpoint to the next.")
-    fused: bool = Field(False, description="Whether torch.compile makes kernels for the networks, as pays on a GPU.")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of weights, crops and pairs.")
+    steps: int = Field(4000, ge=1, le=10_000_000, description="Total steps, including those before a resume.")
+    batch: int = Field(4, ge=1, le=1024, description="Content crops per step, and as many style crops.")
+    size: int = Field(128, ge=32, le=1024, description="Side of a crop, in pixels.")
+    rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate: the peak of the one-cycle schedule.")
+    decay: float = Field(0.0, ge=0, le=1, description="Rate decay, 1 / (1 + decay * step); 0 for a one-cycle schedule.")
+    average: float = Field(
+        0.998, ge=0, lt=1, description="Decay of the weights' moving average, which is what is saved."
+    )
+    warm_up: float = Field(0.1, gt=0, lt=1, description="Share of the one-cycle schedule spent warming up.")
+    muon: float = Field(0.0, ge=0, le=100, description="Muon's rate for kernels, relative to Adam's; 0 for Adam alone.")
+    smallest: float = Field(0.5, gt=0, le=8, description="Smallest scale of a crop relative to its picture.")
+    largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop relative to its picture.")
+    sharp: float = Field(0.0, ge=0, le=1, description="Share of crops at their picture's original scale.")
+    varied: float = Field(0.15, ge=0, le=1, description="Share of crops made gray, dark, flat and so on.")
+    save_every: int = Field(500, ge=1, le=1_000_000, description="Steps between checkpoints.")
+    fused: bool = Field(False, description="Compile the networks with torch.compile, which pays off on a GPU.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed of weights, crops and pairs.")
 
 
 class Stage(Protocol):
@@ -145,15 +147,13 @@ def check(output: Path, record: Mapping[str, object]) -> None:
         try:
             kept = torch.load(output / CHECKPOINT, map_location="cpu", weights_only=True)["record"]
         except Exception:  # torch raises whatever damaged bytes lead it to
-            raise ValueError(f"{files.shown(output / CHECKPOINT)} is no checkpoint of a run, or damaged.") from None
+            raise ValueError(f"{files.shown(output / CHECKPOINT)} is not a run's checkpoint, or is damaged.") from None
         if kept != record:
             raise ValueError(
-                f"{files.shown(output)} holds a run with other settings; choose another folder, or the same ones."
+                f"{files.shown(output)} holds a run with other settings; choose another folder, or the same settings."
             )
     elif there := [name for name in WRITTEN if (output / name).exists()]:
-        raise ValueError(
-            f"{files.shown(output)} holds {there[0]} already, but no checkpoint to go on from; choose another folder."
-        )
+        raise ValueError(f"{files.shown(output)} already holds {there[0]}, but no checkpoint; choose another folder.")
 
 
 def train(

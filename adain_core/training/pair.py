@@ -51,18 +51,18 @@ class Judge(Protocol):
 class Weights(Params):
     """Weights of the pair's losses."""
 
-    style: float = Field(2.5, ge=0, le=1000, description="Of the style loss.")
-    content: float = Field(1.0, ge=0, le=1000, description="Of the content loss, whose target is AdaIN's.")
-    fidelity: float = Field(0.0, ge=0, le=1000, description="Of the distance to the photograph's own features.")
-    imitation: float = Field(0.0, ge=0, le=1000, description="Of the distance to the full-size pair's picture.")
-    color: float = Field(0.0, ge=0, le=1000, description="Of the means and deviations of color.")
-    reconstruction: float = Field(0.1, ge=0, le=1000, description="Of reconstructing a photograph from itself.")
-    distillation: float = Field(2.0, ge=0, le=1000, description="Of predicting the teacher's features.")
-    probing: float = Field(2.0, ge=0, le=1000, description="Of predicting them for stylized and optimized pictures.")
-    encoder: float = Field(0.3, ge=0, le=1, description="The encoder's learning rate, over the decoder's; 0 keeps it.")
-    gains: float = Field(3.0, ge=0, le=100, description="The gains' learning rate, over the decoder's.")
-    styles: int = Field(2, ge=1, le=64, description="How many styles each photograph meets in a step.")
-    power: float = Field(0.5, gt=0, le=1, description="Of each picture's style and content losses.")
+    style: float = Field(2.5, ge=0, le=1000, description="Weight of the style loss.")
+    content: float = Field(1.0, ge=0, le=1000, description="Weight of the content loss, whose target is AdaIN's.")
+    fidelity: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the photograph's own features.")
+    imitation: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the full-size pair's picture.")
+    color: float = Field(0.0, ge=0, le=1000, description="Weight of the color means and standard deviations.")
+    reconstruction: float = Field(0.1, ge=0, le=1000, description="Weight of reconstructing a photograph from itself.")
+    distillation: float = Field(2.0, ge=0, le=1000, description="Weight of predicting the teacher's features.")
+    probing: float = Field(2.0, ge=0, le=1000, description="Weight of the same on stylized and optimized pictures.")
+    encoder: float = Field(0.3, ge=0, le=1, description="The encoder's rate, relative to the decoder's; 0 freezes it.")
+    gains: float = Field(3.0, ge=0, le=100, description="The gains' learning rate, relative to the decoder's.")
+    styles: int = Field(2, ge=1, le=64, description="Styles paired with each photograph per step.")
+    power: float = Field(0.5, gt=0, le=1, description="Exponent of each picture's style and content losses.")
 
 
 class Predictions:

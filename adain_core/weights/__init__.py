@@ -94,7 +94,7 @@ def _get(
     try:
         key = (get(name), pick_device(device), Path(folder).resolve() if folder else None, exact)
     except OSError:  # no folder can have such a name
-        raise WeightsError("The folder named for weights does not exist.") from None
+        raise WeightsError("The given weights folder does not exist.") from None
     with _lock:
         if key in _loaded:
             return _loaded[key]
@@ -153,7 +153,7 @@ def pick_device(name: str) -> str:
     if name == "auto":
         return here[0]
     if name not in here:
-        raise ValueError(f"The device {name} is not here; choose auto, {' or '.join(here)}.")
+        raise ValueError(f"The device {name} is not available; choose auto, {' or '.join(here)}.")
     return name
 
 
@@ -210,22 +210,22 @@ def _find(model: Model, file: File, wanted: Mapping[str, Shapes], download: bool
     if not download:
         raise MissingError(_missing(model, sources.progress(model)))
     try:
-        waiting = f"Another process is fetching {file.name}; this one waits for it."
+        waiting = f"Another process is downloading {file.name}; waiting for it."
         with hub.locked(store.part(file.key).with_suffix(".lock"), waiting):
             return _kept(model, file, wanted) or _keep(file, sources.fetch(model, file, wanted))
     except hub.Unavailable as error:
-        raise MissingError(_missing(model, None, f" and could not be fetched: {error}")) from None
+        raise MissingError(_missing(model, None, f" and could not be downloaded: {error}")) from None
     except hub.DiskError as error:
         raise WeightsError(
-            f"The weights of {model.name} can't be put into the cache: {error}. Free some space, or name a folder with"
-            " HF_HOME where they fit; the model compact needs none."
+            f"The weights of {model.name} can't be cached: {error}. Free some space, or set HF_HOME to a folder with"
+            " enough space; the compact model needs no download."
         ) from None
 
 
 def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder: Path) -> dict[str, Found]:
     """Return what the folder, or the one file, that was named holds of a file's modules."""
     if not folder.exists():
-        raise WeightsError("The folder named for weights does not exist.")
+        raise WeightsError("The given weights folder does not exist.")
     named = folder / file.name if folder.is_dir() else folder
     if file.sha256 and named.is_file() and named.name == file.name:
         with readable(named):
@@ -237,7 +237,7 @@ def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder:
         fitting = [each for each in candidates if fits(model, each, role, shapes)]
         if len(fitting) > 1:
             names = " and ".join(each.name for each in fitting)
-            raise WeightsError(f"Both {names} in the weights folder could be {model.name}'s {role}; leave one.")
+            raise WeightsError(f"Both {names} in the weights folder could be {model.name}'s {role}; keep only one.")
         for path in fitting:
             with readable(path), safe_open(path, "pt") as stream:
                 tensors = {key: stream.get_tensor(key) for key in names_in(model, stream.keys(), role, shapes)}
@@ -263,8 +263,8 @@ def _kept(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, F
 def _confirm(file: File, found: str) -> None:
     if found != file.sha256:
         raise WeightsError(
-            f"{file.name} is not the file that it should be: its SHA-256 begins with {found[:12]}, not with"
-            f" {(file.sha256 or '')[:12]}. Remove it and fetch it again."
+            f"{file.name} is not the expected file: its SHA-256 begins with {found[:12]}, not with"
+            f" {(file.sha256 or '')[:12]}. Remove it and download it again."
         )
 
 
@@ -292,11 +292,11 @@ def _match(model: Model, found: Mapping[str, Found]) -> None:
         )
 
 
-def _missing(model: Model, progress: str | None, why: str = " and have not been fetched yet") -> str:
+def _missing(model: Model, progress: str | None, why: str = " and have not been downloaded yet") -> str:
     if progress:
-        return f"The weights of {model.name} are being fetched ({progress}); until then use the model compact."
+        return f"The weights of {model.name} are being downloaded ({progress}); use the compact model until then."
     names = " and ".join(file.name for file in model.files)
     return (
-        f"The weights of {model.name} are not on this machine{why}. Put {names} into a folder and name it with"
-        f" --weights-dir or {FOLDER_VARIABLE}, or use the model compact, which is here."
+        f"The weights of {model.name} are not on this machine{why}. Put {names} into a folder and pass it with"
+        f" --weights-dir or {FOLDER_VARIABLE}, or use the compact model, which needs no download."
     )

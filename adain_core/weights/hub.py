@@ -121,7 +121,7 @@ def disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's share is used up"}
+        words = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is exceeded"}
         words |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "it can't be written")
         raise DiskError(words.get(error.errno or 0, error.strerror or "the disk failed")) from None
 
@@ -163,13 +163,13 @@ def fetch(source: Source, part: Path, spans: Sequence[Span], report: Report) -> 
                 idle = 0 if file.tell() > have else idle + 1
                 if idle > RETRIES:
                     raise Unavailable(str(error)) from None
-                LOG.info("%s: %s; it is asked for the rest.", source.repo, error)
+                LOG.info("%s: %s; resuming.", source.repo, error)
                 time.sleep(WAIT)
                 continue
             if rest[1] is None:
                 return
             if file.tell() <= have:
-                raise Unavailable("the connection broke off")
+                raise Unavailable("the connection was lost")
 
 
 def _bring(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], report: Report) -> None:
@@ -178,7 +178,7 @@ def _bring(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], r
     with _told(), _opened(source, rest) as (chunks, start, size):
         if start != rest[0]:
             if len(spans) > 1 or spans[0][0] > 0:
-                raise Unavailable("no parts of files are sent")
+                raise Unavailable("it doesn't support range requests")
             file.truncate(0)
             file.seek(0)
         left = None if rest[1] is None else rest[1] - start
@@ -197,7 +197,7 @@ def header(source: Source) -> dict[str, Stretch]:
     """
     length = int.from_bytes(_read(source, (0, 8)), "little")
     if not 2 <= length <= HEADER:
-        raise Unavailable("this is no safetensors file")
+        raise Unavailable("this is not a safetensors file")
     start = 8 + length
     try:
         found = json.loads(_read(source, (8, start)))
@@ -207,7 +207,7 @@ def header(source: Source) -> dict[str, Stretch]:
             if name != "__metadata__"
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Unavailable("this is no safetensors file") from None
+        raise Unavailable("this is not a safetensors file") from None
 
 
 def merge(stretches: Mapping[str, Stretch]) -> list[tuple[int, int]]:
@@ -248,7 +248,7 @@ def _read(source: Source, span: tuple[int, int]) -> bytes:
     found = b""
     with _told(), _opened(source, span) as (chunks, start, _):
         if start != span[0]:
-            raise Unavailable("no parts of files are sent")
+            raise Unavailable("it doesn't support range requests")
         for chunk in chunks:
             found += chunk
             if len(found) >= span[1] - span[0]:
@@ -287,7 +287,7 @@ def _opened(source: Source, span: Span) -> Iterator[tuple[Iterator[bytes], int, 
             return
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != first:
-            raise Unavailable("other bytes were sent than those asked for")
+            raise Unavailable("it sent a different range than requested")
         yield response.iter_raw(), first, int(found[2])
 
 
@@ -300,13 +300,16 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError, httpx2.ProxyError) as error:
-        words = {httpx2.TimeoutException: "no answer in time", httpx2.RemoteProtocolError: "the connection broke off"}
+        words = {
+            httpx2.TimeoutException: "the server timed out",
+            httpx2.RemoteProtocolError: "the connection was lost",
+        }
         kind = next((kind for kind in words if isinstance(error, kind)), None)
         raise Unreachable(words[kind] if kind else "no connection") from None
     except errors.OfflineModeIsEnabled:
         raise Unavailable("HF_HUB_OFFLINE is set") from None
     except errors.HFValidationError:
-        raise Unavailable("that is no name of a repository") from None
+        raise Unavailable("that is not a valid repository name") from None
     except httpx2.HTTPError as error:
         raise Unavailable(_answer(error)) from None
 
@@ -317,11 +320,11 @@ def _answer(error: Exception) -> str:
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", 0)
     if isinstance(error, errors.GatedRepoError):
-        return "consent is asked, so give it on the repository's page and set HF_TOKEN"
+        return "access is gated; request it on the repository's page and set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError | errors.RemoteEntryNotFoundError):
-        return "it is not there any more"
+        return "it no longer exists"
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
-        return "it is not there, or an HF_TOKEN is needed that may read it"
+        return "it doesn't exist, or needs an HF_TOKEN with read access"
     if status == 429:
         wait = response.headers.get("Retry-After", "") if response is not None else ""
         return f"too many requests, try again {f'in {wait} s' if wait.isdecimal() else 'later'}"

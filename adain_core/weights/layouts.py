@@ -95,10 +95,10 @@ def assign(model: Model, file: File, tensors: Mapping[str, Tensor], wanted: Mapp
         wrong = [name for name, shape in shapes.items() if name not in named or named[name].shape != shape]
         if wrong:
             raise WeightsError(
-                f"{file.name} doesn't hold the {role} that it should: {wrong[0]} is missing or misshapen."
+                f"{file.name} doesn't contain the expected {role}: {wrong[0]} is missing or has the wrong shape."
             )
         if role == "encoder" and file.tensors not in (None, own := given_checksum(named)):
-            raise WeightsError(f"{file.name} holds other tensors than it should (checksum {own[:12]}).")
+            raise WeightsError(f"{file.name} contains unexpected tensors (checksum {own[:12]}).")
         found[role] = Found(named, file.name)
     return found
 

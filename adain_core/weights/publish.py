@@ -50,11 +50,11 @@ def check_names(repo: str, license: str | None = None) -> None:
     well = re.fullmatch(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", repo, re.ASCII)
     if not well or len(repo.partition("/")[2]) > 96 or re.search(r"--|\.\.|\.git$", repo):
         raise ValueError(
-            f"The Hub takes no repository called {repo!r}; give user/name, in letters, digits and _, single - and ."
-            " between them, and at most 96 after the user."
+            f"The Hub doesn't accept the name {repo!r}; use user/name with letters, digits, _, and single - or ."
+            " between them, at most 96 characters after the user."
         )
     if license is not None and not re.fullmatch(r"[\w.+-]+", license, re.ASCII):
-        raise ValueError(f"The license is {license!r}; give its short name on the Hub, such as mit or cc0-1.0.")
+        raise ValueError(f"The license is {license!r}; use its Hub identifier, such as mit or cc0-1.0.")
 
 
 def model_folder(output: Path, file: Path | None, results: Path | None, license: str, overwrite: bool = False) -> None:
@@ -77,7 +77,7 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
     source = file or weights.PRETRAINED / shipped.name
     shapes = {role: shapes_of(module) for role, module in modules.items()}
     if not source.is_file() or not all(fits(model, source, role, each) for role, each in shapes.items()):
-        raise ValueError(f"{source.name} holds no encoder and decoder of the compact model; give what training wrote.")
+        raise ValueError(f"{source.name} holds no compact encoder and decoder; use a file written by training.")
     parameters = sum(each.numel() for part in modules.values() for each in part.parameters())
     table = "It was not measured." if results is None else _table(results)
     if file is None:
@@ -114,10 +114,10 @@ def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
         ValueError: the folder isn't empty, or the page isn't here, as where only the package is installed.
     """
     if missing := [name for name in CONTENTS if not (ROOT / name).exists()]:
-        raise ValueError(f"A Space is made from a copy of the whole project, but {missing[0]} is not here.")
+        raise ValueError(f"A Space is made from a full copy of the project, but {missing[0]} is missing.")
     files.check_folder(output)
     if output.exists() and any(output.iterdir()):
-        raise ValueError(f"The folder {output.name} is not empty; name another one.")
+        raise ValueError(f"The folder {output.name} is not empty; choose another one.")
     output.mkdir(parents=True, exist_ok=True)
     for name in CONTENTS:
         if (ROOT / name).is_dir():
@@ -156,7 +156,7 @@ def _table(results: Path) -> str:
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"{results.name} holds no results of benchmarks.compact; give what its option -o wrote."
+            f"{results.name} holds no results of benchmarks.compact; use the file written by its -o option."
         ) from None
     head = ["| size | style loss | content loss | reconstruction of photographs |", "|---|---|---|---|"]
-    return "\n".join(["`python -m benchmarks.compact`, beside the paper's networks = 1:", "", *head, *rows])
+    return "\n".join(["`python -m benchmarks.compact`, relative to the paper's networks (1):", "", *head, *rows])

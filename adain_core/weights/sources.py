@@ -52,9 +52,9 @@ def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source
     """Fetch a file, or what is needed of it, from one source; nothing is fetched that its server says is wrong."""
     about = hub.look(source)
     if file.sha256 and about.sha256 and about.sha256 != file.sha256:
-        raise hub.Unavailable(f"it is another file (SHA-256 {about.sha256[:12]})")
+        raise hub.Unavailable(f"it is a different file (SHA-256 {about.sha256[:12]})")
     if file.size and about.size and about.size != file.size:
-        raise hub.Unavailable(f"it is another file ({about.size:,} bytes, not {file.size:,})")
+        raise hub.Unavailable(f"it is a different file ({about.size:,} bytes, not {file.size:,})")
     expected = file.sha256 or about.sha256
     part = store.part(f"{file.key}.{(expected or 'unknown')[:8]}")
     if expected is None:
@@ -71,7 +71,7 @@ def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source
             break
         part.unlink()
         if tried or not begun:  # else it may have begun with another source's bytes
-            raise hub.Unavailable("another file came than was announced (wrong SHA-256)")
+            raise hub.Unavailable("the file received is not the one announced (wrong SHA-256)")
     try:
         return read(part, file.name)
     finally:
@@ -84,7 +84,7 @@ def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -
     names = names_in(model, header, "encoder", shapes)
     wrong = [key for key, name in names.items() if header[key].shape != shapes[name] or header[key].dtype != "F32"]
     if wrong or not complete(model, names.values(), shapes):
-        raise hub.Unavailable("it holds other tensors")
+        raise hub.Unavailable("it contains different tensors")
     stretches = {key: header[key] for key in names}
     spans = hub.merge(stretches)
     store.require(sum(last - first for first, last in spans))
@@ -101,7 +101,7 @@ def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -
                 tensors[key] = flat.view(each.shape)
         start += last - first
     if not all(each.isfinite().all() for each in tensors.values()):
-        raise hub.Unavailable("values came that are no numbers")
+        raise hub.Unavailable("it contains values that are not finite")
     return tensors
 
 

@@ -57,9 +57,9 @@ def find(key: str) -> dict[str, Tensor] | None:
                 with path.open("rb"):  # safetensors calls what it may not open missing
                     return load_file(path)
         except (OSError, SafetensorError):
-            hub.LOG.warning("A file of weights in the cache can't be read and is not used.")
+            hub.LOG.warning("A weights file in the cache can't be read and is ignored.")
             continue
-        hub.LOG.warning("A file of weights in the cache was damaged and is removed.")
+        hub.LOG.warning("A weights file in the cache was damaged and has been removed.")
         with contextlib.suppress(OSError):
             path.unlink()
     return None
@@ -77,7 +77,7 @@ def keep(key: str, tensors: Mapping[str, Tensor]) -> None:
         temporary.chmod(0o644)  # safetensors leaves it to its owner alone
         os.replace(temporary, folder / f"{key}-{found}.safetensors")
     except (OSError, SafetensorError):
-        hub.LOG.warning("The weights could not be kept in the cache, so they will be read from their source again.")
+        hub.LOG.warning("The weights could not be cached, so they will be read from their source again.")
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def require(size: int) -> None:
     with hub.disk():
         free = shutil.disk_usage(hub.assets()).free
     if free < size:
-        raise hub.DiskError(f"{size / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free on the disk")
+        raise hub.DiskError(f"{size / 1e6:.0f} MB is needed, but only {free / 1e6:.0f} MB is free on the disk")
 
 
 def remove(key: str) -> int:
