@@ -231,7 +231,9 @@ class TestLossesAcrossLayers:
         assert steps[0].losses["style"] == pytest.approx(1) and steps[-1].losses["style"] < 0.5
         every = {"relu1_1", "relu3_1", "relu4_1"}  # and where the content is held
         assert given == [(every, every, 3, "mean")]
-        assert steps[0].used == "Optimizes through tiny; holds on to relu4_1; compares styles at relu1_1, relu3_1."
+        assert (
+            steps[0].used == "Optimizes through tiny; compares content at relu4_1; compares styles at relu1_1, relu3_1."
+        )
 
     def test_it_is_mixed_with_others(self):
         def make_across(*_):

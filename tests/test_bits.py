@@ -116,7 +116,9 @@ def test_the_shipped_networks_make_more_than_eight_bits(shipped_pair):
 def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
     half = make_networks()
     half.dtype = torch.bfloat16
-    with pytest.raises(ValueError, match=r"^These networks make 8 bits a channel; load them with exact=True, or leave"):
+    with pytest.raises(
+        ValueError, match=r"^These networks produce 8 bits per channel; load them with exact=True, or leave"
+    ):
         stylize(photo, painting, networks=half, bits=16)
     with pytest.raises(ValueError, match=r"^The color mode palette makes 8 bits; choose another, or leave out bits\.$"):
         stylize(photo, painting, bits=16, color="palette")

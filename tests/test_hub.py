@@ -23,7 +23,7 @@ from adain_core.weights import hub as client
 
 ADVICE = (
     r" Put vgg_normalised.pth and decoder.pth into a folder and pass it with --weights-dir or ADAIN_WEIGHTS, or use the"
-    r" model compact, which is here\."
+    r" compact model, which needs no download\."
 )
 
 

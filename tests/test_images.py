@@ -334,7 +334,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     (tmp_path / "a.png").touch()
     os.truncate(tmp_path / "a.png", 9)
-    with pytest.raises(ValueError, match=r"^This file can't be opened; check that it may be read\.$"):
+    with pytest.raises(ValueError, match=r"^This file can't be opened; check its permissions\.$"):
         images.load(tmp_path / "a.png")
 
 

@@ -79,7 +79,7 @@ def test_that_a_mask_is_empty_is_told_of_the_black_one(photo, painting, tiny):
     for level, told in ((0, True), (255, False)):
         (result,) = run(photo, [painting], mask=Image.new("L", photo.size, level), networks=tiny)
         assert [note for note in result.notes if "empty" in note] == (
-            ["The mask is black or transparent everywhere, so the picture is unchanged."] if told else []
+            ["The mask is empty (black or transparent everywhere), so the picture is unchanged."] if told else []
         )
     (result,) = run(photo, [painting], mask=Image.new("RGBA", photo.size), networks=tiny)
     assert any("mask is empty" in note for note in result.notes)

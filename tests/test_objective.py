@@ -145,14 +145,17 @@ def test_the_paper_compares_at_five_layers_and_holds_on_at_the_deeper_fourth():
     params = OptimizationParams(**{**gatys.PAPER, "steps": 1})
     (step,) = gatys.METHOD.run(CONTENT, [Style(STYLE)], params, networks)
     layers = "relu1_1, relu2_1, relu3_1, relu4_1, relu5_1"
-    assert step.used == f"Optimizes through deep; holds on to relu4_2; compares styles at {layers}."
+    assert step.used == f"Optimizes through deep; compares content at relu4_2; compares styles at {layers}."
     (less,) = gatys.METHOD.run(CONTENT, [Style(STYLE)], params, make_networks())
-    assert "holds on to relu4_1" in less.used and "tiny has no relu5_1" in less.used
+    assert "compares content at relu4_1" in less.used and "tiny has no relu5_1" in less.used
 
 
 def test_layers_that_the_networks_lack_are_left_out_or_refused():
     (step,) = go(layers="relu2_1, relu5_1=3", steps=1)
-    assert step.used == "Optimizes through tiny; holds on to relu4_1; compares styles at relu2_1; tiny has no relu5_1."
+    assert (
+        step.used
+        == "Optimizes through tiny; compares content at relu4_1; compares styles at relu2_1; tiny has no relu5_1."
+    )
     with pytest.raises(ValueError, match=r"^tiny has none of the layers relu5_1; it has relu1_1, relu2_1, relu3_1, re"):
         go(layers="relu5_1", steps=1)
 

@@ -249,7 +249,7 @@ def test_too_little_memory_is_said_before_it_starts(photo, painting, tiny, monke
     """By one cost model: at 45x37 pixels beside a painting of 512x512 it is the optimization that takes the memory."""
     monkeypatch.setattr(tiny, "perceptual", lambda *_: pytest.fail("it started"))
     monkeypatch.setattr("adain_core.system.machine.free_memory", lambda: 100_000_000)
-    message = "^A picture of 45x37 pixels needs about 0.3 GB of memory, but 0.1 GB are free; choose a smaller size"
+    message = "^A picture of 45x37 pixels needs about 0.3 GB of memory, but 0.1 GB is free; choose a smaller size"
     for call in (lambda: stylize(photo, painting, networks=tiny, method="gatys"),
                  lambda: forecast(photo, networks=tiny, method="gatys")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -302,7 +302,7 @@ def test_from_the_pipeline(photo, painting, tiny, method):
     assert (
         results[-1]
         .record["used"]
-        .startswith("Optimizes through tiny; holds on to relu4_1; compares styles at relu1_1, relu2_1")
+        .startswith("Optimizes through tiny; compares content at relu4_1; compares styles at relu1_1, relu2_1")
     )
     assert results[-1].record["used"] in results[-1].notes
     other = stylize(photo, painting, networks=tiny, method="optimize", loss="coral", steps=3)
@@ -360,7 +360,7 @@ def test_that_a_picture_went_over_into_noise_is_said():
 
     wild = StyleLoss("wild", "", "", "", make, ("relu1_1",))
     steps = go(losses={wild: 1.0}, steps=40, rate=0.1, pyramid=1, tv_weight=0, content_weight=0, average=0)
-    assert steps[-1].doubt.startswith("The picture has much more grain than photograph and painting")
+    assert steps[-1].doubt.startswith("The picture has much grainier than photograph and painting")
 
 
 @pytest.mark.parametrize(("ratio", "noise"), [(1.42, False), (1.75, True), (3.18, True)])

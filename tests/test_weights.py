@@ -165,7 +165,7 @@ def test_misshapen_and_ambiguous_files_are_named(folder, state):
     save_file(state["encoder"], folder / "a.safetensors")
     save_file(state["encoder"], folder / "b.safetensors")
     with pytest.raises(
-        WeightsError, match=r"Both a.safetensors and b.safetensors .* could be vgg19's encoder; leave one"
+        WeightsError, match=r"Both a.safetensors and b.safetensors .* could be vgg19's encoder; keep only one"
     ):
         weights.load("vgg19", folder=folder)
 

@@ -183,7 +183,7 @@ def _read_areas(
     if open_ is not None:
         areas.append(Area("mask", 255 - open_, [], [], []))
         if not open_.any():
-            notes.append("The mask is black or transparent everywhere, so the picture is unchanged.")
+            notes.append("The mask is empty (black or transparent everywhere), so the picture is unchanged.")
     return areas
 
 
