@@ -120,7 +120,9 @@ def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
         ValueError, match=r"^These networks produce 8 bits per channel; load them with exact=True, or leave"
     ):
         stylize(photo, painting, networks=half, bits=16)
-    with pytest.raises(ValueError, match=r"^The color mode palette makes 8 bits; choose another, or leave out bits\.$"):
+    with pytest.raises(
+        ValueError, match=r"^The palette color mode supports only 8 bits; choose another mode, or leave out bits\.$"
+    ):
         stylize(photo, painting, bits=16, color="palette")
     with pytest.raises(ValueError, match=r"^bits is 12, but it should be 8 or 16\.$"):
         stylize(photo, painting, bits=12)

@@ -360,7 +360,7 @@ def test_that_a_picture_went_over_into_noise_is_said():
 
     wild = StyleLoss("wild", "", "", "", make, ("relu1_1",))
     steps = go(losses={wild: 1.0}, steps=40, rate=0.1, pyramid=1, tv_weight=0, content_weight=0, average=0)
-    assert steps[-1].doubt.startswith("The picture has much grainier than photograph and painting")
+    assert steps[-1].doubt.startswith("The picture is much grainier than photograph and painting")
 
 
 @pytest.mark.parametrize(("ratio", "noise"), [(1.42, False), (1.75, True), (3.18, True)])
