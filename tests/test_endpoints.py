@@ -27,8 +27,8 @@ from ui.tabs import compare
 ENDPOINTS = {  # by name its description's first words and its first parameters
     "/stylize": ("Show a photograph in the style of one to four paintings", ["content", "style", "style_2"]),
     "/compare": ("Run several methods on one pair", ["content", "style", "methods"]),
-    "/regions": ("Give parts of a photograph styles of their own", ["content", "label_map", "style"]),
-    "/control": ("Show a photograph in a painting's style under every value", ["content", "style", "show"]),
+    "/regions": ("Stylize parts of a photograph in different styles", ["content", "label_map", "style"]),
+    "/control": ("Show a photograph in a painting's style at every value", ["content", "style", "show"]),
 }
 
 

@@ -181,7 +181,7 @@ class TestLooks:
 
     def test_they_are_no_runs_of_the_rate_limit(self, looks):
         names = {each.fn.__qualname__ for each in looks}
-        assert {"_take", "picture.<locals>.take", "_look", "_load_map", "_load_masks"} <= names
+        assert {"_take", "picture.<locals>.take", "_update", "_load_map", "_load_masks"} <= names
         assert not guard.RUN.search("/gradio_api/run/predict") and guard.RUN.search("/gradio_api/queue/join")
 
     def test_no_file_is_decoded_outside_a_lane(self, looks, uploaded, monkeypatch):
@@ -212,5 +212,5 @@ class TestLooks:
             for each in looks:
                 before = len(threads)
                 aside.submit(lambda each=each: asyncio.run(call(each))).result()
-                assert len(threads) > before or each.fn.__name__ == "_look", each.fn
+                assert len(threads) > before or each.fn.__name__ == "_update", each.fn
         assert {*threads} <= {"looks", "short runs"}
