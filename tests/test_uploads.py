@@ -213,4 +213,4 @@ class TestLooks:
                 before = len(threads)
                 aside.submit(lambda each=each: asyncio.run(call(each))).result()
                 assert len(threads) > before or each.fn.__name__ == "_update", each.fn
-        assert {*threads} <= {"looks", "short runs"}
+        assert {*threads} <= {"upload checks", "short runs"}
