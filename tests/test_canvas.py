@@ -68,5 +68,5 @@ def test_backgrounds_are_not_kept_and_only_what_a_canvas_paints_is_read(canvas):
     send(canvas, layer(), kind="background")
     assert not uploads.PAINTED
     send(canvas, layer(kind="TIFF"))
-    with pytest.raises(gr.Error, match="can't be read"):
+    with pytest.raises(gr.Error, match="cannot be read"):
         taken(canvas)

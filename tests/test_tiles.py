@@ -124,7 +124,7 @@ def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
 def test_too_little_memory_is_refused_before_anything_is_computed(photo, painting, tiny, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 100_000)
     monkeypatch.setattr(model.Networks, "features", lambda *_: pytest.fail("it began"))
-    with pytest.raises(ValueError, match=r"A picture of 45x37 pixels needs about 0\.0 GB of memory, but 0\.0 GB are"):
+    with pytest.raises(ValueError, match=r"A picture of 45x37 pixels needs about 0\.0 GB of memory, but 0\.0 GB is"):
         stylize(photo, painting, networks=tiny)
 
 
