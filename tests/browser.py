@@ -154,8 +154,8 @@ def choose(tab, field: str, value: str) -> None:
     tab.get_by_role("option").first.wait_for(state="detached")  # the list closes with an animation
 
 
-def saved(tab, button: str) -> Image.Image:
-    with tab.expect_download() as download:
+def saved(tab, button: str, timeout: float | None = None) -> Image.Image:
+    with tab.expect_download(timeout=timeout) as download:
         tab.locator(f"#{button}").click()
     with Image.open(download.value.path()) as image:
         image.load()

@@ -84,6 +84,7 @@ def test_what_a_press_causes_is_in_view(window, tab):
     window.locator(f"#{prefix}status").get_by_text(re.compile(r"Done|: \d of")).first.wait_for()
     assert seen(window, f"#{prefix}run") == seen(window, f"#{prefix}status") == 1
     assert seen(window, RESULTS[prefix]) > 0.6
+    window.locator(f"#{prefix}stop:disabled").wait_for()  # a press during a run does nothing
     window.locator(f"#{prefix}content button[aria-label='Remove Image']").click()
     window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     window.locator(f"#{prefix}run").click()

@@ -7,6 +7,7 @@ import pytest
 from browser import choose, gradient, labels_of, load, saved, stroke, tool, upload
 from conftest import picture
 from PIL import Image, ImageFilter
+from playwright.sync_api import TimeoutError as Late
 
 from adain_core import images
 
@@ -14,7 +15,10 @@ from adain_core import images
 def holds(tab, wanted) -> Image.Image:
     """Save the label map until the canvas, which doesn't say when it has drawn, holds what is wanted; return it."""
     for _ in range(60):
-        labels = saved(tab, "regions-save")
+        try:
+            labels = saved(tab, "regions-save", 10_000)
+        except Late:  # pressed while the canvas was being changed
+            continue
         if wanted(labels):
             return labels
     raise AssertionError(f"the canvas holds other labels: {labels.getcolors()}")
