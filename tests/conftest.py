@@ -39,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
+            item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine loses a click now and then
     done = yield
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     gc.freeze()  # what is imported stays, and the many collections of comparisons need not go through it
