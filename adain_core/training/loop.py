@@ -1,4 +1,4 @@
-"""The one training loop: steps, averaged weights, checkpoints, a log, a plot and a sheet of samples as it goes."""
+"""The training loop: steps, averaged weights, checkpoints, and a log, plot, and sheet of samples along the way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from adain_core.system import console, files
 
 CHECKPOINT = "checkpoint.pt"
 WRITTEN = ("weights.safetensors", "log.jsonl", "losses.png", "samples.jpg")
-Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1]; as they are drawn, uint8
+Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1], or uint8 before `move`
 
 
 class Settings(Params):
@@ -49,31 +49,32 @@ class Settings(Params):
 
 
 class Stage(Protocol):
-    """What a stage of training gives the loop."""
+    """What the loop needs from a stage of training."""
 
-    student: Any  # what is trained, averaged and saved
-    helpers: Any  # trained beside it, kept in checkpoints alone
+    student: Any  # trained, averaged, and saved
+    helpers: Any  # trained along with it, saved only in checkpoints
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """Return the parameters with their learning rates, as torch's optimizers take them."""
+        """Return parameter groups with their learning rates, in the form torch's optimizers take."""
 
     def losses(self, batch: Batch, step: int) -> Mapping[str, Tensor]:
-        """Return what to log; `total` is what to minimize."""
+        """Return the losses to log; `total` is the one to minimize."""
 
     def sheet(self, student: Any) -> Image.Image:
-        """Draw samples with the averaged weights."""
+        """Draw samples made with the averaged weights."""
 
 
 class Optimizers:
-    """Adam, and for convolutions Muon if wanted, with their schedules; gradients are clipped to norm 1.
+    """Adam, and optionally Muon for convolutions, with their schedules; gradients are clipped to norm 1.
 
-    Muon (Jordan et al. 2024) makes each kernel's step an orthogonal matrix, [outputs, inputs x 3 x 3]: networks without
-    normalization learn faster so. torch's takes matrices only, so it is given views of the kernels.
+    Muon (Jordan et al. 2024) orthogonalizes the update of each kernel, viewed as a matrix [outputs, inputs x 3 x 3],
+    which speeds up the training of networks without normalization. torch's implementation accepts only matrices, so it
+    gets views of the kernels.
     """
 
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self.parameters: list[Tensor] = []
-        self.views: list[tuple[Tensor, Tensor]] = []  # kernel, and the same numbers as a matrix
+        self.views: list[tuple[Tensor, Tensor]] = []  # a kernel, and a matrix that shares its memory
         kernels = {id(each.weight) for each in stage.student.modules() if getattr(each, "kernel_size", 0) == (3, 3)}
         adam, muon = [], []
         for group in stage.groups(settings.rate):
@@ -96,7 +97,7 @@ class Optimizers:
         self.parts: list[Any] = [*self.each, *(_schedule(each, settings) for each in self.each)]
 
     def step(self) -> None:
-        """Take a step with the gradients, and forget them."""
+        """Take a step with the gradients, then clear them."""
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for kernel, view in self.views:
             view.grad = None if kernel.grad is None else _matrix(kernel.grad)
@@ -106,17 +107,17 @@ class Optimizers:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Collect the state of all."""
+        """Return the state of every optimizer and schedule."""
         return {"states": [each.state_dict() for each in self.parts]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Put back the state of all."""
+        """Restore the state of every optimizer and schedule."""
         for each, saved in zip(self.parts, state["states"], strict=True):
             each.load_state_dict(saved)
 
 
 def _matrix(kernel: Tensor) -> Tensor:
-    """See a kernel as a matrix, [O,I,3,3] -> [O,9I]: the same memory where that is channels_last."""
+    """View a kernel as a matrix, [O,I,3,3] -> [O,9I]; memory is shared if the kernel is channels_last."""
     return kernel.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -136,17 +137,17 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> LRSchedul
 
 
 def check(output: Path, record: Mapping[str, object]) -> None:
-    """Check, before anything is computed, that a folder takes a run: a new one, or the rest of its own.
+    """Check, before anything is computed, that a folder can hold this run, whether it is new or being resumed.
 
     Raises:
-        ValueError: it holds a run with other settings, or some of WRITTEN that belong to no run.
-        OSError: it can't be written to.
+        ValueError: the folder holds a run with other settings, or files named in WRITTEN without a checkpoint.
+        OSError: the folder can't be written to.
     """
     files.check_folder(output)
     if (output / CHECKPOINT).exists():
         try:
             kept = torch.load(output / CHECKPOINT, map_location="cpu", weights_only=True)["record"]
-        except Exception:  # torch raises whatever damaged bytes lead it to
+        except Exception:  # damaged bytes can make torch raise anything
             raise ValueError(f"{files.shown(output / CHECKPOINT)} is not a run's checkpoint, or is damaged.") from None
         if kept != record:
             raise ValueError(
@@ -166,17 +167,21 @@ def train(
     bf16: bool,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Train a stage, or go on from the checkpoint in `output`.
+    """Train a stage, or resume from the checkpoint in `output`.
 
     Args:
-        stage: what to train, on `device`.
-        batches: called with the range of steps to come; gives a batch for each.
-        settings: how long and how fast.
-        record: everything that the run depends on; a checkpoint of another record is refused.
-        output: folder for CHECKPOINT and WRITTEN.
-        device: where the stage's networks are.
+        stage: the stage to train, with its networks on `device`.
+        batches: called with the range of remaining steps; yields a batch for each.
+        settings: how long and how fast to train.
+        record: everything the run depends on; a checkpoint with a different record is refused.
+        output: folder for CHECKPOINT and the files named in WRITTEN.
+        device: device of the stage's networks.
         bf16: whether convolutions run in bfloat16.
-        metadata: what weights.safetensors says of itself.
+        metadata: metadata of weights.safetensors.
+
+    Raises:
+        ValueError: see `check`.
+        OSError: see `check`.
     """
     check(output, record)
     output.mkdir(parents=True, exist_ok=True)
@@ -233,19 +238,19 @@ def train(
                 progress.set_postfix({name: f"{value:.3g}" for name, value in means.items()}, refresh=False)
             if step % settings.save_every == 0 and step < settings.steps:
                 save(step)
-    finally:  # stopped by hand, too
+    finally:  # also on Ctrl-C
         if step > first:
             save(step)
 
 
 def move(batch: Batch, device: torch.device) -> Batch:
-    """Bring a batch as it was drawn to a device, RGB in [0,1]."""
+    """Move a uint8 batch to a device and scale it to RGB in [0,1]."""
     photos, paintings = (each.to(device, non_blocking=True) / 255 for each in batch)
     return photos, paintings
 
 
 def plot(lines: Iterable[Mapping[str, float]], path: Path) -> None:
-    """Draw every loss over the steps, on a logarithmic scale."""
+    """Plot every loss over the steps on a logarithmic scale."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -264,7 +269,7 @@ def plot(lines: Iterable[Mapping[str, float]], path: Path) -> None:
 
 
 def samples_sheet(samples: tuple[Tensor, Tensor], makers: Sequence[Callable[[Tensor, Tensor], Tensor]]) -> Image.Image:
-    """Draw a grid: styles along the top, photographs at the left, a row for each photograph and maker."""
+    """Draw a grid with the styles along the top, the photographs on the left, and a row per photograph and maker."""
     photos, paintings = samples
     cells = [torch.ones_like(photos[:1]), *paintings.chunk(len(paintings))]
     for photo in photos.chunk(len(photos)):

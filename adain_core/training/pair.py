@@ -1,22 +1,23 @@
-"""The compact pair: encoder and decoder trained together, every loss measured by the full-size teacher.
+"""Joint training of the compact encoder and decoder, with every loss measured by the full-size teacher.
 
     L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
-L_c and L_s are the paper's (Eqs. 12, 13, squared errors) in the teacher's features, L_f is L_c with the photograph's
-own features as target, which the benchmark measures, over their deviation, so that large crops, which are smooth, count
-as much as small ones; L_c*, L_f* and L_s* are what the full-size pair itself reaches on such crops, so that 1 means "as
-good as the paper's network". With p = 1/2 for each picture, as the paper writes norms, the few styles with extreme
-statistics don't drown the others; p = 1 is what the benchmark measures. L_k compares the colors' means and deviations,
-over the style's own: what is left of a photograph's color in a gray painting's style is little to L_s and plain to the
-eye. L_i is the distance to the full-size pair's picture, in the teacher's features; L_r reconstructs a photograph from
-itself, 1 at 24 dB. L_d goes on distilling, since other methods use the encoder as their perceptual network; L_p does so
-on stylized pictures and on Probes, where an optimization finds the encoder's blind spots.
+L_c and L_s are the paper's losses (Eqs. 12 and 13, squared errors) in the teacher's features. L_f is L_c with the
+photograph's own features as the target, divided by their standard deviation so that large, smooth crops count as much
+as small ones; the benchmark measures it as well. L_c*, L_f*, and L_s* are the losses of the full-size pair on the same
+kind of crops, so a ratio of 1 means "as good as the paper's network". An exponent of p = 1/2 per picture turns squared
+errors into norms, as the paper writes them, and keeps a few styles with extreme statistics from dominating; the
+benchmark uses p = 1. L_k compares the means and standard deviations of the colors, relative to the style's own: a trace
+of the photograph's color in a gray painting's style barely changes L_s, but it is obvious to the eye. L_i is the
+distance to the full-size pair's output in the teacher's features. L_r is the error of reconstructing a photograph from
+itself, scaled to 1 at 24 dB. L_d continues the distillation, because other methods use the encoder as their perceptual
+network, and L_p does the same on stylized pictures and on Probes, where optimization exposes the encoder's blind spots.
 
-The decoder's gains (see compact.py) learn beside it, at a rate of their own: what a channel's statistics must become
-for the picture to have the painting's is another question than how features become pixels.
+The decoder's gains (see compact.py) are trained jointly but with their own learning rate: which statistics a channel
+needs so that the picture ends up with the painting's is a different question from how features become pixels.
 
-With an encoder that stays as it is, its own predictions can stand in for the teacher: L_c and L_s are a stand-in then,
-but a step sees five times as many pictures, and most of what a decoder has to learn is learned by it.
+If the encoder is frozen, its own predictions can replace the teacher. L_c and L_s are then approximations, but each
+step sees five times as many pictures, and the decoder learns most of what it needs that way.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
 class Judge(Protocol):
-    """What measures content and style."""
+    """A network that measures content and style."""
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Return features at LAYERS."""
@@ -66,10 +67,10 @@ class Weights(Params):
 
 
 class Predictions:
-    """Stands in for the teacher: what an encoder predicts of its features.
+    """The teacher's features as an encoder predicts them, used in place of the teacher.
 
     Args:
-        encoder: which stays as it is.
+        encoder: a frozen encoder.
     """
 
     def __init__(self, encoder: Any) -> None:
@@ -81,13 +82,13 @@ class Predictions:
 
 
 class Probes(nn.Module):
-    """Photographs under way to a painting's Gram matrices, in the features that the student predicts.
+    """Photographs being optimized toward a painting's Gram matrices in the features that the student predicts.
 
-    Each goes by signed gradient steps that become smaller until it is replaced; two a step, in turns. They are kept as
-    buffers, so that a resumed run finds them.
+    Each one takes signed gradient steps of decreasing size until it is replaced. Two of them advance per training step,
+    in rotation. They are stored as buffers, so a resumed run continues with them.
 
     Args:
-        size: pixels of a side.
+        size: side length in pixels.
     """
 
     count, each, rate = 16, 2, 0.04
@@ -96,11 +97,11 @@ class Probes(nn.Module):
         super().__init__()
         self.register_buffer("image", torch.zeros(self.count, 3, size, size))
         self.register_buffer("style", torch.zeros(self.count, 3, size, size))
-        self.register_buffer("life", 30 + 6 * torch.arange(self.count))  # of different lengths, to get out of step
+        self.register_buffer("life", 30 + 6 * torch.arange(self.count))  # varied, to stagger replacement
         self.register_buffer("age", self.get_buffer("life").clone())
 
     def advance(self, encoder: Any, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, Tensor]:
-        """Take a step with two pictures and return them before and after it, [2,3,H,W] each."""
+        """Advance two pictures by one step and return them before and after it, [2,3,H,W] each."""
         first = step * self.each % self.count
         image, style, life, age = (
             self.get_buffer(name)[first : first + self.each] for name in ("image", "style", "life", "age")
@@ -122,17 +123,17 @@ class Probes(nn.Module):
 
 
 class Pair:
-    """The second stage: encoder and decoder together.
+    """The second stage, which trains the encoder and the decoder jointly.
 
     Args:
-        encoder: distilled already.
-        decoder: of the encoder's levels.
-        teacher: the yardstick.
-        weights: of the losses.
-        reference: the full-size pair's own losses on such crops, as `reference` returns.
-        size: pixels of a crop's side.
+        encoder: already distilled.
+        decoder: takes the encoder's features at its levels.
+        teacher: the full-size pair that defines the targets.
+        weights: weights of the losses.
+        reference: losses of the full-size pair on the same kind of crops, as returned by `reference`.
+        size: side length of a crop in pixels.
         samples: photographs and paintings for the sheet, [N,3,H,W] each.
-        judge: what measures content and style; the teacher where not given.
+        judge: measures content and style; the teacher by default.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Pair:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """The encoder, distilled already, learns slower, or not at all; the gains learn faster."""
+        """The encoder is already distilled, so it learns more slowly or not at all; the gains learn faster."""
         named = [*self.student.named_parameters()]
         rates = {"encoder.conv": self.weights.encoder * rate, "decoder.gains": self.weights.gains * rate, "": rate}
         found: dict[str, list[Any]] = {first: [] for first in rates}
@@ -167,7 +168,7 @@ class Pair:
         return [{"params": each, "lr": rates[first]} for first, each in found.items() if each]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:
-        """Each content crop meets some styles, and one of them itself."""
+        """Stylize each content crop in several styles, and reconstruct one of them from itself."""
         contents, paintings = batch
         count = len(contents)
         with torch.no_grad():
@@ -176,7 +177,7 @@ class Pair:
         with torch.set_grad_enabled(self.weights.encoder > 0):
             own = encoder(torch.cat([contents, paintings]), LAYERS)
         met = self.weights.styles
-        first = [*range(count)] * met  # indices of contents, and of the styles that they meet
+        first = [*range(count)] * met  # indices of the contents and of the styles they are paired with
         second = [count + (place + turn) % count for turn in range(met) for place in range(count)]
         itself = step % count
         picture = self.stylize(own, [*first, itself], [*second, itself])
@@ -206,7 +207,7 @@ class Pair:
     def distill(
         self, own: Features, truth: Features, stylized: Tensor, seen: Features, batch: tuple[Tensor, Tensor], step: int
     ) -> dict[str, Tensor]:
-        """Return how much of the teacher's features stays unpredicted, of pictures, and of stylized ones and probes."""
+        """Return the unexplained share of the teacher's features, on the batch and on stylized pictures and probes."""
         encoder, unexplained = self.student["encoder"], self.helpers["unexplained"]
         _, probes = self.helpers["probes"].advance(encoder, batch, step)
         with torch.no_grad():
@@ -219,14 +220,14 @@ class Pair:
         }
 
     def stylize(self, own: Features, contents: list[int], styles: list[int]) -> Tensor:
-        """Decode AdaIN of some pictures' features with others', by their places in the batch."""
+        """Stylize pictures of the batch in the style of others, both given by their indices in it."""
         decoder = self.student["decoder"]
         chosen = {layer: own[layer] for layer in decoder.levels}
         return _decode(decoder, _pick(chosen, contents), _pick(chosen, styles))
 
     @torch.no_grad()
     def sheet(self, student: Any) -> Image.Image:
-        """Draw every sample photograph in every sample style, the full-size pair's picture under the student's."""
+        """Draw every sample photograph in every sample style, with the full-size pair's output below the student's."""
         encoder, decoder = student["encoder"], student["decoder"]
 
         def stylize(content: Tensor, styles: Tensor) -> Tensor:
@@ -242,7 +243,7 @@ class Pair:
 def reference(
     teacher: Teacher, batches: Iterable[tuple[Tensor, Tensor]], judge: Judge | None = None
 ) -> dict[str, float]:
-    """Measure the full-size pair's own losses on crops, by the judge or, without one, by itself."""
+    """Measure the losses of the full-size pair on crops, in the judge's features or, without a judge, in its own."""
     judge, rows = judge or teacher, []
     with torch.no_grad():
         for photos, paintings in batches:
@@ -258,11 +259,11 @@ def reference(
 
 
 def fidelity_loss(own: Features, photo: Features) -> Tensor:
-    """Return how far relu4_1 is from the photograph's own: the mean squared error over its deviation.
+    """Return the mean squared error at relu4_1 between a picture and the photograph, over the latter's deviation.
 
     Args:
-        own: [N,C,h,w] at each layer.
-        photo: as own; a flat one's deviation counts as 0.1.
+        own: features of the picture, [N,C,h,w] at each layer.
+        photo: features of the photograph, shaped like `own`; a standard deviation below 0.1 counts as 0.1.
 
     Returns:
         [N].
@@ -273,11 +274,11 @@ def fidelity_loss(own: Features, photo: Features) -> Tensor:
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:
-    """Compare light, red against green, and yellow against blue: means and deviations, over the style's own deviations.
+    """Compare the means and standard deviations of lightness, red-green, and yellow-blue, over the style's deviations.
 
     Args:
         own: [N,3,H,W], RGB in [0,1].
-        style: as own.
+        style: shaped like `own`.
 
     Returns:
         [N].
@@ -306,7 +307,7 @@ def _decode(decoder: Any, content: Features, style: Features) -> Tensor:
 
 
 def _gap(own: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean squared error over the truth's variance."""
+    """Return the mean squared error divided by the variance of `truth`."""
     spread = (truth - truth.mean((0, 2, 3), keepdim=True)).float().square().mean()
     return (own - truth).float().square().mean() / spread
 
