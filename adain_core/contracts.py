@@ -1,4 +1,4 @@
-"""What everything else agrees on: parameters and a server's limits, styles and steps, methods and style losses."""
+"""The types that all other modules share: parameters, a server's limits, styles, steps, methods, and style losses."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ P = TypeVar("P", bound="Params")
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that one run may take on a server.
+    """Upper limits for one run on a server.
 
     Attributes:
-        size: longer side of a picture, in pixels.
-        steps: of an optimization.
-        seconds: after which an optimization ends with what it has.
+        size: longer side of a picture in pixels.
+        steps: steps of an optimization.
+        seconds: time after which an optimization stops and returns its current picture.
     """
 
     size: float = math.inf
@@ -45,29 +45,29 @@ class Limited:
 
 @dataclass(frozen=True)
 class Strength:
-    """Marks the parameter that says how strongly to stylize, which a page shows first."""
+    """Marks the parameter that controls how strongly to stylize; the page shows it first."""
 
 
 class Params(BaseModel):
-    """Frozen, bounded settings, each declared once with its type, default, bounds and help."""
+    """Frozen, bounded settings, each declared once with its type, default, bounds, and help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MethodParams(Params):
-    """What every method takes; a method adds its own fields."""
+    """Parameters that every method has; a method adds its own fields."""
 
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed: the same seed gives the same picture.")
 
 
 def marked(params: type[Params] | Params, mark: object) -> list[str]:
-    """Return the names of the parameters that bear a mark, such as Limited("steps") or Strength()."""
+    """Return the names of the parameters annotated with a mark, such as Limited("steps") or Strength()."""
     model = params if isinstance(params, type) else type(params)
     return [name for name, info in model.model_fields.items() if mark in info.metadata]
 
 
 def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
-    """Return the lowest and the highest value of a parameter, None where there is no bound."""
+    """Return the lower and upper bound of a parameter, None for a missing one."""
     found = _rules(info)
     return found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
 
@@ -83,12 +83,12 @@ def parse(model: type[P], values: Mapping[str, Any], limits: Limits = UNLIMITED)
     """Build parameters from values.
 
     Args:
-        model: the parameters' class.
-        values: by name.
-        limits: defaults beyond them are lowered, and so is a time limit; other values beyond them are refused.
+        model: the class of the parameters.
+        values: values by name.
+        limits: defaults and time limits above them are lowered; other values above them are refused.
 
     Raises:
-        ValueError: one sentence with the first value out of bounds and the range allowed.
+        ValueError: a value is out of bounds; one sentence names the first such value and the allowed range.
     """
     try:
         found = model(**values)
@@ -121,7 +121,7 @@ def _rules(info: FieldInfo) -> dict[str, Any]:
 
 
 def _range(info: FieldInfo, closed: str) -> str:
-    """Say which values a parameter takes, as `closed` does where both bounds belong to them; "" without both."""
+    """Describe the allowed range, with the template `closed` if both bounds are inclusive; "" if either is missing."""
     found, (low, high) = _rules(info), bounds(info)
     if low is None or high is None:
         return ""
@@ -131,12 +131,12 @@ def _range(info: FieldInfo, closed: str) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """Return a number with what it counts, as in 1 step and 2 steps."""
+    """Return a number with its noun, as in "1 step" and "2 steps"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class SizeError(ValueError):
-    """A picture is too large or too small for what is asked of it, where another one may fit."""
+    """A picture is too large or too small for the requested operation; another one may fit."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ class Style:
     """One style picture and its share in the mix.
 
     Attributes:
-        image: [1,3,h,w], RGB in [0,1], of any size.
-        weight: its share; the weights of a run sum to 1.
-        mask: [1,1,h,w], in [0,1], or uint8 in [0,255], how much each pixel counts; None for all of it.
+        image: [1,3,h,w], RGB in [0,1], any size.
+        weight: its share in the mix; the weights of a run sum to 1.
+        mask: weight of each pixel, [1,1,h,w] in [0,1] or uint8 in [0,255]; None weights all pixels equally.
     """
 
     image: Tensor
@@ -156,13 +156,13 @@ class Style:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the content and its styles.
+    """A region of the content and its styles.
 
     Attributes:
-        mask: [1,1,H,W], in [0,1], or uint8 in [0,255], of the content's size; where masks sum to more than 1 they
-            share the pixel.
-        styles: their weights sum to 1; without any, the region stays as it is.
-        strength: 0 to 1, times the method's own.
+        mask: [1,1,H,W] in [0,1] or uint8 in [0,255], the size of the content; masks that sum to more than 1 at a pixel
+            share it.
+        styles: their weights sum to 1; a region without styles is left unchanged.
+        strength: 0 to 1, multiplies the method's strength.
     """
 
     mask: Tensor
@@ -172,12 +172,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Spatial:
-    """What varies over a picture, and how it is cut into tiles.
+    """Settings that vary across a picture, and its tiling.
 
     Attributes:
-        regions: parts with styles of their own; the rest takes the run's styles.
-        strength: [1,1,H,W], in [0,1], or uint8 in [0,255], times the method's own; None for 1 everywhere.
-        side: pixels of a tile's side, or None to take the picture whole.
+        regions: regions with their own styles; everything outside them uses the run's styles.
+        strength: [1,1,H,W] in [0,1] or uint8 in [0,255], multiplies the method's strength; None for 1 everywhere.
+        side: side length of a tile in pixels, or None to process the picture in one piece.
     """
 
     regions: Sequence[Region] = ()
@@ -187,19 +187,20 @@ class Spatial:
 
 @dataclass(frozen=True)
 class Step:
-    """A picture on the way, or the last one.
+    """An intermediate or final picture of a run.
 
     Attributes:
-        image: [N,3,H,W], RGB in [0,1], the content's size; uint8 in [0,255] where the content was; None where a step
-            only reports progress.
-        iteration: counts from 1; `iterations` is how many there will be at most.
-        losses: by name, as the method minimizes them; empty where it minimizes nothing.
-        seconds: by stage, since the run began.
+        image: [N,3,H,W], RGB in [0,1], or uint8 in [0,255] if the content was uint8; the size of the content; None if
+            the step only reports progress.
+        iteration: number of this step, from 1.
+        iterations: maximum number of steps.
+        losses: the losses being minimized, by name; empty if the method minimizes none.
+        seconds: seconds since the start of the run, by stage.
         note: a sentence for the user, such as why the run stopped early.
-        used: a sentence on what it takes of the networks, such as layers.
-        doubt: a sentence on why this picture can't be trusted, should it be the last one.
-        progress: share of the work that is done, 0 to 1; None where every iteration takes the same.
-        frame: which of a sequence of contents it is of, counted from 0.
+        used: a sentence on which parts of the networks are used, such as layers.
+        doubt: a sentence on why this picture can't be trusted if it ends up being the last one.
+        progress: fraction of the work done, 0 to 1; None if every iteration takes equally long.
+        frame: index of the content in a sequence, from 0.
     """
 
     image: Tensor | None
@@ -215,7 +216,7 @@ class Step:
 
     @property
     def done(self) -> float:
-        """Share of the work that is done, 0 to 1."""
+        """Fraction of the work done, 0 to 1."""
         return self.iteration / self.iterations if self.progress is None else self.progress
 
 
@@ -224,15 +225,15 @@ Steps = Generator[Step, None, None]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method takes of a machine, of a single pass beside encoding and decoding, of an optimization each step.
+    """Time and memory that a method needs, per step of an optimization or per pass, besides encoding and decoding.
 
-    A pass is the time that the networks take to encode and decode a pixel; networks/cost.py learns from each run how
-    long one takes.
+    Time is counted in passes. One pass is the time the networks take to encode and decode one pixel, which
+    networks/cost.py estimates from every run.
 
     Attributes:
-        passes: for a pixel of the content.
-        pairs: passes for each pair of a pixel of the content and a pixel of the styles.
-        bytes: for a pixel of content and styles.
+        passes: passes per content pixel.
+        pairs: passes per pair of a content pixel and a style pixel.
+        bytes: bytes per pixel of content and styles.
     """
 
     passes: float = 0.05
@@ -240,35 +241,35 @@ class Cost:
     bytes: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        """Return what both take together."""
+        """Return the combined cost."""
         return Cost(self.passes + other.passes, self.pairs + other.pairs, self.bytes + other.bytes)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of style transfer and what it is able to do; nobody guesses that from its parameters.
+    """A style transfer method with its declared abilities, which nothing else infers from its parameters.
 
     Attributes:
-        name: its file's name.
-        title: its name on the page.
+        name: name of its file.
+        title: name shown on the page.
         paper: authors and year.
-        summary: what it does, in one line of plain words.
-        params: its parameters, a subclass of MethodParams.
+        summary: one plain sentence on what it does.
+        params: class of its parameters, a subclass of MethodParams.
         run: `run(content, styles, params, networks)` yields Steps. `content` is [N,3,H,W], RGB in [0,1]; the styles'
-            weights sum to 1; `networks` is a networks.model.Networks. Closing the generator stops the work. One that is
-            `spatial` may be called with a Spatial as well.
-        presets: by name, values of parameters that go together, such as a paper's own.
-        iterations: of parameters and networks to how many steps an optimization takes; 1 for a single pass.
-        extensible: whether more steps with these parameters only continue what fewer did.
-        random: whether the seed changes the picture with these parameters; None where it never does.
-        reconstructs: whether these parameters leave the content as the networks reconstruct it.
-        needs_style: whether the styles change the picture.
-        known_styles: of networks to the names of the styles they were trained for, one of which the parameters name;
-            empty where any picture will do.
-        spatial: whether it takes regions, strength maps, tiles and masks of styles.
-        cost: of parameters and networks to what it takes of a machine.
-        frames: as `run`, of an iterable of contents in place of one, for a method that carries something from frame to
-            frame, such as its last output, in the generator's own variables; None where each frame stands by itself.
+            weights sum to 1; `networks` is a networks.model.Networks. Closing the generator stops the work. A method
+            that is `spatial` also accepts a Spatial as a fifth argument.
+        presets: sets of parameter values by name, such as those of the paper.
+        iterations: maps parameters and networks to the number of steps of an optimization; 1 for a single pass.
+        extensible: whether more steps with these parameters only continue a run with fewer.
+        random: whether the seed affects the result with these parameters; None if it never does.
+        reconstructs: whether these parameters only reconstruct the content, without stylizing it.
+        needs_style: whether the method uses the styles.
+        known_styles: maps networks to the names of the styles they were trained for, one of which the parameters
+            select; empty if any style picture can be used.
+        spatial: whether it supports regions, strength maps, tiles, and style masks.
+        cost: maps parameters and networks to time and memory.
+        frames: like `run`, but takes an iterable of contents, for a method whose local variables carry state such as
+            the last output from frame to frame; None if frames are independent.
     """
 
     name: str
@@ -292,7 +293,7 @@ class Method:
 def run_frames(
     method: Method, contents: Iterable[Tensor], styles: Sequence[Style], params: MethodParams, networks: Any
 ) -> Steps:
-    """Run a method on a sequence of contents, [1,3,H,W] each; a step says by `frame` which one it is of."""
+    """Run a method on a sequence of contents, [1,3,H,W] each; `frame` of each step is the index of its content."""
     if method.frames is not None:
         yield from method.frames(contents, styles, params, networks)
         return
@@ -303,23 +304,25 @@ def run_frames(
 
 @dataclass(frozen=True)
 class StyleLoss:
-    """How far features are from a style's: at one layer, by `make`, or at several together, by `make_across`.
+    """A distance between features and those of a style, at one layer (`make`) or across several (`make_across`).
 
     Attributes:
-        name: its file's name.
-        title: its name on the page.
+        name: name of its file.
+        title: name shown on the page.
         paper: authors and year.
-        summary: what it compares, in one line of plain words.
-        make: `make(style, generator, reduction)` takes a style's features, [1,C,h,w] in float32, and returns a function
-            of an image's features, [1,C,H,W], to a scalar through which gradients pass. Random choices come from
-            `generator`, a torch.Generator on the CPU. `reduction` is "mean" or "sum", of squared errors. It raises
-            ValueError for a style that is too small.
-        layers: where it is used by default.
+        summary: one plain sentence on what it compares.
+        make: `make(style, generator, reduction)` takes a style's features, [1,C,h,w] in float32, and returns a
+            differentiable function that maps an image's features, [1,C,H,W], to a scalar. Random choices come from
+            `generator`, a torch.Generator on the CPU. `reduction`, "mean" or "sum", applies to squared errors. Raises
+            ValueError if the style is too small.
+        layers: default layers.
         make_across: `make_across(style, content, generator, reduction)` takes the features of a style and of the
-            content, and returns a function of an image's features, all by layer.
-        cost: of a step, beside the networks' own, in passes of `compact`; features have VGG-19's widths in any model.
-        random: whether the seed changes it.
-        learns: whether it changes on the way, so that its value at the end can't be compared with that at the start.
+            content by layer, and returns a function that maps an image's features by layer to a scalar.
+        cost: cost per step in addition to the networks', in passes of `compact`; features have VGG-19's widths in
+            every model.
+        random: whether the seed affects it.
+        learns: whether the loss itself changes during a run, so that its values at the start and the end can't be
+            compared.
     """
 
     name: str
@@ -335,13 +338,13 @@ class StyleLoss:
 
 
 def synchronize(device: torch.device | str) -> None:
-    """Wait until a device has finished its work; CUDA and MPS only queue it."""
+    """Wait until a device has finished its work; CUDA and MPS run asynchronously."""
     if torch.device(device).type != "cpu":
         torch.accelerator.synchronize()
 
 
 class Stopwatch:
-    """Adds up seconds by stage; waits for a device to finish before it reads the clock."""
+    """Accumulates seconds per stage; waits for the device to finish before it reads the clock."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.seconds: dict[str, float] = {}
@@ -349,7 +352,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time what happens inside under the name `stage`."""
+        """Time the body of the `with` statement as `stage`."""
         start = time.perf_counter()
         yield
         synchronize(self._device)

@@ -1,7 +1,7 @@
-"""Batch, instance, conditional instance and adaptive instance normalization (Huang & Belongie 2017, Eqs. 1-8).
+"""Batch, instance, conditional instance, and adaptive instance normalization (Huang & Belongie 2017, Eqs. 1-8).
 
-They are one formula, gamma * (x - mean) / std + beta, and differ in where the four come from. Here std is
-sqrt(variance + eps) with the variance over 1/HW, as the paper writes it.
+All four compute gamma * (x - mean) / std + beta and differ only in where mean, std, gamma, and beta come from. As in
+the paper, std is sqrt(variance + eps) with the biased variance, 1/HW.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-EPS = 1e-5  # pytorch's and the released code's; the paper gives no value
-NUMBERS = 2**18  # taken to float32 at a time, so that the copies stay in a CPU's caches
-FLAT = 0.05  # of their mean square: the variance that features of a flat picture are taken to have
+EPS = 1e-5  # as in PyTorch and the released code; the paper gives no value
+NUMBERS = 2**18  # how many are converted to float32 at a time, so that the copies fit into a CPU's cache
+FLAT = 0.05  # lower bound of the variance of features, relative to their mean square
 
 
 class Statistics(NamedTuple):
-    """Mean and standard deviation of features, shaped so that they broadcast over them."""
+    """Mean and standard deviation of features, in shapes that broadcast with the features."""
 
     mean: Tensor
     std: Tensor
 
 
 def statistics(x: Tensor, dims: tuple[int, ...] = (2, 3), eps: float = EPS) -> Statistics:
-    """Mean and standard deviation over `dims`: each sample's and channel's own by default (Eqs. 5, 6).
+    """Mean and standard deviation over `dims`, by default per sample and channel (Eqs. 5, 6).
 
     Args:
         x: features, [N,C,H,W].
-        dims: (2, 3) for instance statistics, (0, 2, 3) for a batch's (Eqs. 2, 3).
-        eps: added to the variance, inside the root.
+        dims: (2, 3) for instance statistics, (0, 2, 3) for batch statistics (Eqs. 2, 3).
+        eps: added to the variance before taking the square root.
 
     Returns:
-        Both [N,C,1,1], or [1,C,1,1] for a batch.
+        Both [N,C,1,1], or [1,C,1,1] for batch statistics.
     """
     return Statistics(*_MeanStd.apply(x, dims, eps))  # type: ignore[no-untyped-call]
 
 
 class _MeanStd(torch.autograd.Function):
-    """In two passes, on a CPU 2.6 to 6 times faster than torch.var_mean at 512 px; backward in one.
+    """Mean and standard deviation in two passes, on a CPU 2.6 to 6 times faster than torch.var_mean at 512 px.
 
-    Half-precision features are read as float32, which is also what comes back; in parts, and in one pass.
+    Half-precision features are processed in one pass, in parts that are converted to float32; the result is float32.
     """
 
     @staticmethod
@@ -69,7 +69,7 @@ class _MeanStd(torch.autograd.Function):
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel of half-precision features, [N,C,1,1] in float32."""
-    middle = x[:, :, ::8, ::8].float().mean((2, 3), keepdim=True)  # a difference of moments is exact about it
+    middle = x[:, :, ::8, ::8].float().mean((2, 3), keepdim=True)  # an offset near the mean, against cancellation
     mean, squares = torch.zeros_like(middle), torch.zeros_like(middle)
     for part in torch.split(x, _rows(x), 2):
         gaps = part.float() - middle
@@ -81,37 +81,37 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def spread(x: Tensor) -> Tensor:
-    """Return the variance of features about their channels' means, as a unit for differences between features.
+    """Return the variance of features around their channel means, as a unit for differences between features.
 
-    It is at least a twentieth of their mean square: in a flat picture features don't vary, and a difference divided by
-    rounding errors says nothing.
+    It is at least a twentieth of the mean square: features of a flat picture don't vary, and dividing a difference by
+    rounding errors is meaningless.
 
     Args:
         x: [N,C,H,W].
 
     Returns:
-        One number for all.
+        A scalar.
     """
     variance = (x - x.mean((2, 3), keepdim=True)).square().mean()
     return torch.maximum(variance, FLAT * x.square().mean())
 
 
 def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statistics:
-    """Statistics with each pixel weighted (Eqs. 5, 6 over regions), for several weightings at once, in float32.
+    """Statistics with weighted pixels (Eqs. 5, 6 over regions), for several weight maps at once, in float32.
 
     Args:
         x: features of one picture, [1,C,H,W].
-        weights: [R,1,H,W], at least 0; a weighting of zeros alone gives mean 0 and std sqrt(eps).
-        eps: added to the variance, inside the root.
+        weights: [R,1,H,W], nonnegative; a weight map of zeros gives mean 0 and std sqrt(eps).
+        eps: added to the variance before taking the square root.
 
     Returns:
         Both [R,C,1,1].
     """
-    rows = x[0].permute(1, 2, 0).flatten(0, 1)  # [HW,C], as channels_last has it
+    rows = x[0].permute(1, 2, 0).flatten(0, 1)  # [HW,C], the memory layout of channels_last
     shares = weights.flatten(1).float()  # [R,HW]
     total = shares.sum(1, keepdim=True)
     shares = shares / total.clamp_min(torch.finfo(torch.float32).tiny)
-    # The variance is a difference of moments, exact where these are about a middle, here that of some of the pixels.
+    # The variance is a difference of moments around the mean of some pixels, which avoids cancellation.
     middle = rows[:: max(1, len(rows) // 1024)].float().mean(0)
     mean, squares = middle.new_zeros(2, len(shares), len(middle))  # [R,C] each
     count = max(1, NUMBERS // x.shape[1])
@@ -125,11 +125,11 @@ def weighted_statistics(x: Tensor, weights: Tensor, eps: float = EPS) -> Statist
 
 
 def merge(parts: Sequence[tuple[Tensor, Statistics]], eps: float = EPS) -> Statistics:
-    """Statistics of a whole from those of its parts.
+    """Combine the statistics of parts into those of the whole.
 
     Args:
-        parts: each part's weight, such as its number of pixels, broadcastable to its statistics, and these.
-        eps: as in the parts' statistics.
+        parts: for each part its weight, such as its number of pixels, broadcastable to its statistics, and these.
+        eps: the one that the parts' statistics were computed with.
     """
     weights = torch.stack([weight.expand_as(part.mean) for weight, part in parts])
     weights = weights / weights.sum(0).clamp_min(torch.finfo(weights.dtype).tiny)
@@ -140,7 +140,7 @@ def merge(parts: Sequence[tuple[Tensor, Statistics]], eps: float = EPS) -> Stati
 
 
 def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:
-    """Take the own mean and standard deviation off features and put the target's on (Eq. 8, statistics given)."""
+    """Replace the features' own mean and standard deviation by the target's (Eq. 8, with given statistics)."""
     scale = target.std / own.std
     shift = target.mean - own.mean * scale
     if x.dtype == shift.dtype:
@@ -152,7 +152,7 @@ def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:
 
 
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, eps: float = EPS) -> Tensor:
-    """Batch normalization in training (Eqs. 1-3); x is [N,C,H,W], gamma and beta are [C]."""
+    """Batch normalization with the batch's own statistics (Eqs. 1-3); x is [N,C,H,W], gamma and beta are [C]."""
     return restyle(x, statistics(x, (0, 2, 3), eps), Statistics(_channels(beta), _channels(gamma)))
 
 
@@ -166,9 +166,9 @@ def conditional_instance_norm(x: Tensor, gamma: Tensor, beta: Tensor, style: Ten
 
     Args:
         x: features, [N,C,H,W].
-        gamma: every style's scales, [S,C].
-        beta: every style's shifts, [S,C].
-        style: which style each sample takes, [N], integers below S.
+        gamma: scales of every style, [S,C].
+        beta: shifts of every style, [S,C].
+        style: index of the style of each sample, [N], integers below S.
         eps: added to the variance.
     """
     return restyle(x, statistics(x, eps=eps), Statistics(beta[style, :, None, None], gamma[style, :, None, None]))
@@ -183,13 +183,13 @@ def adain(content: Tensor, style: Tensor, eps: float = EPS) -> Tensor:
         eps: added to both variances.
 
     Returns:
-        [N,C,H,W]: the content's features with the style's mean and standard deviation in every channel.
+        [N,C,H,W], the content's features with the style's mean and standard deviation in every channel.
     """
     return restyle(content, statistics(content, eps=eps), statistics(style, eps=eps))
 
 
 def _rows(x: Tensor) -> int:
-    """Rows of features to take at a time: all of them on a GPU, whose launches cost more than its memory."""
+    """Number of feature rows to process at a time; all of them on a GPU, where kernel launches are the bottleneck."""
     return max(1, NUMBERS // x[:, :, 0].numel()) if x.device.type == "cpu" else x.shape[2]
 
 
@@ -198,5 +198,5 @@ def _channels(values: Tensor) -> Tensor:
 
 
 def double(x: Tensor) -> Tensor:
-    """Return values in float64, on the CPU where their device has none (MPS)."""
+    """Convert values to float64, on the CPU if their device lacks float64 (MPS)."""
     return (x.cpu() if x.device.type == "mps" else x).double()

@@ -138,7 +138,7 @@ def test_gains_stay_within_bounds_for_what_was_never_seen(tiny):
 
 def test_gains_settle_on_what_pictures_have():
     gains, seen = Gains(tuple(WIDTH.values())), [some_statistics(5, n) for n in (7, 8)]
-    gains.settle(seen)
+    gains.standardize(seen)
     deepest = torch.cat([each["relu4_1"].mean for each in seen])[:, 3].flatten()
     assert float(gains.middle[3]) == pytest.approx(float(deepest.mean()))
     last = torch.cat([each["relu2_1"].std for each in seen])[:, -1].flatten()

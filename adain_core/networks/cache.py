@@ -1,4 +1,4 @@
-"""A memory of encoded pictures: known by the hash of their pixels, bounded by bytes."""
+"""A cache of encoded pictures, keyed by a hash of their pixels and bounded in bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAPACITY = 256 * 2**20  # bytes of features
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """A picture's features by layer, and their statistics, which are computed on first use."""
+    """A picture's features by layer, and their statistics, computed on first use."""
 
     features: dict[str, Tensor]
 
@@ -32,14 +32,14 @@ class Encoding:
 
 
 class Memory(LRUCache[Hashable, Any]):
-    """Remembers what was computed of a picture, up to CAPACITY; what was used longest ago goes first."""
+    """Caches results computed from pictures, up to CAPACITY; evicts the least recently used."""
 
     def __init__(self) -> None:
         super().__init__(CAPACITY, getsizeof=_bytes)
         self._lock = threading.Lock()
 
     def of(self, kind: str, image: Tensor, compute: Callable[[], Any]) -> Any:
-        """Return what `compute` gives for an image, computed once for each image and kind."""
+        """Return the cached result for an image and a kind, or compute and cache it."""
         key = (kind, _digest(image))
         with self._lock:
             if key in self:

@@ -1,13 +1,15 @@
-"""The compact encoder and decoder: VGG-19's layer names at a quarter of its width, made for two CPU cores.
+"""The compact encoder and decoder: VGG-19's layer names at a quarter of its width, designed for two CPU cores.
 
-They depart from VGG-19 where a CPU gains: two convolutions a block, the second of which has stride 2 in place of
-pooling, so that only the first layer and the last work at full resolution; on the way up AdaIN's features join in at
-relu3_1 and relu2_1, where the paper's decoder sees relu4_1 alone; pairs of convolutions, past which shortcuts lead,
-work where they are cheap, at an eighth and a quarter of the resolution; the last step up is a pixel shuffle. And
-AdaIN's means and deviations go further than to the painting's own, or less far, by learned gains.
+Departures from VGG-19 and the paper's decoder, all for speed on a CPU except the last:
+- Each block has two convolutions, and the second one uses stride 2 instead of pooling, so only the first and the last
+  layer run at full resolution.
+- The decoder receives AdaIN's features at relu3_1 and relu2_1 as well as at relu4_1.
+- Residual blocks run where they are cheap, at 1/8 and 1/4 of the resolution.
+- The last upsampling step is a pixel shuffle.
+- Learned gains move the means and standard deviations beyond the painting's, or not all the way to them.
 
-Features at relu2_1 make a picture by themselves, and a decoder that has them from the start learns to do without the
-rest. Here they come by a 1x1 convolution that begins at 0 once the way up from below is trained.
+The features at relu2_1 are enough to reconstruct a picture, so a decoder that has them from the start learns to ignore
+the deeper ones. They enter through a 1x1 convolution that starts at zero after the rest of the decoder is trained.
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 
 class CompactEncoder(nn.Module):
-    """Eight 3x3 convolutions; features of the same names and sizes as VGG-19's at relu1_1, 2_1, 3_1 and 4_1.
+    """Eight 3x3 convolutions, with features named and sized like VGG-19's at relu1_1, relu2_1, relu3_1, and relu4_1.
 
     Args:
         widths: channels of each of the four blocks.
-        predicted: the teacher's, for the 1x1 convolutions `heads` that predict its features.
+        predicted: channels of the teacher's features, which the 1x1 convolutions in `heads` predict.
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, predicted: Sequence[int] = PREDICTED) -> None:
@@ -57,7 +59,7 @@ class CompactEncoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far a pixel's change reaches at most, in pixels."""
+        """Radius of the receptive field in pixels."""
         return sum(2 ** (int(name[4]) - 1) for name in self.plan)
 
     def forward(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
@@ -65,13 +67,13 @@ class CompactEncoder(nn.Module):
 
         Args:
             image: [N,3,H,W], RGB in [0,1]; at least 9 pixels on each side for relu4_1.
-            layers: names such as `relu4_1`; nothing is computed beyond the deepest.
+            layers: names such as `relu4_1`; nothing beyond the deepest one is computed.
 
         Returns:
-            By name [N,C,h,w]; h and w are halved from block to block and rounded up.
+            Features by layer, [N,C,h,w]; each block halves h and w and rounds up.
 
         Raises:
-            ValueError: a layer that this encoder lacks.
+            ValueError: the encoder lacks one of the layers.
         """
         known = [name.replace("conv", "relu") for name in self.plan]
         if missing := [layer for layer in layers if layer not in known]:
@@ -88,23 +90,23 @@ class CompactEncoder(nn.Module):
 
     @property
     def layers(self) -> list[str]:
-        """Names of the features that `predict` gives."""
+        """Names of the layers that `predict` accepts."""
         return list(self.heads)
 
     def predict(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Predict VGG-19's features from one's own, at any of relu1_1, 2_1, 3_1 and 4_1."""
+        """Predict VGG-19's features from this encoder's, at any of `layers`."""
         return {layer: self.heads[layer](x) for layer, x in features.items()}
 
 
 class CompactInverse(nn.Module):
-    """The way up from relu3_1 alone: an inverse network for features that were changed there, as style swap does.
+    """Decodes an image from relu3_1 alone: an inverse network for methods that change features there, like style swap.
 
     Args:
-        widths: as the encoder's.
+        widths: the encoder's widths.
     """
 
     levels: tuple[str, ...] = ("relu3_1",)
-    slope = 0.0  # of the rectifiers below 0, at an eighth and a quarter of the resolution
+    slope = 0.0  # negative slope of the rectifiers at 1/8 and 1/4 of the resolution
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
@@ -121,46 +123,46 @@ class CompactInverse(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far a feature's change reaches at most, in pixels."""
+        """How far the effect of one feature extends, in pixels."""
         return sum(2 ** (int(name[4]) - 1) for name, _ in self.named_children() if name.startswith("conv"))
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
 
         Args:
-            features: at every one of `levels`, [N,C,h,w].
+            features: features at all `levels`, [N,C,h,w].
 
         Returns:
-            [N,3,H,W], not yet clamped; up to three pixels larger than the encoded image, at the right and the bottom.
+            [N,3,H,W], not clamped; up to three pixels larger than the encoded image on the right and at the bottom.
         """
         return self.upsample(features["relu3_1"])
 
-    def upsample(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Go up from relu3_1 to the image; features `beside` join in at relu2_1."""
+    def upsample(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """Decode features at relu3_1; those in `skip` are added at relu2_1."""
         x = self.residual(x, self.conv3_6, self.conv3_5)
         x = self.residual(x, self.conv3_4, self.conv3_3)
         x = F.leaky_relu_(self.conv3_2(x), self.slope)
-        x = _up(self.conv3_1(x), beside).relu_()
+        x = _up(self.conv3_1(x), skip).relu_()
         x = self.conv2_2(x).relu_()
         x = F.pixel_shuffle(self.conv2_1(x), 2).relu_()
         return self.conv1_1(x)
 
     def residual(self, x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
-        """Put features through a pair of convolutions with a shortcut."""
+        """Apply a residual block of two convolutions."""
         return F.leaky_relu_(x + second(F.leaky_relu_(first(x), self.slope)), self.slope)
 
 
 class Gains(nn.Module):
-    """How far each mean and standard deviation goes from the photograph's to the painting's, and beyond.
+    """How far each mean and standard deviation moves from the photograph's toward the painting's, or beyond it.
 
         target = own + (1 + tanh g(own, style)) (style - own)
 
-    AdaIN is g = 0, where training begins. A quarter of VGG-19's channels with the right statistics don't make a picture
-    with the right statistics in all of VGG-19's; how much is missing depends on both pictures. Between equal ones
-    there is nothing to go, so a picture in its own style stays what it is.
+    AdaIN corresponds to g = 0, the initial state. Matching the statistics of a quarter of VGG-19's channels does not
+    match those of all its channels in the decoded picture, and the gap depends on both pictures. When `own` equals
+    `style`, nothing changes, so a picture in its own style is only reconstructed.
 
     Args:
-        widths: channels of each of LEVELS.
+        widths: channels at each of LEVELS.
     """
 
     hidden = 192
@@ -171,42 +173,42 @@ class Gains(nn.Module):
         super().__init__()
         self.widths = tuple(widths)
         count = 2 * sum(widths)
-        self.register_buffer("middle", torch.zeros(count))  # of pictures' statistics, so that they come at one scale
-        self.register_buffer("spread", torch.zeros(count))
+        self.register_buffer("middle", torch.zeros(count))  # mean of the inputs over pictures, to standardize them
+        self.register_buffer("spread", torch.zeros(count))  # and their standard deviation
         self.first = nn.Linear(2 * count, self.hidden)
         self.second = nn.Linear(self.hidden, count)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
     def forward(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> dict[str, Statistics]:
-        """Return the statistics to give to the features; all are [N,C,1,1], or N is 1 in `own` or in `style`."""
+        """Return the statistics that the features should take; all are [N,C,1,1], and N may be 1 in one argument."""
         here, there = torch.broadcast_tensors(self._row(own), self._row(style))  # type: ignore[no-untyped-call]
-        known = torch.cat([(each - self.middle) / self.spread.clamp_min(1e-3) for each in (here, there)], 1)
-        gains = self.second(F.relu(self.first(known.to(self.first.weight.dtype)))).float().tanh()
+        inputs = torch.cat([(each - self.middle) / self.spread.clamp_min(1e-3) for each in (here, there)], 1)
+        gains = self.second(F.relu(self.first(inputs.to(self.first.weight.dtype)))).float().tanh()
         means, stds = (here + (1 + gains) * (there - here))[..., None, None].tensor_split(2, 1)
         parts = zip(means.split(self.widths, 1), stds.clamp_min(0).split(self.widths, 1), strict=True)
         return {level: Statistics(*part) for level, part in zip(LEVELS, parts, strict=True)}
 
-    def settle(self, seen: Iterable[Mapping[str, Statistics]]) -> None:
-        """Learn what statistics pictures have, from some, [N,C,1,1] each."""
+    def standardize(self, seen: Iterable[Mapping[str, Statistics]]) -> None:
+        """Set the mean and standard deviation of the inputs from the statistics of some pictures, [N,C,1,1] each."""
         rows = torch.cat([self._row(each) for each in seen])
         self.middle.copy_(rows.mean(0))
         self.spread.copy_(rows.std(0))
 
     def _row(self, found: Mapping[str, Statistics]) -> Tensor:
-        """Lay means and then deviations one after another, [N,2C]."""
+        """Concatenate the means of all levels, then the standard deviations, [N,2C]."""
         return torch.cat([found[level][which].float() for which in (0, 1) for level in LEVELS], 1)[..., 0, 0]
 
 
 class CompactDecoder(CompactInverse):
-    """The way up from three levels, those from below up-sampled and added to the next level's.
+    """Decodes features at three levels: each level is upsampled and added to the next shallower one.
 
     Args:
-        widths: as the encoder's.
+        widths: the encoder's widths.
     """
 
     levels = LEVELS
-    slope = 0.1  # a shut rectifier would cut a level off for good, since those above it make a picture, too
+    slope = 0.1  # dead rectifiers would disable a level for good, because shallower levels suffice for a picture
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
@@ -220,18 +222,18 @@ class CompactDecoder(CompactInverse):
         self.gains = Gains([widths[int(level[4]) - 1] for level in LEVELS])
 
     def target(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> dict[str, Statistics]:
-        """Return the statistics that features with `own` take for a picture in `style`: AdaIN's, with gains."""
+        """Return the statistics that features with statistics `own` take to get `style`: AdaIN's, with gains."""
         return self.gains(own, style)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Turn features into an image; as CompactInverse, but at most one pixel larger than the encoded image."""
-        x = features["relu4_1"]  # uncut, as relu3_1's: AdaIN's go below 0, too
+        """Turn features into an image; like CompactInverse, but at most one pixel larger than the encoded image."""
+        x = features["relu4_1"]  # not rectified, nor is relu3_1: AdaIN makes features negative
         x = x + self.conv4_4(F.leaky_relu_(self.conv4_5(x), self.slope))
         x = self.residual(x, self.conv4_3, self.conv4_2)
         x = _up(self.conv4_1(x), features["relu3_1"])
         return self.upsample(x, self.join2_1(features["relu2_1"]))
 
 
-def _up(x: Tensor, beside: Tensor | None) -> Tensor:
+def _up(x: Tensor, skip: Tensor | None) -> Tensor:
     x = F.interpolate(x, scale_factor=2, mode="nearest")
-    return x if beside is None else x[..., : beside.shape[2], : beside.shape[3]] + beside
+    return x if skip is None else x[..., : skip.shape[2], : skip.shape[3]] + skip

@@ -1,4 +1,4 @@
-"""A model: its named parts on a device, and what methods ask of them."""
+"""A model: its named parts on a device, and the operations that methods need."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from adain_core.networks.cache import Encoding, Memory
 from adain_core.networks.cost import Pace
 from adain_core.normalization import Statistics, restyle
 
-ROLES = {  # of a model's parts: what each one is
-    "encoder": "of an image, called with layers, to their features; it has `widths`, `layers`, `reach` and `predict`",
-    "decoder": "of features at its `levels` to an image; it has `reach` and `target`",
-    "inverse": "of features at its `levels`, changed one layer alone, to an image",
-    "perceptual": "as an encoder, for losses alone; where it lacks, the encoder serves",
-    "generator": "of an image to an image in a style that it was trained for",
+ROLES = {  # the parts a model may have, and what each one does
+    "encoder": "maps an image and layers to features; has `widths`, `layers`, `reach`, and `predict`",
+    "decoder": "maps features at its `levels` to an image; has `reach` and `target`",
+    "inverse": "maps features at its `levels`, only one of which was changed, to an image",
+    "perceptual": "like an encoder, but only for losses; a model without one uses its encoder",
+    "generator": "maps an image to an image in a style it was trained for",
 }
 
 
 class Networks:
-    """The parts of a model, ready to compute.
+    """The parts of a model on a device.
 
     Args:
-        name: the model's.
+        name: name of the model.
         parts: modules by role; see ROLES.
-        device: where they compute.
-        dtype: of weights and features; statistics and pictures are float32 always.
+        device: device to compute on.
+        dtype: type of weights and features; statistics and pictures are always float32.
 
     Attributes:
-        memory: of encoded pictures.
-        pace: how fast they are here.
+        memory: cache of encoded pictures.
+        pace: speed of the networks on this machine.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Networks:
 
     @property
     def encoder(self) -> Any:
-        """The part that makes features.
+        """The encoder.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the model has none.
         """
         if "encoder" not in self.parts:
             raise ValueError(f"{self.name} has no encoder, only {' and '.join(self.parts)}; choose another model.")
@@ -63,12 +63,12 @@ class Networks:
 
     @property
     def decoder(self) -> Any:
-        """The part that makes images of features at `levels`, or None."""
+        """The decoder of features at `levels`, or None."""
         return self.parts.get("decoder")
 
     @property
     def inverse(self) -> Any:
-        """The part that makes images of one layer's features, or None."""
+        """The inverse network of one layer's features, or None."""
         return self.parts.get("inverse")
 
     @property
@@ -76,7 +76,7 @@ class Networks:
         """Layers whose features the decoder takes.
 
         Raises:
-            ValueError: there is no decoder.
+            ValueError: the model has no decoder.
         """
         if self.decoder is None:
             raise ValueError(
@@ -87,55 +87,55 @@ class Networks:
 
     @property
     def loss_name(self) -> str:
-        """Name of the loss network, in whose features `perceptual` compares pictures: the model's or `perceptual`."""
+        """Name of the loss network: `perceptual`, or the model's name if its encoder serves as loss network."""
         return "perceptual" if "perceptual" in self.parts else self.name
 
     @property
     def loss_network(self) -> Any:
-        """The part whose features `perceptual` gives."""
+        """The network whose features `perceptual` returns."""
         return self.parts["perceptual"] if "perceptual" in self.parts else self.encoder
 
     @property
     def layers(self) -> list[str]:
-        """Names of the features that `perceptual` gives."""
+        """Names of the layers that `perceptual` can return."""
         return self.loss_network.layers
 
     @property
     def poolings(self) -> list[str]:
-        """Ways of pooling that `perceptual` may be given; none of an encoder with strides."""
+        """Pooling modes that `perceptual` accepts; none for an encoder with strides."""
         return list(getattr(self.loss_network, "poolings", ()))
 
     @property
     def reach(self) -> int:
-        """How far, in pixels, a pixel's change can show in the picture at most."""
+        """Largest distance, in pixels, at which changing a pixel can affect the output."""
         return self.encoder.reach + (0 if self.decoder is None else self.decoder.reach)
 
     def encode(self, image: Tensor) -> Encoding:
-        """Return a picture's features and statistics at `levels`, computed once a picture; image as for `features`."""
+        """Return a picture's features and statistics at `levels`, from the cache if possible; see `features`."""
         return self.memory.of("encoding", image, lambda: Encoding(self.features(image)))
 
     def statistics(self, image: Tensor) -> dict[str, Statistics]:
-        """Return a picture's statistics at `levels`, computed once a picture; its features are not kept."""
+        """Return a picture's statistics at `levels`, from the cache if possible; its features are not cached."""
         return self.memory.of("statistics", image, lambda: Encoding(self.features(image)).statistics)
 
     @torch.inference_mode()
     def features(self, image: Tensor) -> dict[str, Tensor]:
-        """Return a picture's features at `levels`, and don't remember them; uint8 in [0,255] is taken as well."""
+        """Return the features at `levels` without caching; image is [N,3,H,W], RGB in [0,1] or uint8 in [0,255]."""
         if image.dtype == torch.uint8:
             image = image.to(self.device).float() / 255
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         return self.pace.timed("encode", image[:, 0].numel(), lambda: self.encoder(image, self.levels))
 
     def perceptual(self, image: Tensor, layers: Collection[str], pooling: str = "own") -> Mapping[str, Tensor]:
-        """Return the features in which losses compare pictures, VGG-19's or a prediction of them.
+        """Return the features that losses compare: VGG-19's or a prediction of them.
 
         Args:
-            image: [N,3,H,W], RGB in [0,1]; gradients reach it.
+            image: [N,3,H,W], RGB in [0,1]; differentiable.
             layers: names such as `relu4_1`.
-            pooling: one of `poolings`, or `own` for what the network was trained with.
+            pooling: one of `poolings`, or `own` for the mode that the network was trained with.
 
         Returns:
-            By name [N,C,h,w], float32.
+            Features by layer, [N,C,h,w], float32.
         """
         image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
         other = {} if pooling == "own" else {"pooling": pooling}
@@ -144,26 +144,26 @@ class Networks:
 
     @torch.inference_mode()
     def target(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> Mapping[str, Statistics]:
-        """Return the statistics that features with `own` take for a picture in `style`, [N,C,1,1] at each level."""
-        assert self.decoder is not None  # `levels` says so in words
+        """Return the target statistics of features with statistics `own`, [N,C,1,1] at each level."""
+        assert self.decoder is not None  # `levels` has raised before
         return self.decoder.target(own, style)
 
     def restyle(
         self, features: Mapping[str, Tensor], own: Mapping[str, Statistics], style: Mapping[str, Statistics]
     ) -> dict[str, Tensor]:
-        """Give features that have `own` statistics those of `target`, at every level (Eq. 8)."""
+        """Replace the statistics `own` of features by their target for `style`, at every level (Eq. 8)."""
         target = self.target(own, style)
         return {layer: restyle(x, own[layer], target[layer]) for layer, x in features.items()}
 
     @torch.inference_mode()
     def decode(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
         """Turn features into an image, [N,3,H,W] with (H, W) = `size`, RGB clamped to [0,1]."""
-        assert self.decoder is not None  # `levels` says so in words
+        assert self.decoder is not None  # `levels` has raised before
         return self.pace.timed("decode", size[0] * size[1], lambda: _image(self.decoder, features, size))
 
     @torch.inference_mode()
     def invert(self, features: Mapping[str, Tensor], size: Sequence[int]) -> Tensor:
-        """Turn features at the inverse network's levels into an image, as `decode` does."""
+        """Turn features at the inverse network's levels into an image, like `decode`."""
         assert self.inverse is not None
         return _image(self.inverse, features, size)
 

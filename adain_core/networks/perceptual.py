@@ -1,7 +1,7 @@
-"""The perceptual encoder: VGG-19 at about half its width, made to be optimized through.
+"""The perceptual encoder: VGG-19 at about half its width, trained to serve as a loss network.
 
-It keeps what an optimization through VGG-19 depends on: the layers, max pooling, reflection padding. 1x1 convolutions
-predict VGG-19's own features from its own.
+It keeps the properties of VGG-19 that matter to an optimization: its layers, max pooling, and reflection padding. 1x1
+convolutions predict VGG-19's features from its own.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 class PerceptualEncoder(Encoder):
-    """VGG-19 up to relu4_1, narrower, with a 1x1 convolution, the head, for each of LAYERS.
+    """A narrower VGG-19 up to relu4_1, with a 1x1 convolution (head) for each of LAYERS.
 
     Args:
         widths: channels of each of the four blocks.
-        predicted: the teacher's, for the heads.
+        predicted: channels of the teacher's features, which the heads predict.
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, predicted: Sequence[int] = PREDICTED) -> None:
@@ -32,9 +32,9 @@ class PerceptualEncoder(Encoder):
 
     @property
     def layers(self) -> list[str]:
-        """Names of the features that `predict` gives."""
+        """Names of the layers that `predict` accepts."""
         return list(self.heads)
 
     def predict(self, features: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Predict VGG-19's features from one's own, at any of LAYERS."""
+        """Predict VGG-19's features from this encoder's, at any of LAYERS."""
         return {layer: self.heads[layer](x) for layer, x in features.items()}

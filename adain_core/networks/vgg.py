@@ -1,6 +1,6 @@
 """VGG encoders of any width, and the decoder that mirrors them.
 
-Layers go by their name in VGG-19: `conv3_2` is the second convolution of the third block, `relu3_2` what it gives.
+Layers are named as in VGG-19: `conv3_2` is the second convolution of the third block, and `relu3_2` is its output.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from adain_core.contracts import SizeError
 from adain_core.normalization import Statistics
 
-DEPTHS = (2, 2, 4, 4, 4)  # VGG-19's convolutions in each block; a block begins with pooling, but for the first
+DEPTHS = (2, 2, 4, 4, 4)  # convolutions per block of VGG-19; every block but the first begins with pooling
 WIDTHS = (64, 128, 256, 512, 512)
 
 
 class Convolution(NamedTuple):
-    """A 3x3 convolution's place and size."""
+    """The name and channels of a 3x3 convolution."""
 
     name: str
     inputs: int
@@ -27,17 +27,21 @@ class Convolution(NamedTuple):
 
     @property
     def block(self) -> int:
-        """Counts from 1."""
+        """Number of the block, from 1."""
         return int(self.name[4])
 
     @property
     def relu(self) -> str:
-        """Name of the features that it gives."""
+        """Name of its output after the rectifier."""
         return self.name.replace("conv", "relu")
 
 
 def convolutions(widths: Sequence[int], last: str) -> list[Convolution]:
-    """List VGG-19's convolutions in order, up to the one that gives the features `last`."""
+    """List VGG-19's convolutions in order, up to the one whose output is `last`.
+
+    Raises:
+        ValueError: there is no such layer.
+    """
     plan, inputs = [], 3
     for block, (width, depth) in enumerate(zip(widths, DEPTHS, strict=False), start=1):
         for number in range(1, depth + 1):
@@ -53,11 +57,11 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Encoder(nn.Module):
-    """VGG-19 with widths of choice, reflection padding and a 1x1 convolution in front that takes RGB in [0,1].
+    """VGG-19 of any width, with reflection padding and an initial 1x1 convolution that takes RGB in [0,1].
 
     Args:
         widths: channels of each block.
-        last: the deepest features, `relu4_1` for AdaIN.
+        last: the deepest layer, `relu4_1` for AdaIN.
     """
 
     poolings: Mapping[str, Callable[..., Tensor]] = {"max": F.max_pool2d, "average": F.avg_pool2d}
@@ -72,7 +76,7 @@ class Encoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        """How far a change of the input affects the output, in pixels, by convolutions and by pooling or upsampling."""
         return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
     def forward(self, image: Tensor, layers: Collection[str], pooling: str = "max") -> dict[str, Tensor]:
@@ -80,14 +84,15 @@ class Encoder(nn.Module):
 
         Args:
             image: [N,3,H,W], RGB in [0,1]; at least 9 pixels on each side for relu4_1.
-            layers: names such as `relu4_1`; nothing is computed beyond the deepest.
+            layers: names such as `relu4_1`; nothing beyond the deepest one is computed.
             pooling: one of `poolings`.
 
         Returns:
-            By name [N,C,h,w], where each pooling halves h and w and rounds up.
+            Features by layer, [N,C,h,w]; each pooling halves h and w and rounds up.
 
         Raises:
-            ValueError: a layer that this encoder lacks, or a picture that is too small for one.
+            ValueError: the encoder lacks one of the layers.
+            SizeError: the picture is too small for one of the layers.
         """
         known = [each.relu for each in self.plan]
         if missing := [layer for layer in layers if layer not in known]:
@@ -111,20 +116,20 @@ class Encoder(nn.Module):
 
     @property
     def layers(self) -> list[str]:
-        """Names of all features."""
+        """Names of all layers."""
         return [each.relu for each in self.plan]
 
     def predict(self, features: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Return features as they are: what other encoders predict are this one's."""
+        """Return the features unchanged: they are the ones that other encoders predict."""
         return features
 
 
 class Decoder(nn.Module):
-    """The encoder in reverse: convolutions turn outputs back into inputs, nearest up-sampling undoes pooling.
+    """The encoder in reverse, with inputs and outputs swapped and nearest-neighbor upsampling in place of pooling.
 
     Args:
         widths: channels of each of the encoder's blocks.
-        last: the features that it starts from.
+        last: the layer whose features it takes.
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, last: str = "relu4_1") -> None:
@@ -136,21 +141,21 @@ class Decoder(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How far a change at its input reaches at most, in pixels: by convolutions, and by pooling or up-sampling."""
+        """How far a change of the input affects the output, in pixels, by convolutions and by pooling or upsampling."""
         return sum(2 ** (each.block - 1) for each in self.plan) + 2 ** (max(each.block for each in self.plan) - 1)
 
     def target(self, own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -> Mapping[str, Statistics]:  # noqa: ARG002
-        """Return the style's: features take its statistics, as in Eq. 8."""
+        """Return the style's statistics, as in Eq. 8."""
         return style
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image.
 
         Args:
-            features: at the one of `levels`, [N,C,h,w].
+            features: features at the only one of `levels`, [N,C,h,w].
 
         Returns:
-            [N,3,H,W], not yet clamped; up to 7 pixels larger than the encoded image, at the right and at the bottom.
+            [N,3,H,W], not clamped; up to 7 pixels larger than the encoded image on the right and at the bottom.
         """
         x, block = features[self.levels[0]], self.plan[0].block
         for each in self.plan:

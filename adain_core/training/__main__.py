@@ -133,7 +133,7 @@ def pair(
     if not decoder.gains.spread.any():
         with torch.no_grad():
             drawn = [each for batch in run.batches(range(-44, -28)) for each in run.move(batch)]
-            decoder.gains.settle(all_statistics(encoder(each, decoder.levels)) for each in drawn)
+            decoder.gains.standardize(all_statistics(encoder(each, decoder.levels)) for each in drawn)
     weights_of = run.weights(PairWeights)
     if judge == "own" and weights_of.encoder:
         raise typer.BadParameter("--judge own needs a frozen encoder: --encoder 0.")
