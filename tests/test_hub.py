@@ -195,7 +195,7 @@ def test_a_hash_is_remembered_until_the_file_changes(states, monkeypatch):
     hashed.clear()
     weights.verify("vgg19")
     assert len(hashed) == 2
-    (client.assets() / store.MEMORY).write_text('{"nonsense": 1, "more": [')
+    (client.assets() / store.HASHES).write_text('{"nonsense": 1, "more": [')
     assert same(again(), states)
 
 

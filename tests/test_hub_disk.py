@@ -48,7 +48,7 @@ class TestTheDisk:
 
     def test_what_is_there_is_read_from_a_disk_that_cant_be_written(self, hub, states):
         weights.load("vgg19")
-        (client.assets() / store.MEMORY).unlink()
+        (client.assets() / store.HASHES).unlink()
         with unwritable(client.assets()):
             assert same(again(), states)
         hub.close()

@@ -15,7 +15,7 @@ from adain_core.networks.perceptual import LAYERS, PerceptualEncoder
 from adain_core.networks.vgg import Encoder
 from adain_core.training.distill import Unexplained
 from adain_core.training.pair import Probes
-from adain_core.training.perceptual import Perceptual, Weights, begin_by_least_squares, pivots, rectified, spoil
+from adain_core.training.perceptual import Perceptual, Weights, begin_by_least_squares, degrade, pivots, rectified
 from adain_core.training.teacher import Teacher
 from benchmarks import perceptual as benchmark
 
@@ -109,9 +109,9 @@ def test_least_squares_find_a_teacher_that_is_no_wider(teacher):
     assert 0.01 < unexplained(narrow, teacher, crops(4, seed=9))["relu4_1"] < 0.9
 
 
-def test_spoiled_pictures_are_as_many_as_asked_and_stay_pictures():
+def test_degraded_pictures_are_as_many_as_asked_and_stay_in_range():
     images = crops(200)
-    draw = lambda share: spoil(images, share, torch.Generator().manual_seed(3))  # noqa: E731
+    draw = lambda share: degrade(images, share, torch.Generator().manual_seed(3))  # noqa: E731
     assert torch.equal(draw(0.0), images)
     made = draw(0.25)
     changed = (made != images).flatten(1).any(1).sum()

@@ -1,15 +1,15 @@
-"""What an optimization of a picture minimizes: content, style losses, smoothness (Gatys, Ecker & Bethge 2016, Eq. 7).
+"""The objective of optimizing a picture: content, style losses, and smoothness (Gatys, Ecker & Bethge 2016, Eq. 7).
 
     L = w_c L_content + w_s sum_k share_k sum_l share_l L_k,l + w_tv TV
 
-Departs from the papers in its units, where they are `relative`: each style loss is divided, at each layer, by what the
-content itself has, and the content loss by the variance of what it holds on to. So weights mean the same for every
-loss, layer, network and size: 1 is "as far from the style as the photograph is". In `absolute` units losses are as
-their papers write them, L_content = 1/2 sum (F - P)^2 where errors are summed.
-
-A network with strides sees a picture by a grid, and an optimization finds what falls between. So, unlike in the papers,
-the picture is moved by some pixels at each step, to the next of eight places on the grid, as is usual where a picture
-is made to please a network (Mordvintsev et al. 2015); what it holds on to is moved along.
+Departures from the papers:
+- In `relative` units, each style loss is divided, at each layer, by its value for the unmodified content, and the
+  content loss by the variance of its target. A loss of 1 then means "as far from the style as the photograph is", and
+  weights have the same meaning for every loss, layer, network, and size. In `absolute` units, losses are as in their
+  papers, with L_content = 1/2 sum (F - P)^2 if errors are summed.
+- The picture is shifted by a few pixels at every step, cycling through eight positions, as is usual when optimizing the
+  input of a network (Mordvintsev et al. 2015). A network with strides samples the picture on a grid, and without shifts
+  the optimization exploits what falls between. The content target is shifted in the same way.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from adain_core.normalization import spread
 from adain_core.optimization.params import ObjectiveParams
 from adain_core.optimization.pyramid import Loss
 
-CONTENT = ("relu4_2", "relu4_1")  # the first that the networks have
-CONTENT_WEIGHT = {"mrf": 10.0, "adversarial": 20.0}  # times the weight given, by style loss, so that each loss makes a
-TV_WEIGHT = {"adversarial": 3.3}  # fair picture at the same weights; 1 for the others
+CONTENT = ("relu4_2", "relu4_1")  # the first one that the networks have is used
+CONTENT_WEIGHT = {"mrf": 10.0, "adversarial": 20.0}  # factors by style loss, tuned so that each loss makes a decent
+TV_WEIGHT = {"adversarial": 3.3}  # picture with the default weights; 1 for the other losses
 TINY = 1e-12
-ALIKE, NONE = 1e-8, 0.01  # losses below which a unit is made otherwise, and of what share of an empty picture's
-GRID = [(5 * n % 8, 3 * n % 8) for n in range(8)]  # no row and no column of the 8x8 pixels of a feature comes twice
-Term = tuple[float, Callable[[Features], Tensor]]  # of a weighted sum
+ALIKE, EMPTY_SHARE = 1e-8, 0.01  # below ALIKE, a unit is this share of the loss of zero features
+GRID = [(5 * n % 8, 3 * n % 8) for n in range(8)]  # shifts within 8x8 pixels that repeat no row and no column
+Term = tuple[float, Callable[[Features], Tensor]]  # a weight and a term of the objective
 
 
 class ContentTarget(NamedTuple):
-    """What the content loss compares with.
+    """The target of the content loss.
 
     Attributes:
-        layers: where; of the first group of which the networks have every layer.
-        make: of the content's features and each style's, by layer, to those that the picture is to have.
+        layers: groups of layers to compare; the first group of which the networks have every layer is used.
+        make: maps the features of the content and those of each style, by layer, to the target features.
     """
 
     layers: Sequence[tuple[str, ...]]
@@ -54,7 +54,7 @@ OWN_CONTENT = ContentTarget([(layer,) for layer in CONTENT], lambda own, _: own)
 
 
 class Plan(NamedTuple):
-    """Layers of a run: those of the content loss, those of each style loss with their shares, and these in words."""
+    """The layers of a run: those of the content loss, those of each style loss with their shares, and a description."""
 
     content: tuple[str, ...]
     styles: Mapping[StyleLoss, Mapping[str, float]]
@@ -63,10 +63,10 @@ class Plan(NamedTuple):
 
 
 def shares(text: str, what: str) -> dict[str, float]:
-    """Read names with shares from text such as `relu3_1=2, relu4_1`; one without a share has 1.
+    """Parse names with shares from text such as `relu3_1=2, relu4_1`; the default share is 1.
 
     Raises:
-        ValueError: a share isn't a number of at least 0.
+        ValueError: a share is not a nonnegative number.
     """
     found: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -81,10 +81,10 @@ def shares(text: str, what: str) -> dict[str, float]:
 
 
 def plan(losses: Mapping[StyleLoss, float], params: ObjectiveParams, networks: Networks, target: ContentTarget) -> Plan:
-    """Choose layers that the networks have.
+    """Choose the layers of each loss among those that the networks have.
 
     Raises:
-        ValueError: they have none of those wanted.
+        ValueError: the networks have none of the requested layers.
     """
     known = networks.layers
     groups = [group for group in target.layers if all(layer in known for layer in group)]
@@ -120,18 +120,18 @@ def objective(
 
     Args:
         content: [1,3,H,W], RGB in [0,1].
-        styles: their weights sum to 1.
+        styles: styles whose weights sum to 1.
         losses: style losses with their shares.
-        params: weights, layers, units.
-        networks: in whose features pictures are compared.
-        generator: of the losses' random choices.
-        target: what the content loss compares with.
+        params: weights, layers, and units.
+        networks: networks whose features are compared.
+        generator: source of the losses' random choices.
+        target: target of the content loss.
 
     Returns:
-        Of an image [1,3,H,W] to the total and its terms, `style`, `content`, `smoothness`, `total`.
+        A function that maps an image, [1,3,H,W], to the total and the terms `style`, `content`, `smoothness`, `total`.
 
     Raises:
-        ValueError: as `plan`; a style is too small for a loss.
+        ValueError: see `plan`; or a style is too small for a loss.
     """
     chosen = plan(losses, params, networks, target)
     every = sorted({*chosen.content, *(layer for each in chosen.styles.values() for layer in each)})
@@ -185,16 +185,16 @@ def style_terms(
     generator: torch.Generator,
     params: ObjectiveParams,
 ) -> list[Term]:
-    """Return a style loss as weighted functions of an image's features, in its units.
+    """Return the terms of a style loss: weighted functions of an image's features, in the units of `params`.
 
     Args:
-        loss: at each layer by itself, or across them.
-        share: of this loss.
-        layers: where it compares, with their shares.
+        loss: a loss at single layers or across layers.
+        share: share of this loss.
+        layers: the layers that it compares, with their shares.
         content: features of the content.
         styles: features of each style.
-        weights: of the styles.
-        generator: of the loss's random choices.
+        weights: weights of the styles.
+        generator: source of the loss's random choices.
         params: units and reduction.
     """
     terms: list[Term] = []
@@ -212,7 +212,7 @@ def style_terms(
 def _make(
     loss: StyleLoss, layer: str | None, style: Features, content: Features, generator: torch.Generator, reduction: str
 ) -> Callable[[Features], Tensor]:
-    """Make a loss for a style at one layer, or across all where none is named."""
+    """Make the loss for a style at one layer, or across layers if `layer` is None."""
     if layer is None:
         assert loss.make_across is not None
         return loss.make_across(style, content, generator, reduction)
@@ -223,23 +223,23 @@ def _make(
 
 @torch.no_grad()
 def _unit(each: Sequence[Term], content: Features, params: ObjectiveParams) -> float:
-    """Return what the content has of a loss, or, where that is nothing, a hundredth of what an empty picture has."""
+    """Return the content's value of a loss, or, if that vanishes, EMPTY_SHARE of the loss of zero features."""
     if params.units == "absolute":
         return 1.0
     unit: Any = sum(abs(weight) * one(content) for weight, one in each)
     if unit < ALIKE:
         empty = {layer: torch.zeros_like(x) for layer, x in content.items()}
-        unit = max(unit, NONE * sum(abs(weight) * one(empty) for weight, one in each))
+        unit = max(unit, EMPTY_SHARE * sum(abs(weight) * one(empty) for weight, one in each))
     return float(unit)
 
 
 def _move(image: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Move an image down and to the right by some pixels; what comes in there is its mirror image."""
+    """Shift an image down and to the right by some pixels, with reflection padding."""
     return F.pad(image, (shift[1], 0, shift[0], 0), "reflect") if any(shift) else image
 
 
 def _mean(losses: Mapping[StyleLoss, float], weights: Mapping[str, float]) -> float:
-    """Average the losses' weights by their shares; 1 without any."""
+    """Average the factors of the losses, weighted by their shares; 1 without losses."""
     if not losses:
         return 1.0
     return sum(share * weights.get(loss.name, 1.0) for loss, share in losses.items()) / sum(losses.values())

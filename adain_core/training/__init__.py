@@ -1,34 +1,33 @@
-"""Training: the compact pair, from the full-size networks as teacher, and the full-size decoder by the paper's recipe.
+"""Training of the compact networks, with the full-size ones as teacher, and of the full-size decoder as in the paper.
 
-Needs two folders of pictures, contents and styles, the full-size weights (from the Hub, or a folder), and what
-requirements-dev.txt installs. The shipped compact model was made by the first two (docs/training-log.md has
-their settings, logs and figures):
+Needs a folder of photographs, a folder of paintings, the full-size weights (from the Hub or a folder), and the packages
+in requirements-dev.txt. The shipped compact model was made with the first two stages; docs/training-log.md has the
+settings:
 
     python -m adain_core.training distill --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/distill
     python -m adain_core.training pair    --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/pair \
         --start runs/distill/weights.safetensors
 
-1. `distill` (distill.py): the compact encoder learns to predict the teacher's features at relu1_1, 2_1, 3_1 and 4_1,
-   each through a 1x1 convolution.
-2. `pair` (pair.py): encoder and decoder together. The teacher looks at every picture that they make: the paper's
-   content and style losses in its features, each divided by what the full-size pair reaches; reconstruction; and the
-   distillation goes on, also on stylized pictures and on probes: pictures under optimization in the predicted features,
-   which find what the encoder doesn't see. The decoder's gains learn how far AdaIN's statistics must go, faster than
-   the rest (--gains); --sharp shows pictures at their own scale more often, as the smallest that are stylized are.
+1. `distill` (distill.py) trains the compact encoder to predict the teacher's features at relu1_1, relu2_1, relu3_1, and
+   relu4_1, each through a 1x1 convolution.
+2. `pair` (pair.py) trains the encoder and the decoder jointly. The losses are the paper's content and style losses in
+   the teacher's features, relative to those of the full-size pair, and a reconstruction loss. The distillation
+   continues on photographs, stylized pictures, and probes: pictures being optimized in the predicted features, which
+   expose the encoder's blind spots. The decoder's gains (--gains) learn faster than the rest. --sharp raises the share
+   of crops at their original scale.
 
-For style swap an inverse network, and then all in half the size, as the package has them:
+An inverse network for style swap, and conversion to bfloat16, the format of the shipped files:
 
     python -m adain_core.training inverse --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/inverse \
         --pair runs/pair/weights.safetensors
     python -m adain_core.training ship runs/pair/weights.safetensors adain_core/pretrained/compact.safetensors
 
-And for the full-size networks, the paper's recipe:
+The paper's recipe for the full-size decoder:
 
     python -m adain_core.training decoder --photos COCO --paintings WIKIART --teacher WEIGHTS -o runs/decoder
 
-A run's folder holds checkpoint.pt, weights.safetensors (averaged), log.jsonl, losses.png and samples.jpg. The same
-command goes on where it was stopped, and sees the same crops as if it hadn't been; on a CPU it ends at the same
-numbers. A GPU is used where there is one; there, and on CPUs that have it, convolutions run in bfloat16. On a GPU
---fused lets torch.compile make the networks' kernels, and --size 256 --batch 16 keep it busy. Pictures named in
-held_out.txt are never read.
+The folder of a run holds checkpoint.pt, weights.safetensors (averaged), log.jsonl, losses.png, and samples.jpg. Running
+the same command again resumes an interrupted run with the same crops; on a CPU the result is identical. A GPU is used
+if there is one. Convolutions run in bfloat16 on GPUs and on CPUs that support it. On a GPU, use --fused to compile the
+networks, and --size 256 --batch 16 to keep it busy. Pictures listed in held_out.txt are never used.
 """

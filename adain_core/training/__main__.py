@@ -32,7 +32,7 @@ from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
 from adain_core.training.pair import Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
-from adain_core.training.perceptual import Perceptual, begin_by_least_squares, spoil
+from adain_core.training.perceptual import Perceptual, begin_by_least_squares, degrade
 from adain_core.training.perceptual import Weights as PerceptualWeights
 from adain_core.training.teacher import LAYERS, Features, Teacher, all_statistics
 from adain_core.weights.layouts import checksum
@@ -41,15 +41,15 @@ M = TypeVar("M", bound=nn.Module)
 C = TypeVar("C", bound=CompactInverse)
 P = TypeVar("P", bound=Params)
 
-JUDGED = 96  # pairs that say what 1 is; few styles have most of the style loss, so of 24 it came out as 0.24 to 0.73
-ALONE = ("inverse.", "perceptual.")  # before the names in the weights of a run, where they are a file of their own
-FITTED = 192  # crops to which a perceptual encoder is fitted before it trains
+JUDGED = 96  # pairs for the reference losses; a few styles dominate the style loss, so 24 pairs gave 0.24 to 0.73
+PREFIXES = ("inverse.", "perceptual.")  # of the names in a run's weights that are shipped as separate files
+FITTED = 192  # crops that a perceptual encoder is initialized on
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
 
 def declared(*models: type[Params]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command an option for every field of the parameter classes, handed over in a dictionary `options`."""
+    """Give a command an option for every field of the parameter classes; it gets their values in `options`."""
 
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     drawn = [
@@ -76,7 +76,7 @@ Start = Annotated[Path | None, typer.Option(help="Initial weights, as safetensor
 def distill(
     photos: Photos, paintings: Paintings, output: Output, teacher: TeacherFolder = None, options: Any = None
 ) -> None:
-    """Teach the compact encoder the full-size encoder's features."""
+    """Train the compact encoder to predict the full-size encoder's features."""
     run = Run(Settings, options, photos, paintings, output, teacher)
     run.train(Distill(run.encoder(), run.teacher, run.samples[0]))
 
@@ -91,7 +91,7 @@ def perceptual(
     start: Start = None,
     options: Any = None,
 ) -> None:
-    """Teach a perceptual encoder the full-size encoder's features, Gram matrices and responses."""
+    """Train a perceptual encoder to predict the full-size encoder's features and Gram matrices."""
     run = Run(Settings, options, photos, paintings, output, teacher)
     encoder, weights_of = run.new(PerceptualEncoder(predicted=run.teacher.widths)), run.weights(PerceptualWeights)
     if start is not None:
@@ -102,7 +102,7 @@ def perceptual(
             torch.Generator().manual_seed(run.settings.seed),
         )
         crops = torch.cat([each for batch in run.batches(range(-count, 0)) for each in run.move(batch)])
-        begin_by_least_squares(encoder, run.teacher.encoder, spoil(crops, weights_of.spoiled, generator), generator)
+        begin_by_least_squares(encoder, run.teacher.encoder, degrade(crops, weights_of.degraded, generator), generator)
     run.train(Perceptual(encoder, run.teacher, weights_of, run.settings.size, run.samples[0]))
 
 
@@ -123,9 +123,9 @@ def pair(
     ] = "teacher",
     options: Any = None,
 ) -> None:
-    """Train the compact encoder and decoder together, measured by the full-size pair."""
+    """Train the compact encoder and decoder jointly, with losses measured by the full-size pair."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, decoder = run.encoder(), run.climber(CompactDecoder())
+    encoder, decoder = run.encoder(), run.decoder(CompactDecoder())
     if start is not None:
         begin(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), start, tuple(filter(None, renew.split(","))))
     if inverse is not None:
@@ -164,7 +164,7 @@ def inverse(
 ) -> None:
     """Train an inverse network for style swap with a compact encoder."""
     run = Run(Settings, options, photos, paintings, output, teacher)
-    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.climber(CompactInverse())
+    encoder, network = copy.deepcopy(weights.load("compact").encoder).float(), run.decoder(CompactInverse())
     if pair is not None:
         begin(nn.ModuleDict({"encoder": encoder}), pair)
     if start is not None:
@@ -180,7 +180,7 @@ def decoder(
     """Train a full-size decoder for VGG-19 by the paper's recipe."""
     run = Run(PaperSettings, options, photos, paintings, output, teacher)
     stage = PaperDecoder(run.new(Decoder()), run.teacher, run.weights(DecoderWeights), run.samples)
-    run.train(stage, {"encoder": checksum(run.full.encoder.state_dict())})  # which it belongs to
+    run.train(stage, {"encoder": checksum(run.full.encoder.state_dict())})  # the one it was trained for
 
 
 @app.command()
@@ -198,15 +198,15 @@ def ship(
     for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
         if name in tensors:
             tensors[name] = gains * tensors[name]
-    alone = next((role for role in ALONE if all(name.startswith(role) for name in tensors)), "")
-    data = save({name.removeprefix(alone): each.bfloat16().contiguous() for name, each in tensors.items()})
+    prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in tensors)), "")
+    data = save({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()})
     output.parent.mkdir(parents=True, exist_ok=True)
     files.write(output, data)
     print(hashlib.sha256(data).hexdigest())
 
 
 class Run:
-    """What every stage shares: device, precision, pictures, teacher."""
+    """The setup that all stages share: device, precision, pictures, and teacher."""
 
     def __init__(
         self,
@@ -236,11 +236,11 @@ class Run:
         self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
 
     def move(self, batch: loop.Batch) -> loop.Batch:
-        """Bring a batch to the device."""
+        """Move a batch to the device."""
         return loop.move(batch, self.device)
 
     def new(self, module: M) -> M:
-        """Initialize a module at random and move it."""
+        """Initialize a module randomly and move it to the device."""
         for each in module.modules():
             if isinstance(each, nn.Conv2d):
                 nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
@@ -249,14 +249,14 @@ class Run:
             module.compile(dynamic=False)
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def climber(self, module: C) -> C:
-        """Initialize a way up: each shortcut begins alone, and the picture near gray."""
+    def decoder(self, module: C) -> C:
+        """Initialize a decoder with residual branches at zero and an almost gray output."""
         module = self.new(module)
         with torch.no_grad():
             for name in ("conv4_4", "conv4_2", "conv3_5", "conv3_3"):
                 if hasattr(module, name):
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
-            if isinstance(module, CompactDecoder):  # so does relu3_1
+            if isinstance(module, CompactDecoder):  # initially relu3_1 alone makes the picture
                 module.conv4_1.weight.zero_()
                 module.join2_1.weight.zero_()
             module.conv1_1.weight.mul_(0.1)
@@ -264,7 +264,7 @@ class Run:
         return module
 
     def encoder(self) -> CompactEncoder:
-        """Build a compact encoder whose heads predict the teacher's features."""
+        """Create a compact encoder whose heads predict the teacher's features."""
         return self.new(CompactEncoder(predicted=self.teacher.widths))
 
     def weights(self, kind: type[P]) -> P:
@@ -272,24 +272,24 @@ class Run:
         return parse(kind, {name: self.options[name] for name in kind.model_fields})
 
     def batches(self, steps: range) -> Iterator[loop.Batch]:
-        """Draw the batches of these steps."""
+        """Draw the batches of some steps."""
         return pictures.batches(self.photos, self.paintings, self.settings, steps)
 
     def train(self, stage: loop.Stage, metadata: Mapping[str, str] | None = None) -> None:
-        """Train."""
+        """Train a stage with these settings."""
         loop.train(stage, self.batches, self.settings, self.options, self.output, self.device, self.bf16, metadata)
 
 
 def join(parts: Sequence[Features]) -> Features:
-    """Lay the features of several batches one after another."""
+    """Concatenate the features of several batches."""
     return {layer: torch.cat([each[layer] for each in parts]) for layer in parts[0]}
 
 
 def stored(path: Path) -> dict[str, torch.Tensor]:
-    """Read a file of tensors.
+    """Read a safetensors file.
 
     Raises:
-        ValueError: it is missing, or no safetensors.
+        ValueError: the file is missing or not in this format.
     """
     try:
         return load_file(path)
@@ -298,9 +298,9 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
 
 
 def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
-    """Load what a file holds for a module, in the module's precision, but for names that begin as given."""
+    """Load a file's tensors into a module, except those whose names begin with one of the prefixes in `without`."""
     kept = {
-        re.sub("|".join(ALONE), "", name, count=1): tensor
+        re.sub("|".join(PREFIXES), "", name, count=1): tensor
         for name, tensor in stored(path).items()
         if not name.startswith(without)
     }

@@ -1,7 +1,7 @@
-"""The paper's own training (Huang & Belongie 2017, Eqs. 11-13): a decoder for a fixed VGG-19.
+"""The paper's training of a decoder for a fixed VGG-19 (Huang & Belongie 2017, Eqs. 11-13).
 
-Departs from the paper where pytorch-AdaIN does: losses are squared errors averaged over channels, and the style weight
-is 10 on these (the released code: 1e-2 on sums).
+Departures from the paper, as in pytorch-AdaIN: losses are squared errors averaged over channels, and the style weight
+is 10 for averages (in the released code 1e-2 for sums).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from adain_core.training.teacher import DEEPEST, Teacher, all_statistics, conten
 
 
 class PaperSettings(Settings):
-    """The paper's recipe: 160,000 batches of 8 crops of 256 px from pictures of 512, none of them varied."""
+    """The paper's recipe: 160,000 batches of 8 crops of 256 px from pictures of 512 px, without variations."""
 
     steps: int = Field(160_000, ge=1, le=10_000_000, description="Total steps, including those before a resume.")
     batch: int = Field(8, ge=1, le=1024, description="Content crops per step, and as many style crops.")
@@ -41,12 +41,12 @@ class Weights(Params):
 
 
 class PaperDecoder:
-    """The decoder alone; the encoder stays as it is.
+    """The stage that trains a decoder for the teacher's frozen encoder.
 
     Args:
-        decoder: what to train.
-        teacher: whose encoder it inverts.
-        weights: of the losses.
+        decoder: the decoder to train.
+        teacher: the full-size networks.
+        weights: weights of the losses.
         samples: photographs and paintings for the sheet, [N,3,H,W] each.
     """
 
@@ -58,7 +58,7 @@ class PaperDecoder:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """Everything learns at one rate."""
+        """Use the same learning rate for all parameters."""
         return [{"params": [*self.student.parameters(), *self.helpers.parameters()], "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002

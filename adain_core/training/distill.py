@@ -1,7 +1,7 @@
-"""Distillation: the compact encoder's features learn to predict the teacher's, each layer by a 1x1 convolution.
+"""Distillation: the compact encoder learns features from which 1x1 convolutions predict the teacher's.
 
-The loss of a layer is the share of the teacher's variance that is not explained, averaged over the teacher's channels:
-1 is what a constant reaches, 0 is perfect.
+The loss of a layer is the unexplained share of the teacher's variance, averaged over the teacher's channels: 1 for a
+constant prediction, 0 for a perfect one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from adain_core import images
 from adain_core.normalization import double
 from adain_core.training.teacher import LAYERS, Features, Teacher
 
-# Every fourth or second row and column is compared: neighbors are much alike.
+# Stride of the compared positions: neighbors are similar.
 SPARSE = {"relu1_1": 4, "relu2_1": 2, "relu3_1": 1, "relu4_1": 1}
-FLOOR = 0.05  # of a layer's mean variance, added to each channel's: channels that hardly vary don't count more
+FLOOR = 0.05  # share of a layer's mean variance added to each channel's, so that almost constant ones don't dominate
 
 
 class Unexplained(nn.Module):
-    """The share of the teacher's variance that a student's prediction leaves; keeps the variances, averaged over steps.
+    """The share of the teacher's variance that the student's predictions leave unexplained.
+
+    The variances are moving averages over training steps, stored as buffers.
 
     Args:
         widths: the teacher's channels at LAYERS.
@@ -35,7 +37,7 @@ class Unexplained(nn.Module):
             self.register_buffer(layer, torch.zeros(width))
 
     def forward(self, encoder: Any, own: Features, teacher: Features) -> dict[str, Tensor]:
-        """Return each layer's share, by what `encoder` predicts from its `own` features."""
+        """Return the unexplained share by layer, where `encoder` predicts from its `own` features."""
         predicted, shares = encoder.predict(_sparse(own)), {}
         for layer, target in _sparse(teacher).items():
             variance = self.get_buffer(layer)
@@ -49,7 +51,7 @@ class Unexplained(nn.Module):
 
 @torch.no_grad()
 def fit(heads: Any, own: Features, teacher: Features) -> None:
-    """Set the convolutions `heads` of a compact encoder to the least-squares regression on these features."""
+    """Set an encoder's heads to the least-squares regression of the teacher's features on its own."""
     own, teacher = _sparse(own), _sparse(teacher)
     for layer in LAYERS:
         weight, bias = regress(rows(own[layer]), rows(teacher[layer]))
@@ -62,12 +64,12 @@ def _sparse(features: Features) -> dict[str, Tensor]:
 
 
 def rows(x: Tensor) -> Tensor:
-    """Lay features out by position, [N,C,H,W] -> [NHW,C] in float32."""
+    """Flatten the positions of features, [N,C,H,W] -> [NHW,C] in float32."""
     return x.float().permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def regress(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Fit y = x weight' + bias by least squares, in float64, with a ridge of a millionth.
+    """Fit y = x weight' + bias by ridge regression in float64, with a relative ridge of 1e-6.
 
     Args:
         x: [K,I], K observations.
@@ -86,15 +88,15 @@ def regress(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Distill:
-    """The first stage: the encoder alone.
+    """The first stage, which trains only the encoder.
 
     Args:
-        encoder: what to train, a CompactEncoder; on the teacher's device.
-        teacher: whose features to predict.
+        encoder: the CompactEncoder to train, on the teacher's device.
+        teacher: the network whose features it predicts.
         samples: pictures for the sheet, [N,3,H,W].
     """
 
-    role = "encoder"  # what the weights that are saved are named
+    role = "encoder"  # prefix of the tensors' names in the saved weights
 
     def __init__(self, encoder: nn.Module, teacher: Teacher, samples: Tensor) -> None:
         self.student: Any = nn.ModuleDict({self.role: encoder})
@@ -103,11 +105,11 @@ class Distill:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """Everything learns at one rate."""
+        """Use the same learning rate for all parameters."""
         return [{"params": [*self.student.parameters()], "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002
-        """Return the unexplained shares, and their mean as `total`."""
+        """Return the unexplained share of each layer, and their mean as `total`."""
         image = torch.cat(batch)
         with torch.no_grad():
             target = self.teacher.features(image)
@@ -117,7 +119,7 @@ class Distill:
 
     @torch.no_grad()
     def sheet(self, student: Any) -> Image.Image:
-        """Draw, for each sample, three channels of relu3_1: the teacher's beside the prediction."""
+        """Draw three channels of relu3_1 for each sample, the teacher's next to the predicted ones."""
         layer = "relu3_1"
         truth = self.teacher.features(self.samples)[layer].float()
         encoder = student[self.role]

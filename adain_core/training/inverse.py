@@ -2,8 +2,8 @@
 
     L = w_r |g(f(c)) - c|^2 + w_f (|f(g(h)) - h|^2 over h = f(c) and h = swap(f(c), f(s))) + w_tv TV
 
-As the paper, it learns from features of pictures and from swapped ones. Departs from it in the first term, which it
-lacks: pixels, 1 at 24 dB; and in the second's unit, the variance of the features.
+As in the paper, it is trained on features of pictures and on swapped ones. Departures: the first term, on pixels and
+scaled to 1 at 24 dB, is not in the paper; and the second one is divided by the variance of the features.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Weights(Params):
 
 
 class Inverse:
-    """The inverse network alone; the encoder stays as it is.
+    """The stage that trains an inverse network for a frozen encoder.
 
     Args:
-        encoder: whose features it inverts.
-        inverse: what to train.
-        weights: of the losses.
+        encoder: the encoder whose features are inverted.
+        inverse: the network to train.
+        weights: weights of the losses.
         samples: photographs and paintings for the sheet, [N,3,H,W] each.
     """
 
@@ -53,22 +53,22 @@ class Inverse:
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """Everything learns at one rate."""
+        """Use the same learning rate for all parameters."""
         return [{"params": [*self.student.parameters()], "lr": rate}]
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:  # noqa: ARG002
-        """Photographs are swapped with the paintings beside them; both are reconstructed as well."""
+        """Reconstruct photographs and paintings, and decode the photographs' features swapped for their paintings'."""
         contents, paintings = batch
         pictures = torch.cat([contents, paintings])
         with torch.no_grad():
-            own = self._look(pictures)
+            own = self._features(pictures)
             swapped = _swap_pairs(*own.chunk(2))
             given = torch.cat([own, swapped])
             spread = (own - own.mean((0, 2, 3), keepdim=True)).square().mean()
         made = self.student["inverse"]({LAYER: given}).float()
         terms = {
             "pixels": (made[: len(pictures)] - pictures).square().mean() / GOAL,
-            "features": (self._look(made) - given).square().mean() / spread,
+            "features": (self._features(made) - given).square().mean() / spread,
             "smoothness": total_variation(made[len(pictures) :]).mean(),
         }
         return {**terms, "total": sum(getattr(self.weights, name) * value for name, value in terms.items())}
@@ -78,11 +78,11 @@ class Inverse:
         """Draw every sample photograph with its features swapped for each painting's."""
 
         def stylize(content: Tensor, styles: Tensor) -> Tensor:
-            return student["inverse"]({LAYER: _swap_pairs(self._look(content), self._look(styles))})
+            return student["inverse"]({LAYER: _swap_pairs(self._features(content), self._features(styles))})
 
         return samples_sheet(self.samples, [stylize])
 
-    def _look(self, image: Tensor) -> Tensor:
+    def _features(self, image: Tensor) -> Tensor:
         return self.encoder(image, [LAYER])[LAYER].float()
 
 

@@ -1,8 +1,8 @@
-"""Distillation of a perceptual encoder: VGG-19's features, and its Gram matrices, of whatever an optimization visits.
+"""Distillation of a perceptual encoder, which predicts VGG-19's features and Gram matrices during an optimization.
 
-It starts without a gradient, layer by layer: the teacher's channels that explain the others best, each fitted by least
-squares from what the student has so far. Then it trains on photographs and paintings, of which a share is spoiled as
-pictures under optimization are, and on Probes, pictures under optimization in the student's own predictions.
+The encoder is initialized without gradients, layer by layer: the teacher's channels that best explain the others are
+fitted by least squares to the student's previous layer. It is then trained on photographs and paintings, some of them
+degraded like pictures during an optimization, and on Probes, which are optimized in the student's predictions.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from adain_core.training.distill import Distill, Unexplained, fit
 from adain_core.training.pair import Probes
 from adain_core.training.teacher import LAYERS, Teacher
 
-ROWS = 100_000  # positions to which a convolution is fitted
-ROUNDS = 16  # of fitting what is left once the rectifier has cut
+ROWS = 100_000  # positions that a convolution is fitted to
+ROUNDS = 16  # iterations of the fit before a rectifier
 
 
 class Weights(Params):
     """Weights of the distillation's losses."""
 
-    gram: float = Field(0.5, ge=0, le=1000, description="Of the Gram matrices' relative error.")
-    response: float = Field(0.5, ge=0, le=1000, description="Of how the features change as a probe takes a step.")
-    spoiled: float = Field(0.5, ge=0, le=1, description="Share of crops made noisy, mixed, sharpened or blocky.")
+    gram: float = Field(0.5, ge=0, le=1000, description="Weight of the Gram matrices' relative error.")
+    response: float = Field(
+        0.5, ge=0, le=1000, description="Weight of the error in how features change when a probe takes a step."
+    )
+    degraded: float = Field(0.5, ge=0, le=1, description="Share of crops made noisy, mixed, sharpened, or blocky.")
 
 
-def spoil(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Spoil a share of pictures as optimizations do: noise, mixtures, sharpening, blocks.
+def degrade(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Degrade some pictures like optimizations do, by noise, mixtures, sharpening, or blocks.
 
     Args:
         images: [N,3,H,W], RGB in [0,1].
-        share: of the pictures.
-        generator: what draws, on the CPU.
+        share: share of the pictures to degrade.
+        generator: source of the random choices, on the CPU.
 
     Returns:
         [N,3,H,W], RGB in [0,1].
@@ -61,21 +63,21 @@ def spoil(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return F.interpolate(coarse, scale_factor=side)[0, :, : x.shape[1], : x.shape[2]]
 
     kinds, made = (noise, mixture, sharpening, blocks), images.clone()
-    for place, x in enumerate(images):
+    for index, x in enumerate(images):
         drawn, kind, amount = torch.rand(3, generator=generator).tolist()
         if drawn < share:
-            made[place] = kinds[int(len(kinds) * kind)](x, amount)
+            made[index] = kinds[int(len(kinds) * kind)](x, amount)
     return made.clamp_(0, 1)
 
 
 class Perceptual(Distill):
-    """The stage that trains a perceptual encoder, begun by `begin_by_least_squares`.
+    """The stage that trains a perceptual encoder after `begin_by_least_squares`.
 
     Args:
-        encoder: what to train, on the teacher's device.
-        teacher: whose features to predict.
-        weights: of the losses.
-        size: pixels of a crop's side.
+        encoder: the encoder to train, on the teacher's device.
+        teacher: the network whose features it predicts.
+        weights: weights of the losses.
+        size: side length of a crop in pixels.
         samples: pictures for the sheet, [N,3,H,W].
     """
 
@@ -88,9 +90,9 @@ class Perceptual(Distill):
         self.weights = weights
 
     def losses(self, batch: tuple[Tensor, Tensor], step: int) -> Mapping[str, Tensor]:
-        """Return the unexplained shares, the Gram matrices' relative error, and what is unexplained of a response."""
+        """Return the unexplained shares, and the relative errors of Gram matrices and of responses to a step."""
         encoder, generator = self.student[self.role], torch.Generator().manual_seed(step)
-        crops = spoil(torch.cat(batch), self.weights.spoiled, generator)
+        crops = degrade(torch.cat(batch), self.weights.degraded, generator)
         before, after = self.helpers["probes"].advance(encoder, batch, step)
         image = torch.cat([crops, before, after])
         with torch.no_grad():
@@ -109,24 +111,24 @@ class Perceptual(Distill):
 
 
 def _step(x: Tensor, count: int) -> Tensor:
-    """Return by how much the last features differ from those as many places before."""
+    """Subtract the features of the probes before their step from those after it, the last 2 * `count` rows of x."""
     return x[-count:] - x[-2 * count : -count]
 
 
 def relative(own: Tensor, goal: Tensor) -> Tensor:
-    """Squared error over the goal's energy, [N,...] each -> [N]."""
+    """Squared error over the squared norm of the goal, [N,...] each -> [N]."""
     return (own - goal).square().flatten(1).sum(1) / goal.square().flatten(1).sum(1).clamp_min(1e-12)
 
 
 @torch.no_grad()
 def begin_by_least_squares(encoder: Any, teacher: Any, images: Tensor, generator: torch.Generator) -> None:
-    """Set a perceptual encoder's weights by least squares, layer by layer, so that each follows some of the teacher's.
+    """Initialize a perceptual encoder by least squares, layer by layer, to imitate some of the teacher's channels.
 
     Args:
-        encoder: a PerceptualEncoder, in float32.
-        teacher: VGG-19, on the same device.
-        images: what to fit to, [N,3,H,W], RGB in [0,1].
-        generator: what chooses positions, on the CPU.
+        encoder: a PerceptualEncoder in float32.
+        teacher: VGG-19 on the same device.
+        images: pictures to fit to, [N,3,H,W], RGB in [0,1].
+        generator: source of the random positions, on the CPU.
     """
     encoder.conv0.load_state_dict(teacher.conv0.state_dict())
     dtype = teacher.conv0.weight.dtype
@@ -155,14 +157,14 @@ def begin_by_least_squares(encoder: Any, teacher: Any, images: Tensor, generator
 
 
 def pivots(x: Tensor, count: int) -> Tensor:
-    """Choose the channels from which the others are best told: pivoted Cholesky of the channels' second moments.
+    """Choose the channels that best predict the others, by pivoted Cholesky decomposition of their second moments.
 
     Args:
         x: [K,C], K observations.
-        count: how many channels.
+        count: number of channels to choose.
 
     Returns:
-        [count], from the most to the least telling.
+        [count], indices of channels, the most informative first.
     """
     rest = (x.T @ x / len(x)).double()
     chosen = []
@@ -175,7 +177,7 @@ def pivots(x: Tensor, count: int) -> Tensor:
 
 
 def rectified(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Fit relu(y) = relu(x weight' + bias) by least squares: where y is below 0, so may be any number below it.
+    """Fit relu(y) = relu(x weight' + bias) by least squares; where y is negative, any negative prediction is exact.
 
     Args:
         x: [K,I], K observations.

@@ -1,7 +1,7 @@
-"""Training pictures: decoded once, kept small in memory, cropped at random sizes.
+"""Training pictures: decoded once, kept in memory at reduced size, and cropped at random scales.
 
-Every batch is drawn by a generator of its own, seeded by the run's seed and the step: a resumed run sees what an
-uninterrupted one would have seen.
+Every batch has its own random generator, seeded with the run's seed and the step, so a resumed run sees the same
+batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ KINDS = ("gray", "dark", "bright", "poster", "inverted", "ink", "recolored")
 
 
 def held_out() -> dict[str, list[str]]:
-    """Name the pictures that training never sees: `photos` and `art`, 40 each, in the order of their pairs."""
+    """Return the names of pictures excluded from training, 40 `photos` and 40 `art`, in the order of their pairs."""
     names = HELD_OUT.read_text(encoding="utf-8").split()
     return {folder: [name for name in names if name.startswith(folder)] for folder in ("photos", "art")}
 
 
 def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[Image.Image]:
-    """Decode every picture of a folder, reduced to `short_side` pixels where larger.
+    """Decode every picture in a folder, and reduce large ones.
 
     Args:
-        folder: pictures, in any of the formats that the project reads.
-        short_side: pixels.
-        without: names of the form folder/file to leave out.
+        folder: folder of pictures in any supported format.
+        short_side: maximum length of the shorter side in pixels.
+        without: names to skip, as folder/file.
 
     Raises:
         ValueError: there is no picture.
@@ -59,7 +59,7 @@ def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[I
 
 
 def vary(picture: Image.Image, rng: random.Random, kind: str) -> Image.Image:
-    """Change a crop into what is rare in collections, one of KINDS; "ink" is a drawing."""
+    """Turn a crop into one of KINDS, which are rare in collections; "ink" looks like a drawing."""
     if kind == "gray":
         return ImageOps.grayscale(picture).convert("RGB")
     if kind == "dark":
@@ -85,20 +85,20 @@ def crops(
     varied: float = 0,
     sharp: float = 0,
 ) -> Tensor:
-    """Draw random crops, scaled, mirrored, some of them varied.
+    """Draw random crops, scaled and mirrored at random, some of them changed by `vary`.
 
     Args:
-        pictures: each at least `size` pixels on each side, or it is enlarged.
-        count: how many; no picture twice where there are enough.
-        size: pixels of a crop's side.
-        rng: what draws.
-        scales: least and largest of a crop to its picture, log-uniform; above 1 as where a small picture is stylized
-            large.
+        pictures: the pictures to crop; crops of a picture smaller than `size` are enlarged.
+        count: number of crops; no picture is used twice if there are enough.
+        size: side length of a crop in pixels.
+        rng: source of the random choices.
+        scales: smallest and largest scale of a crop relative to its picture, drawn log-uniformly; scales above 1
+            imitate small pictures that are enlarged.
         varied: share of crops that `vary` changes.
-        sharp: share of crops that keep their picture's own scale, whatever `scales` says.
+        sharp: share of crops at the original scale of their picture, regardless of `scales`.
 
     Returns:
-        [count,3,size,size], RGB as uint8, which travels to a GPU in a quarter of the time.
+        [count,3,size,size], RGB as uint8, which takes a quarter of float32's time to reach a GPU.
     """
     drawn = []
     for picture in rng.sample(pictures, count) if count <= len(pictures) else rng.choices(pictures, k=count):
@@ -122,7 +122,7 @@ def batches(
     settings: Settings,
     steps: range,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Draw each step's content and style crops, some steps ahead of the training."""
+    """Yield the content and style crops of each step, prepared some steps in advance."""
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
         rng = random.Random(f"{settings.seed} {step}")

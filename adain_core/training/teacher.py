@@ -1,4 +1,4 @@
-"""The full-size networks as teacher and yardstick: VGG-19's features, and the picture that the paper's pair makes."""
+"""The full-size networks as teacher: VGG-19's features, and the output of the paper's encoder and decoder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Features = Mapping[str, Tensor]
 
 
 class Teacher:
-    """An encoder and its decoder, copied to a device and a precision, through which gradients pass but none stay.
+    """Frozen copies of an encoder and its decoder on a device; gradients pass through them to their inputs.
 
     Args:
         networks: the full-size pair.
-        device: where to compute.
-        dtype: bfloat16 halves the time where the machine has it; features come back in it.
+        device: device to compute on.
+        dtype: type of the weights and the returned features; bfloat16 halves the time on hardware that supports it.
     """
 
     def __init__(self, networks: Networks, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
@@ -51,17 +51,17 @@ class Teacher:
         return adain(content[DEEPEST].float(), style[DEEPEST].float())
 
     def decode(self, target: Tensor) -> Tensor:
-        """Return the full-size pair's picture, not clamped."""
+        """Return the full-size pair's output for target features, [N,3,H,W], not clamped."""
         with self._own_precision():
             return self.decoder({DEEPEST: target.to(self.dtype)}).float()
 
     def _own_precision(self) -> torch.autocast:
-        """Keep autocast, under which the student works, from padding in float32: a sixth of a step went to that."""
+        """Disable the student's autocast, which pads in float32: that took a sixth of a step."""
         return torch.autocast(self.device.type, enabled=False)
 
 
 def all_statistics(features: Features) -> dict[str, Statistics]:
-    """Statistics of every layer."""
+    """Return the statistics of every layer."""
     return {layer: statistics(x) for layer, x in features.items()}
 
 
@@ -71,5 +71,5 @@ def style_loss(own: Mapping[str, Statistics], style: Mapping[str, Statistics]) -
 
 
 def content_loss(own: Features, target: Tensor) -> Tensor:
-    """Mean squared error of the deepest features to a target (Eq. 12, squared); returns [N]."""
+    """Mean squared error between the deepest features and a target (Eq. 12, squared); returns [N]."""
     return (own[DEEPEST].float() - target).square().mean((1, 2, 3))

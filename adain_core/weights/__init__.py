@@ -1,7 +1,7 @@
-"""Weights, and the one way to load them: found, verified by SHA-256, checked for shape.
+"""Loading weights: find them, verify their SHA-256, and check the shapes of their tensors.
 
-They are looked for in the folder that is named, in the package, in the cache and, only when a program asks, in a file's
-sources, one after the other. `table.py` lists them; only `hub.py` touches the network.
+Weights are searched in the given folder, in the package, in the cache, and finally, if downloading is allowed, at the
+sources of the file, in this order. `table.py` lists the models; only `hub.py` uses the network.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MissingError(WeightsError):
 
 
 class Loaded(NamedTuple):
-    """Networks in memory, and what is known of their weights: `verified` only where a recorded hash has matched."""
+    """Loaded networks and the state of their weights, "verified" only if a recorded hash has matched."""
 
     networks: Networks
     state: str
@@ -66,19 +66,19 @@ def load(
     download: bool = True,
     exact: bool = False,
 ) -> Networks:
-    """Load a model, once a process.
+    """Load a model, or return it from memory if it is already loaded.
 
     Args:
         name: a row of MODELS.
-        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest that there is.
-        folder: where to look first; the environment's ADAIN_WEIGHTS where not given. A folder or one file. Files are
-            taken in the layout of the table's names, whose hash must match, or as safetensors, whose shapes must.
-        download: whether to fetch what is not here.
-        exact: compute in float32 even where bfloat16, whose pictures have 8 bits, is faster.
+        device: `cpu`, `cuda`, `mps`, or `auto` for the fastest one available.
+        folder: a folder or a single file to use first; the environment variable ADAIN_WEIGHTS by default. Files with
+            the names of the table must match its hashes; other safetensors files must match in names and shapes.
+        download: whether to download missing weights.
+        exact: compute in float32 even where bfloat16 is faster, which is precise enough only for 8-bit pictures.
 
     Raises:
-        ValueError: no such model or device.
-        WeightsError: the weights can't be had, or are not what they should be.
+        ValueError: there is no such model or device.
+        WeightsError: the weights are missing, can't be read, or fail verification.
     """
     return _get(name, device, folder, download, exact).networks
 
@@ -93,7 +93,7 @@ def _get(
     folder = folder or os.environ.get(FOLDER_VARIABLE)
     try:
         key = (get(name), pick_device(device), Path(folder).resolve() if folder else None, exact)
-    except OSError:  # no folder can have such a name
+    except OSError:  # not a valid path
         raise WeightsError("The given weights folder does not exist.") from None
     with _lock:
         if key in _loaded:
@@ -126,7 +126,7 @@ def _load(model: Model, device: str, folder: Path | None, exact: bool, download:
 
 
 def _state(model: Model, found: Mapping[str, Found], folder: Path | None) -> str:
-    """Say in a few words what is known of weights that are here."""
+    """Describe in a few words how far loaded weights have been verified."""
     if folder is not None and any(each.given for each in found.values()):
         return f"here, unverified, from {files.shown(folder)}"
     if all(file.sha256 or file.tensors for file in model.files):
@@ -135,15 +135,15 @@ def _state(model: Model, found: Mapping[str, Found], folder: Path | None) -> str
 
 
 def has_bfloat16() -> bool:
-    """Tell whether the CPU multiplies bfloat16 itself, which halves the time; elsewhere torch would emulate it."""
+    """Return whether the CPU multiplies bfloat16 natively, which halves the time; torch emulates it otherwise."""
     return torch.cpu._is_avx512_bf16_supported()
 
 
 def pick_device(name: str) -> str:
-    """Resolve `auto` to the fastest device here.
+    """Resolve `auto` to the fastest available device.
 
     Raises:
-        ValueError: the device isn't one that torch finds here.
+        ValueError: the device is not available.
     """
     here = ["cpu"]
     if torch.cuda.is_available():
@@ -158,7 +158,7 @@ def pick_device(name: str) -> str:
 
 
 def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
-    """Say in a few words whether a model's weights are on this machine, without asking the network."""
+    """Describe in a few words the state of a model's weights on this machine, without using the network."""
     try:
         return _get(model.name, folder=folder, download=False).state
     except WeightsError as error:
@@ -166,7 +166,7 @@ def state(model: Model, folder: str | os.PathLike[str] | None = None) -> str:
 
 
 def here(model: Model, folder: str | os.PathLike[str] | None = None) -> bool:
-    """Tell whether a model's weights are on this machine and can be loaded, without asking the network."""
+    """Return whether a model's weights are on this machine and can be loaded, without using the network."""
     try:
         load(model.name, folder=folder, download=False)
     except WeightsError:
@@ -175,11 +175,11 @@ def here(model: Model, folder: str | os.PathLike[str] | None = None) -> bool:
 
 
 def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:
-    """Hash and check a model's weights anew; say what is known of them.
+    """Verify a model's weights without cached hashes, and describe their state in a few words.
 
     Raises:
-        MissingError: they are not here.
-        WeightsError: they are not what they should be.
+        MissingError: the weights are not on this machine.
+        WeightsError: the weights can't be read or fail verification.
     """
     store.forget()
     release(name)
@@ -187,22 +187,22 @@ def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:
 
 
 def remove(name: str) -> int:
-    """Remove a model's weights from the cache; return their bytes. What the package or a folder holds stays."""
+    """Remove a model's weights from the cache, but not from the package or a folder; return the bytes freed."""
     release(name)
     return sum(store.remove(file.key) for file in get(name).files)
 
 
 def release(name: str) -> None:
-    """Let go of a model that is loaded."""
+    """Release a loaded model from memory."""
     with _lock:
         for key in [key for key in _loaded if key[0].name == name]:
             del _loaded[key]
 
 
 def _find(model: Model, file: File, wanted: Mapping[str, Shapes], download: bool) -> dict[str, Found]:
-    """Return the tensors of the modules that a file holds: from the package, the cache or a source."""
+    """Return the tensors of a file's modules from the package, the cache, or a source."""
     if (shipped := PRETRAINED / file.name).is_file() and file.sha256:
-        with readable(shipped), shipped.open("rb") as stream:  # 2 MB: quicker than to remember its hash
+        with readable(shipped), shipped.open("rb") as stream:  # 2 MB: hashing is faster than caching the hash
             _confirm(file, hashlib.file_digest(stream, "sha256").hexdigest())
         return assign(model, file, read(shipped, file.name), wanted)
     if (kept := _kept(model, file, wanted)) is not None:
@@ -223,7 +223,7 @@ def _find(model: Model, file: File, wanted: Mapping[str, Shapes], download: bool
 
 
 def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder: Path) -> dict[str, Found]:
-    """Return what the folder, or the one file, that was named holds of a file's modules."""
+    """Return the tensors of a file's modules that the given folder or file contains."""
     if not folder.exists():
         raise WeightsError("The given weights folder does not exist.")
     named = folder / file.name if folder.is_dir() else folder
@@ -247,14 +247,14 @@ def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder:
 
 
 def _kept(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, Found] | None:
-    """Return what the cache has: converted by us, or a file as huggingface_hub keeps it."""
+    """Return the tensors from our cache or from a file in huggingface_hub's cache, or None."""
     if not file.sources:
         return None
     if (tensors := store.find(file.key)) is not None:
         return assign(model, file, tensors, wanted)
     for source in file.sources:
         path = hub.cached(source)
-        with contextlib.suppress(WeightsError, OSError):  # its sources may have better
+        with contextlib.suppress(WeightsError, OSError):  # another source may have a good copy
             if path is not None and (file.sha256 is None or store.digest(path) == file.sha256):
                 return _keep(file, assign(model, file, read(path, file.name), wanted))
     return None
@@ -269,14 +269,18 @@ def _confirm(file: File, found: str) -> None:
 
 
 def _keep(file: File, found: dict[str, Found]) -> dict[str, Found]:
-    """Keep a file's modules as safetensors, so that the file itself is not read again."""
+    """Cache a file's modules as safetensors, so that the original file isn't needed again."""
     tensors = {f"{role}.{name}": tensor for role, each in found.items() for name, tensor in each.tensors.items()}
     store.keep(file.key, tensors)
     return found
 
 
 def _match(model: Model, found: Mapping[str, Found]) -> None:
-    """Refuse an encoder and a decoder in a folder that don't belong together."""
+    """Check that an encoder and a decoder from a folder belong together.
+
+    Raises:
+        WeightsError: they don't, or the decoder is missing.
+    """
     encoder, decoder = found.get("encoder"), found.get("decoder")
     if encoder is None or model.file("decoder") is None:
         return

@@ -1,7 +1,7 @@
-"""The one place that touches the network: files and parts of files from the Hub, and folders to it.
+"""The only module that uses the network: downloads files and parts of files from the Hub, and uploads folders.
 
-It goes through huggingface_hub's session and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and the time-outs hold,
-and a redirect to another host carries no token. Nothing that comes is trusted here: who asks checks its hash.
+It uses huggingface_hub's session and headers, so HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, and the timeouts apply, and no
+token is sent to another host on a redirect. Downloads are not verified here: the caller checks their hashes.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 LOG = logging.getLogger("adain_core")
-RETRIES = 5  # of a connection that broke and brought nothing more
-WAIT = 1.0  # seconds before each
-HEADER = 2**20  # bytes of a safetensors header at most; VGG-19's has 4 kB
-GAP = 2**16  # bytes between two stretches below which they are fetched as one
+RETRIES = 5  # consecutive ones without receiving a byte
+WAIT = 1.0  # seconds before each retry
+HEADER = 2**20  # maximum size of a safetensors header in bytes; VGG-19's has 4 kB
+GAP = 2**16  # ranges closer than this, in bytes, are downloaded as one
 SHA256 = re.compile("[0-9a-f]{64}")
 
-Span = tuple[int, int | None]  # the first byte, and the one after the last; None for the file's end
-Report = Callable[[int, int | None], None]  # bytes that are here, and all
+Span = tuple[int, int | None]  # the first byte and the one after the last; None for the end of the file
+Report = Callable[[int, int | None], None]  # takes the bytes received and the total
 
 
 class Unavailable(Exception):
-    """A source can't give what it should; the message says why in a few words."""
+    """A source can't provide a file; the message gives the reason in a few words."""
 
 
 class Unreachable(Unavailable):
-    """A server doesn't answer, or the way to it is broken; it is no use to ask it for another repository."""
+    """A server doesn't respond or can't be reached; asking it for another repository is pointless."""
 
 
 class DiskError(Exception):
-    """What came can't be written; the message says why in a few words."""
+    """A download can't be written to disk; the message gives the reason in a few words."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a file lies: in a repository on the Hub, or at an address elsewhere. It isn't trusted: its hash is."""
+    """The location of a file: in a repository on the Hub, or at a URL in `address`. Trust comes from its hash alone."""
 
     repo: str
     filename: str
@@ -52,26 +52,26 @@ class Source:
 
     @property
     def url(self) -> str:
-        """Where to fetch it."""
-        from huggingface_hub import hf_hub_url  # takes a while to import, and compact never needs it
+        """URL of the file."""
+        from huggingface_hub import hf_hub_url  # slow to import, and `compact` never needs it
 
         return self.address or hf_hub_url(self.repo, self.filename, repo_type=self.repo_type, revision=self.revision)
 
     @property
     def host(self) -> str:
-        """Which server it lies on."""
+        """Host name of the server."""
         return self.url.split("/")[2]
 
 
 class Metadata(NamedTuple):
-    """What a server says of a file, as far as it does."""
+    """A server's metadata of a file; None for what it doesn't report."""
 
     sha256: str | None
     size: int | None
 
 
-class Stretch(NamedTuple):
-    """Where a tensor lies in a safetensors file."""
+class TensorSlice(NamedTuple):
+    """The type, shape, and byte range of a tensor in a safetensors file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -80,19 +80,19 @@ class Stretch(NamedTuple):
 
 
 def assets() -> Path:
-    """Return the folder for what is made of downloaded files, within HF_HOME."""
+    """Return the folder within HF_HOME for files derived from downloads."""
     from huggingface_hub import constants
 
     return Path(constants.HF_ASSETS_CACHE) / "adain-playground"
 
 
 def cached(source: Source) -> Path | None:
-    """Return a file that huggingface_hub has fetched before, such as by a Space's preload_from_hub."""
+    """Return the path of a file in huggingface_hub's cache, such as from a Space's preload_from_hub, or None."""
     from huggingface_hub import try_to_load_from_cache
 
     if source.address:
         return None
-    with _told():
+    with _explained():
         found = try_to_load_from_cache(
             source.repo, source.filename, repo_type=source.repo_type, revision=source.revision
         )
@@ -101,7 +101,7 @@ def cached(source: Source) -> Path | None:
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: str) -> Iterator[None]:
-    """Hold a lock that other processes respect; where one of them has it, log `waiting` and wait."""
+    """Hold a lock between processes; if another process holds it, log `waiting` and wait."""
     from filelock import Timeout
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
@@ -117,7 +117,7 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def disk() -> Iterator[None]:
-    """Say in a DiskError what the disk says."""
+    """Turn an OSError into a DiskError with a short reason."""
     try:
         yield
     except OSError as error:
@@ -126,39 +126,39 @@ def disk() -> Iterator[None]:
         raise DiskError(words.get(error.errno or 0, error.strerror or "the disk failed")) from None
 
 
-def look(source: Source) -> Metadata:
-    """Ask for a file's SHA-256 and size before it is fetched.
+def metadata(source: Source) -> Metadata:
+    """Request a file's SHA-256 and size before downloading it.
 
     Raises:
-        Unavailable: the server doesn't have it, or doesn't answer.
+        Unavailable: the server doesn't have the file or doesn't respond.
     """
     from huggingface_hub import constants, get_hf_file_metadata
 
     if source.address:
         return Metadata(None, None)
-    with _told():
+    with _explained():
         found = get_hf_file_metadata(source.url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     return Metadata(found.etag if SHA256.fullmatch(found.etag or "") else None, found.size)
 
 
 def fetch(source: Source, part: Path, spans: Sequence[Span], report: Report) -> None:
-    """Append to `part` what it lacks of some stretches of a file; what it has is not fetched again.
+    """Download byte ranges of a file and append them to `part`, resuming after what it already contains.
 
     Args:
         source: the file.
-        part: where to; it may not be there yet.
-        spans: the stretches, in the order in which they stand in `part`.
-        report: called as bytes come.
+        part: file to append to; created if missing.
+        spans: the byte ranges, in the order in which `part` holds them.
+        report: called as bytes arrive.
 
     Raises:
-        Unavailable: the server doesn't have it, or breaks off again and again.
+        Unavailable: the server doesn't have the file, or the connection keeps breaking.
         DiskError: `part` can't be written.
     """
     idle = 0
     with disk(), part.open("ab", buffering=0) as file:
         while (rest := _rest(spans, have := file.tell())) is not None:
             try:
-                _bring(source, spans, rest, file, report)
+                _append(source, spans, rest, file, report)
             except Unreachable as error:
                 idle = 0 if file.tell() > have else idle + 1
                 if idle > RETRIES:
@@ -172,10 +172,10 @@ def fetch(source: Source, part: Path, spans: Sequence[Span], report: Report) -> 
                 raise Unavailable("the connection was lost")
 
 
-def _bring(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], report: Report) -> None:
-    """Append one stretch, or begin anew where the server sends the whole file nevertheless."""
+def _append(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], report: Report) -> None:
+    """Append one byte range, or start over if the server ignores the range and sends the whole file."""
     lengths = [0 if last is None else last - first for first, last in spans]
-    with _told(), _opened(source, rest) as (chunks, start, size):
+    with _explained(), _opened(source, rest) as (chunks, start, size):
         if start != rest[0]:
             if len(spans) > 1 or spans[0][0] > 0:
                 raise Unavailable("it doesn't support range requests")
@@ -189,11 +189,11 @@ def _bring(source: Source, spans: Sequence[Span], rest: Span, file: IO[bytes], r
                 return
 
 
-def header(source: Source) -> dict[str, Stretch]:
-    """Fetch a safetensors file's header: its tensors by name.
+def header(source: Source) -> dict[str, TensorSlice]:
+    """Download the header of a safetensors file: its tensors by name.
 
     Raises:
-        Unavailable: the server doesn't have it, doesn't answer, or it is no safetensors file.
+        Unavailable: the server doesn't have the file or doesn't respond, or it isn't a safetensors file.
     """
     length = int.from_bytes(_read(source, (0, 8)), "little")
     if not 2 <= length <= HEADER:
@@ -202,7 +202,7 @@ def header(source: Source) -> dict[str, Stretch]:
     try:
         found = json.loads(_read(source, (8, start)))
         return {
-            name: Stretch(each["dtype"], tuple(each["shape"]), *(start + offset for offset in each["data_offsets"]))
+            name: TensorSlice(each["dtype"], tuple(each["shape"]), *(start + offset for offset in each["data_offsets"]))
             for name, each in found.items()
             if name != "__metadata__"
         }
@@ -210,10 +210,10 @@ def header(source: Source) -> dict[str, Stretch]:
         raise Unavailable("this is not a safetensors file") from None
 
 
-def merge(stretches: Mapping[str, Stretch]) -> list[tuple[int, int]]:
-    """Return the stretches to fetch for some tensors, those that are near each other as one."""
+def merge(slices: Mapping[str, TensorSlice]) -> list[tuple[int, int]]:
+    """Return the byte ranges to download for some tensors, with nearby ones merged."""
     spans: list[tuple[int, int]] = []
-    for each in sorted(stretches.values(), key=lambda each: each.first):
+    for each in sorted(slices.values(), key=lambda each: each.first):
         if spans and each.first <= spans[-1][1] + GAP:
             spans[-1] = (spans[-1][0], max(each.last, spans[-1][1]))
         else:
@@ -222,20 +222,20 @@ def merge(stretches: Mapping[str, Stretch]) -> list[tuple[int, int]]:
 
 
 def upload(folder: Path, repo: str, kind: str, private: bool) -> str:
-    """Make a repository of a folder, or change the one that is there; return its address.
+    """Upload a folder to a new or existing repository and return its URL.
 
     Args:
-        folder: its files.
-        repo: its name, `user/name`.
+        folder: the files to upload.
+        repo: name of the repository, `user/name`.
         kind: "model" or "space".
-        private: whether only its owner sees it, where it is new.
+        private: whether a new repository is visible only to its owner.
 
     Raises:
-        Unavailable: the Hub doesn't take it.
+        Unavailable: the Hub refuses it.
     """
     from huggingface_hub import HfApi
 
-    with _told():
+    with _explained():
         api = HfApi()
         sdk = "gradio" if kind == "space" else None
         url = api.create_repo(repo, repo_type=kind, space_sdk=sdk, private=private, exist_ok=True)
@@ -244,9 +244,9 @@ def upload(folder: Path, repo: str, kind: str, private: bool) -> str:
 
 
 def _read(source: Source, span: tuple[int, int]) -> bytes:
-    """Fetch a few bytes."""
+    """Download a few bytes."""
     found = b""
-    with _told(), _opened(source, span) as (chunks, start, _):
+    with _explained(), _opened(source, span) as (chunks, start, _):
         if start != span[0]:
             raise Unavailable("it doesn't support range requests")
         for chunk in chunks:
@@ -257,7 +257,7 @@ def _read(source: Source, span: tuple[int, int]) -> bytes:
 
 
 def _rest(spans: Sequence[Span], have: int) -> Span | None:
-    """Return what lacks of the first stretch that isn't whole."""
+    """Return the missing part of the first incomplete byte range, or None if all are complete."""
     for first, last in spans:
         if last is None or have < last - first:
             return first + have, last
@@ -267,7 +267,7 @@ def _rest(spans: Sequence[Span], have: int) -> Span | None:
 
 @contextlib.contextmanager
 def _opened(source: Source, span: Span) -> Iterator[tuple[Iterator[bytes], int, int | None]]:
-    """Ask for a stretch; give what comes, the byte that it begins with, and the file's size."""
+    """Request a byte range; yield the response's chunks, the position of its first byte, and the file's size."""
     from huggingface_hub import constants
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
         build_hf_headers,
@@ -292,8 +292,8 @@ def _opened(source: Source, span: Span) -> Iterator[tuple[Iterator[bytes], int, 
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Turn what goes wrong between here and a server into words."""
+def _explained() -> Iterator[None]:
+    """Turn errors of the connection and of the server into Unavailable with a short reason."""
     import httpx2
     from huggingface_hub import errors
 

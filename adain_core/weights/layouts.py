@@ -1,4 +1,4 @@
-"""The layouts in which files hold a module's tensors: ours, pytorch-AdaIN's and torchvision's; names and shapes."""
+"""Names and shapes of tensors in weights files: our layout, pytorch-AdaIN's, and torchvision's."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from torch import Tensor, nn
 
 from adain_core.weights.table import File, Model
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # as torchvision's networks take pictures
+IMAGENET = {
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+}  # torchvision's input normalization
 
 Shapes = Mapping[str, torch.Size]
 
 
 class WeightsError(ValueError):
-    """Weights can't be had or can't be trusted; the message says why and what to do."""
+    """Weights are missing or can't be trusted; the message says why and what to do."""
 
 
 class Found(NamedTuple):
-    """A module's tensors by name, and where they are from.
+    """A module's tensors by name, and their origin.
 
     Attributes:
-        tensors: named as in the module.
-        file: its name.
-        given: whether it lay in the folder that was named, and nothing but its shapes is known.
-        encoder: `checksum` of the encoder that a decoder was trained for, where its file says so.
+        tensors: tensors by their names in the module.
+        file: name of the file.
+        given: whether the file comes from the user's folder and only its shapes have been checked.
+        encoder: `checksum` of the encoder that a decoder was trained for, if its file states it.
     """
 
     tensors: Mapping[str, Tensor]
@@ -42,7 +45,7 @@ class Found(NamedTuple):
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of tensors' float32 values in the order of their names, whatever file they are from."""
+    """Return the SHA-256 of the tensors' float32 values in the order of their names, independent of the file format."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(tensors[name].detach().float().contiguous().numpy().tobytes())
@@ -50,7 +53,7 @@ def checksum(tensors: Mapping[str, Tensor]) -> str:
 
 
 def given_checksum(tensors: Mapping[str, Tensor]) -> str:
-    """Return the checksum of an encoder's tensors as its file has them: without conv0, which `name_tensors` may add."""
+    """Return the checksum of an encoder's tensors as in its file, without conv0, which `name_tensors` may add."""
     return checksum({name: each for name, each in tensors.items() if not name.startswith("conv0.")})
 
 
@@ -61,7 +64,7 @@ def shapes_of(module: nn.Module) -> Shapes:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Say in a WeightsError that a file can't be read, as where its rights forbid it; nothing is known of it then."""
+    """Turn an OSError into a WeightsError, for a file that can't be read and so is not known to be damaged."""
     try:
         yield
     except OSError as error:
@@ -69,10 +72,10 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read(path: Path, name: str) -> Mapping[str, Tensor]:
-    """Read a file whose hash is known; of a pickle nothing but tensors.
+    """Read a file whose hash has been verified; from a pickle, only tensors.
 
     Raises:
-        WeightsError: it holds something else, or can't be read.
+        WeightsError: the file can't be read or contains anything else.
     """
     try:
         with readable(path), path.open("rb") as file:
@@ -84,10 +87,10 @@ def read(path: Path, name: str) -> Mapping[str, Tensor]:
 
 
 def assign(model: Model, file: File, tensors: Mapping[str, Tensor], wanted: Mapping[str, Shapes]) -> dict[str, Found]:
-    """Sort a file's tensors by module.
+    """Assign a file's tensors to modules.
 
     Raises:
-        WeightsError: one is missing or of another shape, or the encoder's checksum is not the one that is recorded.
+        WeightsError: a tensor is missing or has the wrong shape, or the encoder's checksum is not the recorded one.
     """
     found = {}
     for role, shapes in wanted.items():
@@ -104,10 +107,10 @@ def assign(model: Model, file: File, tensors: Mapping[str, Tensor], wanted: Mapp
 
 
 def names_in(model: Model, keys: Collection[str], role: str, shapes: Shapes) -> dict[str, str]:
-    """Map names in a file to a module's: ours, ours behind `encoder.` or `decoder.`, or numbered as in nn.Sequential.
+    """Map a file's tensor names to a module's: ours, ours with a role as prefix, or numbers as in nn.Sequential.
 
-    Numbers count every layer, those without weights too, so only their order counts here. torchvision's stand behind
-    `features.` and begin with conv1_1.
+    Numbers include layers without weights, so only their order matters. torchvision's names have the prefix `features.`
+    and begin with conv1_1.
     """
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in shapes))
     prefix = "features." if model.imagenet else ""
@@ -122,7 +125,7 @@ def names_in(model: Model, keys: Collection[str], role: str, shapes: Shapes) -> 
 
 
 def name_tensors(model: Model, tensors: Mapping[str, Tensor], role: str, shapes: Shapes) -> dict[str, Tensor]:
-    """Rename tensors; ImageNet's mean and deviation become the first layer of an encoder that wants them."""
+    """Rename tensors; the first layer of an encoder with ImageNet normalization is made from its mean and deviation."""
     named = {name: tensors[key] for key, name in names_in(model, tensors, role, shapes).items()}
     if model.imagenet and "conv0.weight" not in named:
         mean, std = (torch.tensor(IMAGENET[each]) for each in ("mean", "std"))
@@ -131,13 +134,13 @@ def name_tensors(model: Model, tensors: Mapping[str, Tensor], role: str, shapes:
 
 
 def complete(model: Model, names: Collection[str], shapes: Shapes) -> bool:
-    """Tell whether names in a file are all that a module needs."""
+    """Return whether names include every tensor that a module needs."""
     own = {"conv0.weight", "conv0.bias"} if model.imagenet else set()
     return set(names) | own == set(shapes)
 
 
 def fits(model: Model, path: Path, role: str, shapes: Shapes) -> bool:
-    """Tell from a safetensors file's header alone whether it holds a module's tensors.
+    """Return whether a safetensors file holds a module's tensors, judging by its header.
 
     Raises:
         WeightsError: the file can't be read.

@@ -1,4 +1,4 @@
-"""Folders for the Hub: a model that was trained here, with its card, and the page as a Space."""
+"""Folders for the Hub: a trained model with its card, and the page as a Space."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from adain_core.weights.layouts import fits, shapes_of
 ROOT = Path(__file__).parents[2]
 CONTENTS = ("app.py", "README.md", "LICENSE", "requirements.txt", "adain_core", "ui", "examples", "docs")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyi", ".*")
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # a CUDA build would take gigabytes, for nothing
-ZERO_GPU = {"torch": "torch==2.11.0", "torchvision": "torchvision==0.26.0"}  # the newest that ZeroGPU takes
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # a CUDA build would waste gigabytes
+ZERO_GPU = {"torch": "torch==2.11.0", "torchvision": "torchvision==0.26.0"}  # the newest that ZeroGPU supports
 ZERO_PYTHON = "3.12.12"
 
 CARD = """---
@@ -42,7 +42,7 @@ Playground offers it as the model `own`.
 
 
 def check_names(repo: str, license: str | None = None) -> None:
-    """Check, as the Hub will, a repository's name and a license's.
+    """Check the names of a repository and a license by the Hub's rules.
 
     Raises:
         ValueError: the Hub would refuse one of them.
@@ -58,17 +58,17 @@ def check_names(repo: str, license: str | None = None) -> None:
 
 
 def model_folder(output: Path, file: Path | None, results: Path | None, license: str, overwrite: bool = False) -> None:
-    """Write what a model's repository holds: safetensors, config.json and the card.
+    """Write the files of a model repository: safetensors, config.json, and the card.
 
     Args:
-        output: a folder, which may not be there yet.
-        file: weights of the compact model, as training writes them; the shipped ones where not given.
-        results: results.json of benchmarks.compact, which measured them.
-        license: of the weights.
-        overwrite: whether to replace files of these names that the folder holds.
+        output: the folder to write to; created if missing.
+        file: weights of a compact model, as written by training; the shipped ones by default.
+        results: results.json of benchmarks.compact for these weights.
+        license: license of the weights.
+        overwrite: whether to replace existing files.
 
     Raises:
-        ValueError: the folder holds one of the files, the file no compact model, or the results are no results.
+        ValueError: a file exists already, `file` isn't a compact model, or `results` can't be read as results.
     """
     files.check_new(output, ("model.safetensors", "config.json", "README.md"), overwrite)
     model = weights.get("compact")
@@ -103,15 +103,15 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
 
 
 def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
-    """Write what a Space holds: the page, what it needs, and requirements of its own.
+    """Write the files of a Space: the page, everything it needs, and its own requirements.txt.
 
     Args:
-        output: a folder, which may not be there yet or is empty.
-        repo: the Space's name.
-        zero_gpu: for a Space that shares GPUs; else for its two CPU cores.
+        output: the folder to write to; created if missing.
+        repo: name of the Space.
+        zero_gpu: make a Space for ZeroGPU instead of one for two CPU cores.
 
     Raises:
-        ValueError: the folder isn't empty, or the page isn't here, as where only the package is installed.
+        ValueError: the folder isn't empty, or the page is missing because only the package is installed.
     """
     if missing := [name for name in CONTENTS if not (ROOT / name).exists()]:
         raise ValueError(f"A Space is made from a full copy of the project, but {missing[0]} is missing.")
@@ -134,9 +134,9 @@ def space_folder(output: Path, repo: str, zero_gpu: bool) -> None:
 
 
 def requirements(text: str, zero_gpu: bool) -> str:
-    """Return a Space's requirements: PyTorch's CPU build, or what ZeroGPU takes.
+    """Return a Space's requirements, with PyTorch's CPU build or the versions that ZeroGPU supports.
 
-    A Space installs them together with `gradio[oauth,mcp]` of its sdk_version, so both must agree.
+    A Space installs them together with `gradio[oauth,mcp]` of its sdk_version, so they must be compatible.
     """
     lines = text.splitlines()
     if not zero_gpu:
@@ -145,7 +145,7 @@ def requirements(text: str, zero_gpu: bool) -> str:
 
 
 def _table(results: Path) -> str:
-    """Return the figures of benchmarks.compact as a table."""
+    """Format the results of benchmarks.compact as a Markdown table."""
     try:
         found: Mapping[str, Mapping[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
         rows = [

@@ -1,4 +1,4 @@
-"""Fetching a file of weights: its sources are tried one after the other until one gives what it should."""
+"""Downloading a file of weights: its sources are tried in order until one provides the expected bytes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from adain_core.weights.hub import Source
 from adain_core.weights.layouts import Found, Shapes, WeightsError, assign, complete, names_in, read
 from adain_core.weights.table import File, Model
 
-_running: dict[str, str] = {}  # by model, how far its download is
+_running: dict[str, str] = {}  # progress of the current downloads, by model
 
 
 def progress(model: Model) -> str | None:
-    """Say how far a download by this process is, or None where there is none."""
+    """Describe the progress of a model's download in this process, or return None if there is none."""
     return _running.get(model.name)
 
 
 def fetch(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, Found]:
-    """Fetch the modules that a file holds from the first of its sources that has it.
+    """Download a file from the first source that has it, and return the tensors of its modules.
 
     Raises:
-        hub.Unavailable: none has; the message says why for each.
+        hub.Unavailable: no source has it; the message gives the reason for each.
         hub.DiskError: the cache can't be written.
     """
-    silent: dict[str, str] = {}  # servers that don't answer
+    silent: dict[str, str] = {}  # servers that don't respond
     reasons: dict[str, list[str]] = {}
     for source in file.sources:
         try:
@@ -49,8 +49,8 @@ def fetch(model: Model, file: File, wanted: Mapping[str, Shapes]) -> dict[str, F
 
 
 def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source) -> Mapping[str, Tensor]:
-    """Fetch a file, or what is needed of it, from one source; nothing is fetched that its server says is wrong."""
-    about = hub.look(source)
+    """Download a file, or the needed part, from one source, unless its metadata already shows that it is wrong."""
+    about = hub.metadata(source)
     if file.sha256 and about.sha256 and about.sha256 != file.sha256:
         raise hub.Unavailable(f"it is a different file (SHA-256 {about.sha256[:12]})")
     if file.size and about.size and about.size != file.size:
@@ -58,7 +58,7 @@ def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source
     expected = file.sha256 or about.sha256
     part = store.part(f"{file.key}.{(expected or 'unknown')[:8]}")
     if expected is None:
-        part.unlink(missing_ok=True)  # it may be of another file
+        part.unlink(missing_ok=True)  # it may belong to another file
     if file.cut:
         return _cut(model, file, wanted["encoder"], source, part)
     for tried in (0, 1):
@@ -70,7 +70,7 @@ def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source
         if expected is None or store.digest(part) == expected:
             break
         part.unlink()
-        if tried or not begun:  # else it may have begun with another source's bytes
+        if tried or not begun:  # otherwise its first bytes may have come from another source
             raise hub.Unavailable("the file received is not the one announced (wrong SHA-256)")
     try:
         return read(part, file.name)
@@ -79,14 +79,14 @@ def _take(model: Model, file: File, wanted: Mapping[str, Shapes], source: Source
 
 
 def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -> Mapping[str, Tensor]:
-    """Fetch an encoder's tensors out of a safetensors file."""
+    """Download only an encoder's tensors from a safetensors file."""
     header = hub.header(source)
     names = names_in(model, header, "encoder", shapes)
     wrong = [key for key, name in names.items() if header[key].shape != shapes[name] or header[key].dtype != "F32"]
     if wrong or not complete(model, names.values(), shapes):
         raise hub.Unavailable("it contains different tensors")
-    stretches = {key: header[key] for key in names}
-    spans = hub.merge(stretches)
+    slices = {key: header[key] for key in names}
+    spans = hub.merge(slices)
     store.require(sum(last - first for first, last in spans))
     with _shown(model, file) as report:
         hub.fetch(source, part, spans, report)
@@ -94,7 +94,7 @@ def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -
     part.unlink()
     tensors, start = {}, 0
     for first, last in spans:
-        for key, each in stretches.items():
+        for key, each in slices.items():
             if first <= each.first < last:
                 count = (each.last - each.first) // 4
                 flat = torch.frombuffer(data, dtype=torch.float32, count=count, offset=start + each.first - first)
@@ -107,7 +107,7 @@ def _cut(model: Model, file: File, shapes: Shapes, source: Source, part: Path) -
 
 @contextmanager
 def _shown(model: Model, file: File) -> Iterator[hub.Report]:
-    """Give a function that shows how far a download is: to the page, in a terminal, and each tenth to the log."""
+    """Yield a function that reports a download's progress to the page, to a terminal, and to the log at every tenth."""
     _running[model.name], tenths = file.name, -1
     with tqdm(desc=file.name, unit="B", unit_scale=True, disable=None) as bar:
 

@@ -1,7 +1,7 @@
-"""Weights kept on this machine, within HF_HOME: safetensors files, each with its own SHA-256 in its name.
+"""The cache of weights within HF_HOME: safetensors files with their own SHA-256 in their names.
 
-They are checked whenever they are read. To hash 80 MB takes a moment, so a hash is remembered with the file's size and
-times, and found anew where these have changed.
+Files are verified whenever they are read. Hashing 80 MB takes a moment, so hashes are cached together with the file's
+size and times, and recomputed if these have changed.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from torch import Tensor
 
 from adain_core.weights import hub
 
-MEMORY = "checked.json"
+HASHES = "checked.json"
 
 
 def digest(path: Path) -> str:
-    """Return a file's SHA-256: the one that is remembered, as long as its size and times are the same."""
+    """Return a file's SHA-256, from the cache of hashes as long as its size and times are unchanged."""
     about = path.stat()
     now = [about.st_size, about.st_mtime_ns, about.st_ctime_ns]
-    known = _memory()
-    if known.get(str(path.resolve()), [])[:-1] == now:
-        return str(known[str(path.resolve())][-1])
+    hashes = _cached_hashes()
+    if hashes.get(str(path.resolve()), [])[:-1] == now:
+        return str(hashes[str(path.resolve())][-1])
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    known = {name: each for name, each in known.items() if Path(name).exists()}
-    with contextlib.suppress(OSError):  # it is only a memory
+    hashes = {name: each for name, each in hashes.items() if Path(name).exists()}
+    with contextlib.suppress(OSError):  # only a cache
         hub.assets().mkdir(parents=True, exist_ok=True)
-        _replace(hub.assets() / MEMORY, json.dumps({**known, str(path.resolve()): [*now, found]}).encode())
+        _replace(hub.assets() / HASHES, json.dumps({**hashes, str(path.resolve()): [*now, found]}).encode())
     return found
 
 
 def forget() -> None:
-    """Forget every hash, so that all files are hashed anew."""
+    """Clear the cache of hashes, so that all files are hashed again."""
     with contextlib.suppress(OSError):
-        (hub.assets() / MEMORY).unlink(missing_ok=True)
+        (hub.assets() / HASHES).unlink(missing_ok=True)
 
 
 def find(key: str) -> dict[str, Tensor] | None:
-    """Return the tensors that were kept under a key, or None.
+    """Return the tensors cached under a key, or None.
 
-    A file whose bytes have changed is removed; one that can't be read, such as another user's, stays.
+    A file whose bytes have changed is removed; one that can't be read, such as another user's, is left alone.
     """
     for path in sorted(hub.assets().glob(f"{key}-*.safetensors")):
         try:
             if digest(path) == path.stem.rpartition("-")[2]:
-                with path.open("rb"):  # safetensors calls what it may not open missing
+                with path.open("rb"):  # safetensors would report a file without read permission as missing
                     return load_file(path)
         except (OSError, SafetensorError):
             hub.LOG.warning("A weights file in the cache can't be read and is ignored.")
@@ -66,7 +66,7 @@ def find(key: str) -> dict[str, Tensor] | None:
 
 
 def keep(key: str, tensors: Mapping[str, Tensor]) -> None:
-    """Keep tensors under a key; where the disk doesn't take them, log that and go on."""
+    """Cache tensors under a key; if they can't be written, log that and continue."""
     folder = hub.assets()
     temporary = folder / f"{key}.{uuid.uuid4().hex}.tmp"
     try:
@@ -74,7 +74,7 @@ def keep(key: str, tensors: Mapping[str, Tensor]) -> None:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
         with temporary.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
-        temporary.chmod(0o644)  # safetensors leaves it to its owner alone
+        temporary.chmod(0o644)  # safetensors makes it readable only for its owner
         os.replace(temporary, folder / f"{key}-{found}.safetensors")
     except (OSError, SafetensorError):
         hub.LOG.warning("The weights could not be cached, so they will be read from their source again.")
@@ -84,10 +84,10 @@ def keep(key: str, tensors: Mapping[str, Tensor]) -> None:
 
 
 def part(key: str) -> Path:
-    """Return where a download under a key grows.
+    """Return the path of the partial download of a key.
 
     Raises:
-        hub.DiskError: there can be no such file.
+        hub.DiskError: its folder can't be created.
     """
     with hub.disk():
         hub.assets().mkdir(parents=True, exist_ok=True)
@@ -95,10 +95,10 @@ def part(key: str) -> Path:
 
 
 def require(size: int) -> None:
-    """Check that so many bytes are free.
+    """Check that the disk has `size` bytes of free space.
 
     Raises:
-        hub.DiskError: they are not.
+        hub.DiskError: it has less.
     """
     with hub.disk():
         free = shutil.disk_usage(hub.assets()).free
@@ -107,7 +107,7 @@ def require(size: int) -> None:
 
 
 def remove(key: str) -> int:
-    """Remove what lies under a key, whole or in part; return its bytes."""
+    """Remove the complete and partial files of a key; return the bytes freed."""
     size = 0
     for path in hub.assets().glob(f"{key}[-.]*"):
         size += path.stat().st_size
@@ -115,9 +115,9 @@ def remove(key: str) -> int:
     return size
 
 
-def _memory() -> dict[str, list[int | str]]:
+def _cached_hashes() -> dict[str, list[int | str]]:
     try:
-        found = json.loads((hub.assets() / MEMORY).read_bytes())
+        found = json.loads((hub.assets() / HASHES).read_bytes())
         return {name: each for name, each in found.items() if isinstance(each, list)}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -1,4 +1,4 @@
-"""The table of weights: what there is, where it comes from, how it is known, and what it is built of."""
+"""The table of models: their weights files with sources and hashes, and the modules they are made of."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights.hub import Source
 
 REPO_VARIABLE = "ADAIN_HUB_REPO"
-DEEPEST = "relu5_1"  # of `vgg19-imagenet`
+DEEPEST = "relu5_1"  # the deepest layer of `vgg19-imagenet`
 RELEASE = "https://github.com/naoto0804/pytorch-AdaIN/releases/download/v0.0.0/"
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of weights, known by its SHA-256; several names may hold the same tensors in other layouts.
+    """A weights file, identified by its SHA-256.
 
     Attributes:
-        name: as its sources and a local folder have it.
-        sha256: of the file; None where it is taken as its source has it, and only the tensors' shapes are checked.
-        size: in bytes, where it is known.
-        sources: where to look for it, in this order.
-        cut: whether only the tensors that are needed are fetched, out of a safetensors file.
-        tensors: what `weights verify` prints of the encoder's tensors; None as long as nobody has recorded it.
+        name: its name at its sources and in a local folder.
+        sha256: hash of the file; None if it isn't pinned and only the tensors' shapes are checked.
+        sources: where to download it, in order of preference.
+        size: size in bytes, if known.
+        cut: whether to download only the needed tensors of a safetensors file.
+        tensors: checksum of the encoder's tensors, as printed by `weights verify`; None if not recorded.
     """
 
     name: str
@@ -40,7 +40,7 @@ class File:
 
     @property
     def key(self) -> str:
-        """What it is called in the cache."""
+        """Key of the file in the cache."""
         return (self.sha256 or hashlib.sha256(repr(self).encode()).hexdigest())[:16]
 
 
@@ -49,9 +49,9 @@ class Part:
     """A module of a model.
 
     Attributes:
-        role: what the model uses it for; networks.model.ROLES lists them.
-        file: the file that holds its weights, which may hold others as well.
-        build: makes it, with random weights.
+        role: its role in the model; see networks.model.ROLES.
+        file: the file with its weights, which may contain other modules as well.
+        build: creates the module with random weights.
     """
 
     role: str
@@ -61,20 +61,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Model:
-    """A row of the table: modules that were trained for one another.
+    """A row of the table: modules that were trained to work together.
 
     Attributes:
-        name: how it is called.
-        title: how the page names it.
-        summary: what it is, in one line of plain words.
-        license: of the weights.
-        origin: who made them.
-        widths: the encoder's channels in each block.
-        layers: the encoder's features.
-        parts: each with a role of its own; without a decoder it serves only methods that optimize.
-        half: whether it may run in bfloat16, where a CPU has it.
-        teacher: the model that it learned from and that measured its pictures, where there is one.
-        imagenet: whether it takes pictures less ImageNet's mean and over its deviation, as torchvision's networks do.
+        name: name of the model.
+        title: name shown on the page.
+        summary: one plain sentence on what it is.
+        license: license of the weights.
+        origin: author of the weights.
+        widths: channels of each block of the encoder.
+        layers: layers of the encoder.
+        parts: its modules, each with a different role; a model without a decoder only serves methods that optimize.
+        half: whether it may run in bfloat16 on CPUs that support it.
+        teacher: the model that it was trained and measured with, if any.
+        imagenet: whether it takes pictures normalized by ImageNet's mean and deviation, like torchvision's networks.
     """
 
     name: str
@@ -91,20 +91,20 @@ class Model:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """The files that it needs, each once."""
+        """All files of the model, without duplicates."""
         return tuple(dict.fromkeys(part.file for part in self.parts))
 
     def file(self, role: str) -> File | None:
-        """Return the file that holds the part of a role, or None where the model has no such part."""
+        """Return the file of the part with a role, or None if the model has no such part."""
         return next((part.file for part in self.parts if part.role == role), None)
 
     @property
     def judges(self) -> bool:
-        """Whether it measures pictures with a network of its own, as not every model does that has a loss network."""
+        """Whether its loss network is its own rather than one that it shares with another model."""
         return self.file("encoder") is None or self.file("perceptual") is None
 
     def build(self) -> dict[str, nn.Module]:
-        """Make the modules by role, with random weights."""
+        """Create the modules by role, with random weights."""
         return {part.role: part.build() for part in self.parts}
 
 
@@ -191,7 +191,7 @@ _ROWS = [
 
 
 def _own(repo: str) -> Model:
-    """Return the row of a repository that `python -m adain_core publish` wrote."""
+    """Return the row for a repository published with `python -m adain_core publish`."""
     name, _, revision = repo.partition("@")
     file = File("model.safetensors", None, (Source(name, "model.safetensors", revision=revision or "main"),))
     return Model(
@@ -221,7 +221,7 @@ def get(name: str) -> Model:
     """Return a row of the table.
 
     Raises:
-        ValueError: there is none of that name; the message lists those that there are.
+        ValueError: there is no such model; the message lists the available ones.
     """
     if name not in MODELS:
         raise ValueError(f"There is no model {name}; there are {', '.join(MODELS)}.")
