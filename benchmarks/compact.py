@@ -57,6 +57,16 @@ GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
 GRAM_ALONE = OptimizationParams(steps=120, content_weight=0.0, tv_weight=0.0)
 
 
+def compact_model(candidate: Path | None) -> Networks:
+    """Load the compact model with the weights that ship, or with those of another file."""
+    if candidate is None:
+        return weights.load("compact")
+    parts = {role: part for role, part in weights.get("compact").build().items() if role in ("encoder", "decoder")}
+    torch.nn.ModuleDict(parts).load_state_dict(load_file(candidate))
+    dtype = torch.bfloat16 if weights.has_bfloat16() else torch.float32
+    return Networks("candidate", parts, dtype=dtype)
+
+
 def squares(folder: Path, names: list[str], size: int) -> list[Tensor]:
     """Load center crops, [1,3,size,size] each."""
     pictures = (images.load(folder / name).rgb for name in names)
@@ -212,13 +222,7 @@ def main(
         files.check_new(output, [*names, "results.json"], overwrite)
     torch.manual_seed(0)
     full = weights.load("vgg19", folder=weights_dir, download=False)
-    if candidate is None:
-        compact = weights.load("compact")
-    else:
-        parts = {role: part for role, part in weights.get("compact").build().items() if role in ("encoder", "decoder")}
-        torch.nn.ModuleDict(parts).load_state_dict(load_file(candidate))
-        dtype = torch.bfloat16 if weights.has_bfloat16() else torch.float32
-        compact = Networks("candidate", parts, dtype=dtype)
+    compact = compact_model(candidate)
     results: dict[str, object] = {}
     for size in [int(each) for each in sizes.split(",")]:
         found = quality(compact, full, pictures, size, output, pairs)

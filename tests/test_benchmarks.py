@@ -14,7 +14,7 @@ from adain_core.networks.vgg import Encoder
 from adain_core.optimization.params import OptimizationParams
 from adain_core.training.pictures import held_out
 from adain_core.weights import load
-from benchmarks import perceptual, server
+from benchmarks import artifacts, perceptual, server
 
 
 def test_of_the_server(monkeypatch):
@@ -74,3 +74,26 @@ def test_of_the_perceptual_network(tmp_path, monkeypatch):
         assert found[name]["over VGG-19's, mean"] == pytest.approx(
             found[name]["Gram loss"] / found["vgg19"]["Gram loss"]
         )
+
+
+def test_of_artifacts(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "load", lambda *_, **__: load("compact"))  # in place of the full-size pair, too
+    monkeypatch.setattr(artifacts, "PICTURES", {"wall": (artifacts.draw_wall, "watercolor"), "cat": ("cat", "birches")})
+    app = artifacts.typer.Typer()
+    app.command()(artifacts.main)
+    found = CliRunner().invoke(app, ["-o", str(tmp_path / "out")], catch_exceptions=False).stdout
+    rows = {cells[0]: cells[1:] for cells in (line.strip("| ").split(" | ") for line in found.splitlines()[2:])}
+    assert list(rows) == ["wall", "cat", "median"]
+    assert rows["wall"][2] == "1.00" and rows["wall"][3] == rows["wall"][4] != "-"  # the same model twice
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["median"]["marks"] == 1 and results["wall"]["compact marks"] > 0
+    assert (tmp_path / "out" / "artifacts.jpg").exists()
+
+
+@pytest.mark.parametrize("source", [each for each, _ in artifacts.PICTURES.values()])
+def test_hard_pictures_have_a_figure(source):
+    photo = artifacts.hard(source)
+    assert max(photo.size) == artifacts.SIZE
+    assert artifacts.measure(photo, dict.fromkeys(artifacts.MODELS, photo)).keys() >= {"marks", "compact bright"}
+    left, top, right, bottom = artifacts.flattest(photo)
+    assert 0 <= left and right <= photo.width and 0 <= top and bottom <= photo.height
