@@ -253,7 +253,7 @@ class TestCompare:
         for name in ("content.png", "sheet.png", "style-1.png", "wct-left.png", "results.json"):
             Path(name).write_text("mine")
             code, _, err = call(f"{self.LINE} -o .", monkeypatch, capsys)
-            assert (code, len(err)) == (2, 1) and err[0].startswith(f"adain: {name} is there already; name another")
+            assert (code, len(err)) == (2, 1) and err[0].startswith(f"adain: {name} already exists; choose another")
             assert Path(name).read_text() == "mine"
             Path(name).unlink()
         Path("file").touch()

@@ -65,8 +65,8 @@ class TestRuns:
 
     def test_whatever_goes_wrong_stays_in_its_cell(self, tiny, caplog):
         found = last(["refuse", "break", "diverge", "give_up", "approach"], tiny).outputs
-        told = {name: (each.state, each.sentence) for name, each in found.items()}
-        assert told == {
+        ends = {name: (each.state, each.sentence) for name, each in found.items()}
+        assert ends == {
             "refuse": ("failed", "The painting is too dark."),
             "break": ("failed", "It failed unexpectedly (RuntimeError)."),
             "diverge": ("failed", "The optimization diverged; the last good picture is kept."),
@@ -83,8 +83,8 @@ class TestRuns:
         for now in run(["adain", "approach", "third"], tiny, skip=skip):
             if now.changed == "approach" and now.outputs["approach"].iteration == 7:
                 skip.add("approach")
-        told = {name: (each.state, each.sentence) for name, each in now.outputs.items()}
-        assert told == {
+        ends = {name: (each.state, each.sentence) for name, each in now.outputs.items()}
+        assert ends == {
             "adain": ("stopped", "Stopped before it began."),
             "approach": ("stopped", "Stopped after 8 of 40 steps."),
             "third": ("done", ""),
@@ -165,8 +165,8 @@ class TestTimeAndLoss:
 
     def test_equal_loss_stops_where_adains_is_reached(self, tiny, monkeypatch):
         losses = {"adain": [2.0], "approach": [5.0, 4.0, 3.0, 2.5, 2.0, 1.0]}
-        told = itertools.chain(*losses.values())
-        monkeypatch.setattr(Judge, "mean_std", lambda *_: next(told))
+        values = itertools.chain(*losses.values())
+        monkeypatch.setattr(Judge, "mean_std", lambda *_: next(values))
         found = last(["approach"], tiny, mode="equal-loss", seconds=100.0)
         assert found.goal == 2.0 and list(found.outputs) == ["adain", "approach"]  # added, since it is the goal
         output = found.outputs["approach"]

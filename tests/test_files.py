@@ -142,9 +142,9 @@ def test_what_is_there_is_named(tmp_path):
     files.check_new(tmp_path, ["a", "b"])
     (tmp_path / "b").symlink_to("nowhere")
     (tmp_path / "c").touch()
-    with pytest.raises(ValueError, match=r"/b is there already; name another place, or give --overwrite"):
+    with pytest.raises(ValueError, match=r"/b already exists; choose another output, or use --overwrite"):
         files.check_new(tmp_path, ["a", "b"])
-    with pytest.raises(ValueError, match=r"/b and 1 more are there already"):
+    with pytest.raises(ValueError, match=r"/b and 1 more already exist;"):
         files.check_new(tmp_path, ["a", "b", "c"])
 
 

@@ -67,7 +67,7 @@ def test_the_table_marks_the_best_and_says_what_columns_mean():
     ]
     drawn = ET.fromstring(f"<div>{scores.draw(rows)}</div>")
     heads = drawn.findall(".//thead//button")
-    assert [each.get("title") for each in heads[1:]] == [column.says for column in report.COLUMNS.values()]
+    assert [each.get("title") for each in heads[1:]] == [column.help for column in report.COLUMNS.values()]
     assert [each.text for each in drawn.findall(".//td[@class='best']")] == ["0.02", "0.700"]  # not the photograph's 1
     assert [each.text for each in drawn.findall(".//tbody/tr/th")] == ["The photograph itself", "A <b>", "Gatys"]
 

@@ -116,8 +116,8 @@ class TestReport:
         assert (rows[0]["content"], rows[0]["ssim"], rows[0]["seconds"]) == (0, pytest.approx(1), None)
         assert rows[1]["mean_std"] == found.goal and rows[2]["iterations"] == 40
         assert all(isinstance(row[name], (int, float)) for row in rows[1:] for name in report.COLUMNS)
-        told = "\n".join(report.conclude(found, rows))
-        assert "Approach" in told and ("AdaIN = " in told or "did not come down to AdaIN's" in told)
+        sentences = "\n".join(report.conclude(found, rows))
+        assert "Approach" in sentences and ("AdaIN = " in sentences or "did not reach AdaIN's" in sentences)
 
     def test_each_picture_is_measured_once(self, tiny, tmp_path, monkeypatch):
         measured = []
@@ -132,8 +132,8 @@ class TestReport:
         ran = Output("gatys", "done", iteration=50, seconds=5.0, curve=(Point(1, 0.1, 8.0), Point(50, 4.9, 0.5)))
         adain = Output("adain", "done", curve=(Point(1, 0.02, 2.0),))
         settings = {"mode": "each", "seconds": 9, "judge": "vgg19", "model": "compact"}
-        told = report.conclude(Comparison(flat(1), (flat(2),), settings, {"adain": adain, "gatys": ran}), [])
-        assert told[0] == "AdaIN = 26 iterations of Gatys: then its mean-std loss is AdaIN's 2.000, after 2.5 s."
+        first, *_ = report.conclude(Comparison(flat(1), (flat(2),), settings, {"adain": adain, "gatys": ran}), [])
+        assert first == "AdaIN = 26 iterations of Gatys, which reaches AdaIN's mean-std loss of 2.000 after 2.5 s."
 
     @pytest.mark.parametrize(
         ("judge", "model", "sentence"),
@@ -163,8 +163,8 @@ class TestReport:
         outputs = {name: Output(name, "done") for name in ("adain", "style_swap")}
         outputs["gatys"] = Output("gatys", "done", record={"losses": {"total": 1.0}, "loss_network": through})
         settings = {"mode": "each", "seconds": 9, "judge": judge, "model": model}
-        told = report.conclude(Comparison(flat(1), (flat(2),), settings, outputs), [])
-        assert told[-1] == f"The judge, {judge}, {sentence}"
+        sentences = report.conclude(Comparison(flat(1), (flat(2),), settings, outputs), [])
+        assert sentences[-1] == f"The judge, {judge}, {sentence}"
 
     def test_a_folder_holds_it_all_and_gives_it_back(self, tiny, tmp_path, monkeypatch):
         found = last(["adain", "approach", "refuse"], tiny, skip={"refuse"})
@@ -195,7 +195,7 @@ class TestReport:
         found = last(["adain"], tiny)
         for name in ("content.png", "style-1.png", "notes.txt"):
             (tmp_path / name).write_text("mine")
-        with pytest.raises(ValueError, match=r"content.png and 1 more are there already; name another place, or"):
+        with pytest.raises(ValueError, match=r"content.png and 1 more already exist; choose another output, or"):
             report.save(found, tmp_path)
         assert sorted(each.name for each in tmp_path.iterdir()) == ["content.png", "notes.txt", "style-1.png"]
         assert {each.read_text() for each in tmp_path.iterdir()} == {"mine"}

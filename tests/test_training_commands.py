@@ -84,7 +84,7 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
     save_file(pair, tmp_path / "pair.safetensors")
     given = ["ship", str(tmp_path / "pair.safetensors"), names[1], "--gains", "0.5"]
     refused = CliRunner().invoke(app, given)
-    assert isinstance(refused.exception, ValueError) and "mean.safetensors is there already" in str(refused.exception)
+    assert isinstance(refused.exception, ValueError) and "mean.safetensors already exists" in str(refused.exception)
     assert not CliRunner().invoke(app, [*given, "--overwrite"]).exit_code
     for name, each in load_file(tmp_path / "mean.safetensors").items():
         torch.testing.assert_close(each.float(), pair[name] * (0.5 if "second" in name else 1), rtol=2**-8, atol=1e-6)

@@ -11,7 +11,7 @@ import typer
 from adain_core.cli.options import Overwrite, WeightsDir, by_method, path
 from adain_core.cli.plan import Naming, existing
 from adain_core.evaluation import report
-from adain_core.evaluation.comparison import FIRST, arrange, compare
+from adain_core.evaluation.comparison import DEFAULT_METHODS, arrange, compare
 from adain_core.runs.inputs import PictureError
 from adain_core.system import console, files
 
@@ -32,7 +32,7 @@ def compare_methods(
             metavar="FOLDER",
         ),
     ],
-    chosen: Annotated[str, typer.Option("--methods", help="Comma-separated method names.")] = ",".join(FIRST),
+    chosen: Annotated[str, typer.Option("--methods", help="Comma-separated method names.")] = ",".join(DEFAULT_METHODS),
     size: Annotated[int, typer.Option(help="Longer side of the photograph in pixels.")] = 256,
     seconds: Annotated[float, typer.Option(help="Time limit of each optimization.")] = 30.0,
     mode: Annotated[

@@ -1,6 +1,6 @@
-"""Several methods on the same pair, one after the other, prepared, timed and measured alike.
+"""Runs several methods on the same pair one after another, with the same preparation and timing.
 
-It keeps raw pictures and settings; adain_core/evaluation/report.py measures the pictures afterwards.
+The result holds raw pictures and settings; adain_core/evaluation/report.py measures the pictures afterward.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from adain_core.system.machine import shortage
 
 Mode = Literal["each", "equal-time", "equal-loss"]
 State = Literal["waiting", "running", "done", "stopped", "failed"]
-FIRST = ("adain", "gatys", "style_swap")  # what is compared where nothing is chosen
-REFERENCE = "adain"  # whose loss the others are to reach
-EVERY = 20  # iterations at the start after each of which the judge looks at the picture
-GROWTH = 1.05  # of the iterations from one look to the next beyond these
+DEFAULT_METHODS = ("adain", "gatys", "style_swap")  # the methods to compare by default
+REFERENCE = "adain"  # the method whose loss the others are compared with
+EVERY = 20  # iterations at the start that are all measured
+GROWTH = 1.05  # factor between measured iterations after that
 
 
 class Point(NamedTuple):
-    """The judge's mean-std loss on the way."""
+    """A point on the curve of a run: the judge's mean-std loss at an iteration."""
 
     iteration: int
     seconds: float
@@ -47,18 +47,19 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Output:
-    """What one method made so far.
+    """The output of one method so far.
 
     Attributes:
-        method: its name.
-        state: waiting, running, done, stopped because nobody wanted it any more, or failed.
-        sentence: why it ended so, or what is to be known about it.
-        image: its last picture, as it came out.
-        iteration: counts from 1 to `iterations`.
-        seconds: of the method alone.
-        memory: its peak in bytes above rest.
-        curve: the judge's mean-std loss on the way.
-        record: of the run, with its settings and its own losses.
+        method: name of the method.
+        state: waiting, running, done, stopped by the user, or failed.
+        sentence: why the run ended, and notes about it.
+        image: the latest picture, unmodified.
+        iteration: number of the latest iteration, from 1.
+        iterations: maximum number of iterations.
+        seconds: time of the method, without measuring.
+        memory: peak memory in bytes above the initial level.
+        curve: the judge's mean-std loss over the run.
+        record: record of the run, with its settings and the method's own losses.
     """
 
     method: str
@@ -74,20 +75,26 @@ class Output:
 
     @property
     def title(self) -> str:
-        """The method's, for people."""
+        """Title of the method."""
         return known.get(self.method).title
 
     @property
     def optimized(self) -> bool:
-        """Whether it went down step by step, so that it could have taken more or less time."""
+        """Whether the method is iterative, so that it could have run for more or less time."""
         return len(self.curve) > 1 or bool(self.record.get("losses"))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything so far: the pair as every method got it, the settings, and the outputs in the order they are made in.
+    """The state of a comparison.
 
-    `changed` is the method whose output is new, `judge` what looks at the pictures; neither is there once it is loaded.
+    Attributes:
+        content: the photograph as all methods get it.
+        styles: the paintings as all methods get them.
+        settings: settings and machine of the comparison.
+        outputs: outputs by method, in the order in which they run.
+        changed: the method whose output has just changed; None if the comparison was loaded.
+        judge: measures the pictures; None if the comparison was loaded.
     """
 
     content: Image.Image
@@ -99,13 +106,13 @@ class Comparison:
 
     @property
     def goal(self) -> float | None:
-        """AdaIN's mean-std loss, by the judge."""
+        """AdaIN's mean-std loss as measured by the judge, or None if AdaIN hasn't run."""
         reference = self.outputs.get(REFERENCE)
         return reference.curve[-1].mean_std if reference and reference.curve else None
 
 
 class End(NamedTuple):
-    """When a run ends: after seconds, at a loss, or once its name is in `skip`."""
+    """When to end a run: after some seconds, at a loss, or as soon as its name is in `skip`."""
 
     mode: Mode
     seconds: float
@@ -117,7 +124,7 @@ class End(NamedTuple):
 def compare(
     content: images.Source,
     styles: images.Source | Sequence[images.Source],
-    methods: Sequence[str] = FIRST,
+    methods: Sequence[str] = DEFAULT_METHODS,
     *,
     size: int = 256,
     seconds: float = 30.0,
@@ -133,33 +140,33 @@ def compare(
     download: bool = True,
     limits: Limits = UNLIMITED,
 ) -> Generator[Comparison, None, None]:
-    """Run methods on one pair and yield the whole comparison whenever something changed; the last one is the result.
+    """Run methods on one pair and yield the comparison after every change; the last one is the result.
 
-    Methods run one after the other, so that none takes another's time, single passes first. None finds what another has
-    encoded. Closing the generator stops the work.
+    Methods run one at a time, so that they don't slow each other down, single passes first. They don't share cached
+    encodings. Closing the generator stops the work.
 
     Args:
         content: the photograph, a file or a PIL image.
-        styles: the painting, or several to mix in equal shares.
-        methods: names, as in `methods.find()`.
-        size: pixels of the photograph's longer side.
-        seconds: bound on each optimization, of its own time.
-        mode: `each` leaves every method its own number of steps, within the bound; with `equal-time` optimizations take
-            steps until the bound; with `equal-loss` until the judge's mean-std loss is AdaIN's, within the bound.
+        styles: a painting, or several to mix in equal shares.
+        methods: names of methods, as in `methods.find()`.
+        size: longer side of the photograph in pixels.
+        seconds: time limit for each optimization, without measuring.
+        mode: with `each`, every method runs its own number of steps; with `equal-time`, optimizations run until the
+            time limit; with `equal-loss`, until the judge's mean-std loss reaches AdaIN's. The limit always applies.
         options: parameters by method.
-        judge: the model whose loss network measures; its layers must be those of the paper. Empty for `best_judge`.
-        model: which networks the methods use.
-        device: where to compute.
-        skip: names that aren't wanted any more; it is looked at between steps, so the caller may add to it.
-        networks: for the methods, in place of `model`.
-        judge_networks: for the judge, in place of `judge`.
-        weights_dir: where to look for weights before the Hub.
-        download: whether to fetch from the Hub weights that are not here.
-        limits: of the server.
+        judge: the model whose loss network judges; it must have the paper's layers. Empty for `best_judge`.
+        model: the model that the methods use.
+        device: device to compute on.
+        skip: names of methods to stop or skip; checked between steps, so the caller may add to it.
+        networks: networks for the methods, instead of `model`.
+        judge_networks: networks for the judge, instead of `judge`.
+        weights_dir: folder to search for weights first.
+        download: whether to download missing weights from the Hub.
+        limits: limits of the server.
 
     Raises:
         PictureError: a picture is refused.
-        ValueError: there is no such method, model or mode, a parameter is out of bounds, weights can't be had, or
+        ValueError: there is no such method, model, or mode, a parameter is out of bounds, weights are missing, or
             memory runs out.
     """
     names = arrange([methods] if isinstance(methods, str) else methods, mode)
@@ -181,7 +188,7 @@ def compare(
     if judge_networks is None:
         judge_networks = weights.load(judge or best_judge(weights_dir), device, weights_dir, download)
     judging = Judge(judge_networks, pair, paintings)
-    _ = networks.pace.rate  # tries them once, which is slower than ever after
+    _ = networks.pace.rate  # warms the networks up
     names.sort(key=lambda name: iterations(chosen[name], networks, limits) > 1)  # single passes first
     about: dict[str, Any] = {
         "mode": mode,
@@ -202,10 +209,10 @@ def compare(
 
 
 def arrange(methods: Sequence[str], mode: Mode) -> list[str]:
-    """Return the names to compare: those given, and the one whose loss is to be reached, if it is.
+    """Return the names of the methods to compare: the given ones, and AdaIN if its loss is the goal.
 
     Raises:
-        ValueError: none is given, one is unknown or given twice, or there is no such mode.
+        ValueError: no method is given, one is given twice, or there is no such mode.
     """
     if mode not in get_args(Mode):
         raise ValueError(f"There is no mode {mode}; there are {', '.join(get_args(Mode))}.")
@@ -221,9 +228,10 @@ def arrange(methods: Sequence[str], mode: Mode) -> list[str]:
 def prepare(
     name: str, options: Mapping[str, Any], mode: Mode, model: str, device: str, limits: Limits = UNLIMITED
 ) -> dict[str, Any]:
-    """Return a run's options: time is bounded by `compare` itself, and steps by it alone where time or loss is equal.
+    """Return the options of a run without a time limit, which `compare` applies itself.
 
-    Steps that don't simply continue, as from coarse to fine, stay as many as they are.
+    For equal time or loss, the number of steps is raised to its maximum as well, unless more steps would not simply
+    continue the run, as with several scales.
 
     Raises:
         ValueError: a parameter is unknown or out of bounds.
@@ -241,18 +249,18 @@ def prepare(
 
 
 def iterations(options: Mapping[str, Any], networks: Networks, limits: Limits = UNLIMITED) -> int:
-    """Return how many steps a run with these options takes at most; 1 for a single pass."""
+    """Return the maximum number of steps of a run with these options; 1 for a single pass."""
     settings, params = pipeline.parse_options(options, limits)
     return known.get(settings.method).iterations(params, networks)
 
 
 def best_judge(weights_dir: str | os.PathLike[str] | None = None) -> str:
-    """Return the most faithful judge that is here: the full-size VGG-19, or the perceptual network."""
+    """Return the best judge on this machine: the full-size VGG-19, or the perceptual network."""
     return "vgg19" if weights.here(weights.get("vgg19"), weights_dir) else "perceptual"
 
 
 def machine(networks: Networks) -> dict[str, Any]:
-    """Say what a comparison ran on."""
+    """Return the hardware and software that a comparison runs on."""
     device = torch.cuda.get_device_name() if networks.device.type == "cuda" else platform.machine()
     threads, kind = torch.get_num_threads(), str(networks.dtype).removeprefix("torch.")
     return {
@@ -266,7 +274,7 @@ def machine(networks: Networks) -> dict[str, Any]:
 def _run(
     name: str, pair: Comparison, options: dict[str, Any], networks: Networks, judging: Judge, end: End
 ) -> Generator[Output, None, None]:
-    """Run one method and yield its output at every step; whatever goes wrong stays in its cell."""
+    """Run one method and yield its output at every step; an error becomes a failed output."""
     output = Output(name)
     if name in end.skip:
         yield replace(output, state="stopped", sentence="Stopped before it began.")
@@ -278,7 +286,7 @@ def _run(
                 yield output
     except ValueError as error:
         yield replace(output, state="failed", sentence=str(error))
-    except Exception as error:  # a method's own fault must not take the others along
+    except Exception as error:  # a bug in one method must not end the comparison
         words = shortage(error)
         if words is None:
             logging.getLogger(__name__).exception("%s failed", name)
@@ -298,10 +306,10 @@ def _steps(
         while True:
             with meter():
                 result = next(results, None)
-            if result is None:  # it ended by itself before its last step, and said why
+            if result is None:  # it ended before its last step and explained why
                 yield replace(output, state="done")
                 return
-            if result.image is None:  # there is only progress to tell
+            if result.image is None:  # only a progress report
                 continue
             ended = _ended(output.method, result, meter.seconds, end)
             if result.iteration >= due or ended is not None:
@@ -315,7 +323,7 @@ def _steps(
             if result.notes and own_losses and not result.record["losses"]:
                 ended = "failed", ""  # it diverged
             state, sentence = ended or ("running", "")
-            if sentence and state != "failed":  # no step was the method's own last one, which would have told
+            if sentence and state != "failed":  # the method didn't reach its last step, which reports doubts itself
                 sentence = f"{sentence} {result.doubt}".strip()
             output = replace(
                 output, state=state, sentence=sentence or " ".join(result.notes), image=result.image,
@@ -332,7 +340,7 @@ def _results(pair: Comparison, options: dict[str, Any], networks: Networks) -> G
 
 
 def _ended(name: str, result: pipeline.Result, seconds: float, end: End) -> tuple[State, str] | None:
-    """Say how a run ends here, and why if not by itself; None where it goes on."""
+    """Return the final state of a run and why it was ended early, if it was; None if the run continues."""
     if result.iteration == result.iterations:
         missed = end.mode == "equal-loss" and end.goal is not None and result.iterations > 1
         return "done", "AdaIN's loss was not reached by the last step." if missed else ""
@@ -353,7 +361,7 @@ def _reached(curve: Sequence[Point], end: End) -> tuple[State, str] | None:
 
 
 def _forgetful(networks: Networks) -> Networks:
-    """Return the same networks with an empty memory of their own, so that every method encodes for itself."""
+    """Return the same networks with an empty cache, so that every method encodes the pictures itself."""
     own = copy.copy(networks)
     own.memory = Memory()
     return own

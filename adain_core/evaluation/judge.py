@@ -1,4 +1,4 @@
-"""One fixed encoder that measures every picture alike, whatever made it."""
+"""The judge of a comparison: one fixed encoder that measures the results of all methods."""
 
 from __future__ import annotations
 
@@ -21,62 +21,62 @@ from adain_core.losses.mean_std import mean_std
 from adain_core.networks.model import Networks
 from adain_core.normalization import EPS, Statistics, spread, statistics
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # the paper's, Eq. 13
-SUBJECT = "relu4_1"  # where content is compared
-MAPPED = {"relu3_1": 4, "relu4_1": 8}  # layers of the map of what is left, and pixels to one of their features
-NEAR = 40  # pixels of a window's side in that map, at most
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # as in the paper, Eq. 13
+CONTENT_LAYER = "relu4_1"
+MAPPED = {"relu3_1": 4, "relu4_1": 8}  # layers of the map of remaining style, and pixels per side of one feature
+NEAR = 40  # largest side length of a window in that map, in pixels
 TINY = 1e-12
-KEPT = 32  # pictures whose measurements a judge remembers
-NONE = 0.01  # of the statistics: a distance between them below which two pictures are alike in style
+KEPT = 32  # pictures whose measurements are cached
+FLOOR = 0.01  # lower bound of that map's unit, relative to the paintings' statistics
 
 
 class Judge:
-    """One fixed encoder that measures every picture against the same photograph and the same paintings, in float32.
+    """Measures pictures against one photograph and its paintings with one encoder, in float32.
 
     Args:
-        networks: whose loss network judges; its layers must be those of VGG-19, or predicted ones.
+        networks: networks whose loss network is the encoder; its features must be VGG-19's or predictions of them.
         content: the photograph.
-        styles: the paintings, in equal shares.
+        styles: the paintings, with equal weights.
     """
 
     def __init__(self, networks: Networks, content: Image.Image, styles: Sequence[Image.Image]) -> None:
         self.name = networks.loss_name
         self.content = content
-        self._measured: LRUCache[int, tuple[Image.Image, dict[str, float]]] = LRUCache(KEPT)  # by id, which it keeps
+        self._measured: LRUCache[int, tuple[Image.Image, dict[str, float]]] = LRUCache(KEPT)  # by id
         self._networks = networks
-        if networks.dtype != torch.float32:  # so that a table doesn't depend on what the machine multiplies
+        if networks.dtype != torch.float32:  # tables must not depend on the machine's precision
             self._networks = Networks(networks.name, copy.deepcopy(networks.parts), networks.device)
-        looks = [self._see(style) for style in styles]
-        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in look.items()} for look in looks]
-        own = self._see(content)
-        self._subject = own[SUBJECT]
-        self._spread = float(spread(self._subject)) + TINY
+        seen = [self._features(style) for style in styles]
+        self._goals = [{layer: (statistics(x), gram_matrix(x)) for layer, x in each.items()} for each in seen]
+        own = self._features(content)
+        self._content_features = own[CONTENT_LAYER]
+        self._spread = float(spread(self._content_features)) + TINY
         self._units = {layer: max(float(self._far(layer, own[layer]).mean()), self._least(layer)) for layer in MAPPED}
 
     def mean_std(self, picture: Image.Image) -> float:
-        """Return the style loss of Eq. 13, squared errors averaged over channels, summed over four layers."""
-        return self._mean_std(self._see(picture))
+        """Return the style loss of Eq. 13, with squared errors averaged over channels and summed over four layers."""
+        return self._mean_std(self._features(picture))
 
     def measure(self, picture: Image.Image) -> dict[str, float]:
-        """Measure a picture of the photograph's size; it is measured once.
+        """Measure a picture of the photograph's size; results are cached.
 
         Returns:
-            `content`: the mean squared difference from the photograph's features at relu4_1, over their variance,
-            for which a flat photograph's has a least (normalization.spread);
-            `mean_std` as above; `gram`: the mean squared difference of Gram matrices, summed over four layers; `ssim`
-            to the photograph; `color_shift`: mean Delta E from it.
+            `content`: mean squared difference from the photograph's features at relu4_1, over their variance, which has
+            a lower bound (normalization.spread); `mean_std`: see the method of this name; `gram`: mean squared
+            difference of Gram matrices, summed over four layers; `ssim`: similarity to the photograph; `color_shift`:
+            mean Delta E from the photograph.
         """
         if id(picture) not in self._measured:
             self._measured[id(picture)] = picture, self._measure(picture)
         return dict(self._measured[id(picture)][1])
 
     def _measure(self, picture: Image.Image) -> dict[str, float]:
-        features, goals = self._see(picture), self._goals
+        features, goals = self._features(picture), self._goals
         matrices = {layer: gram_matrix(x) for layer, x in features.items()}
         squares = [gram(matrices[layer], goal[layer][1]) for goal in goals for layer in LAYERS]
         one, other = (images.to_tensor(each.convert("RGB")) for each in (self.content, picture))
         return {
-            "content": float((features[SUBJECT] - self._subject).square().mean()) / self._spread,
+            "content": float((features[CONTENT_LAYER] - self._content_features).square().mean()) / self._spread,
             "mean_std": self._mean_std(features),
             "gram": float(torch.cat(squares).sum()) / len(goals),
             "ssim": float(metrics.ssim(one, other)),
@@ -84,19 +84,19 @@ class Judge:
         }
 
     def left(self, picture: Image.Image) -> NDArray[np.float32]:
-        """Map where a picture is still far from the style, [H,W].
+        """Map the remaining distance to the style at each pixel, [H,W].
 
-        At each place the mean and the standard deviation of the features within a window of 40 pixels are compared with
-        those of the whole painting, as in Eq. 13; relu3_1 and relu4_1 are averaged. 1 is as far as the photograph
-        is on the whole, or, where that is next to nothing, a hundredth of the painting's own statistics.
+        At each position, the mean and standard deviation of the features in a window of 40 pixels are compared with
+        those of the whole painting, as in Eq. 13, and relu3_1 and relu4_1 are averaged. The unit is the photograph's
+        average distance, but at least a hundredth of the painting's statistics.
         """
-        features, size = self._see(picture), picture.size[::-1]
+        features, size = self._features(picture), picture.size[::-1]
         maps = [self._far(layer, features[layer])[:, None] / self._units[layer] for layer in MAPPED]
         large = [F.interpolate(each, size, mode="bilinear", align_corners=False) for each in maps]
         return np.asarray(torch.cat(large, 1).mean(1)[0].cpu().numpy(), np.float32)
 
     @torch.no_grad()
-    def _see(self, picture: Image.Image) -> dict[str, Tensor]:
+    def _features(self, picture: Image.Image) -> dict[str, Tensor]:
         return dict(self._networks.perceptual(images.to_tensor(picture.convert("RGB")), LAYERS))
 
     def _mean_std(self, features: dict[str, Tensor]) -> float:
@@ -106,10 +106,10 @@ class Judge:
 
     def _least(self, layer: str) -> float:
         goals = [each[layer][0] for each in self._goals]
-        return NONE * sum(float((g.mean.square() + g.std.square()).mean()) for g in goals) / len(goals) + TINY
+        return FLOOR * sum(float((g.mean.square() + g.std.square()).mean()) for g in goals) / len(goals) + TINY
 
     def _far(self, layer: str, x: Tensor) -> Tensor:
-        """Compare the statistics about each place with the styles', [1,C,h,w] -> [1,h,w]."""
+        """Compare the statistics around each position with the styles', [1,C,h,w] -> [1,h,w]."""
         near = [(min(NEAR // MAPPED[layer], side) - 1) // 2 * 2 + 1 for side in x.shape[2:]]  # odd
 
         def blur(values: Tensor) -> Tensor:

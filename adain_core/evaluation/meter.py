@@ -1,4 +1,4 @@
-"""What a piece of work takes of the machine: seconds and memory."""
+"""Measures the time and the peak memory of a computation."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import torch
 
 from adain_core.contracts import synchronize
 
-INTERVAL = 0.005  # seconds between two looks at the memory
+INTERVAL = 0.005  # seconds between samples of the memory
 
 
 class Meter:
-    """Adds up the seconds of pieces of work, and holds the most memory that they took above what there was at rest.
+    """Accumulates the time of computations and records their peak memory above the initial level.
 
-    On a CPU the process's memory is looked at every 5 ms; what it has freed is given back first, where the C library
-    can, since it could be used again unseen. On a CUDA device it is the device's own count.
+    On a CPU, the process's memory is sampled every 5 ms. Freed memory is first returned to the system, if the C library
+    supports that, because reusing it would go unnoticed. On a CUDA device, the device's own statistics are used.
 
     Attributes:
-        seconds: of the work.
-        bytes: its peak above rest.
+        seconds: total time.
+        bytes: peak memory above the initial level.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -39,7 +39,7 @@ class Meter:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Measure what happens inside."""
+        """Measure the body of the `with` statement."""
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(done,), daemon=True)
         if self._cuda:

@@ -1,4 +1,4 @@
-"""What a comparison found: a table by one fixed encoder, sentences, a sheet, and a folder that holds it all."""
+"""The results of a comparison: a table measured by one fixed encoder, conclusions, a sheet, and a folder with all."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from adain_core.evaluation.judge import TINY, Judge
 from adain_core.images import metrics
 from adain_core.system import files
 
-MOST = {"left": 2.0, "difference": 60.0}  # what is brightest in the maps
+BRIGHTEST = {"left": 2.0, "difference": 60.0}  # values shown brightest in the maps
 
 
 class Column(NamedTuple):
-    """What is measured: its name, the unit, how it is written, which value is best, and what it says and doesn't."""
+    """A measurement: its title, unit, number format, which value is best, and an explanation."""
 
     title: str
     unit: str
     digits: str
     best: Literal["least", "most", ""]
-    says: str
+    help: str
 
 
 COLUMNS = {
@@ -79,39 +79,39 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Meeting(NamedTuple):
-    """Where a curve comes down to a loss: after so many iterations, parts of one included, and seconds."""
+class Crossing(NamedTuple):
+    """The point where a curve first reaches a loss: a fractional iteration and seconds."""
 
     at: float
     seconds: float
 
     @property
     def iteration(self) -> int:
-        """The first whole one at or below the loss."""
+        """The first iteration at or below the loss."""
         return math.ceil(self.at - 1e-9)
 
 
-def crossing(curve: Sequence[Point], goal: float) -> Meeting | None:
-    """Return where a curve first comes down to a loss; None if it never does.
+def crossing(curve: Sequence[Point], goal: float) -> Crossing | None:
+    """Return where a curve first reaches a loss, or None if it never does.
 
-    Between two looks it is taken to fall on the straight line of its logarithm.
+    Between two points, the logarithm of the loss is interpolated linearly.
     """
     for before, after in itertools.pairwise([None, *curve]):
         if after is None or after.mean_std > goal:
             continue
         if before is None:
-            return Meeting(after.iteration, after.seconds)
+            return Crossing(after.iteration, after.seconds)
         share = math.log(before.mean_std / max(goal, TINY)) / math.log(before.mean_std / max(after.mean_std, TINY))
         steps, seconds = after.iteration - before.iteration, after.seconds - before.seconds
-        return Meeting(before.iteration + share * steps, before.seconds + share * seconds)
+        return Crossing(before.iteration + share * steps, before.seconds + share * seconds)
     return None
 
 
 def judge_of(comparison: Comparison) -> Judge:
-    """Return a comparison's judge; where it was loaded, made anew of the model that its settings name.
+    """Return a comparison's judge, or recreate it from the settings if the comparison was loaded from a folder.
 
     Raises:
-        WeightsError: the model's weights can't be had.
+        WeightsError: the judge's weights are missing.
     """
     if comparison.judge is not None:
         return comparison.judge
@@ -119,15 +119,15 @@ def judge_of(comparison: Comparison) -> Judge:
 
 
 def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, Any]]:
-    """Measure a comparison's pictures with one encoder.
+    """Measure the pictures of a comparison with one encoder.
 
     Args:
-        comparison: with its raw pictures, just made or loaded.
-        judge: of its pair; the comparison's own by default.
+        comparison: a new or loaded comparison.
+        judge: a judge for its pair of pictures; the comparison's own by default.
 
     Returns:
-        A row for the photograph itself, then one a method in the order in which they ran: `name`, `title`, `state` and
-        every one of COLUMNS, None where there is nothing to measure; memory in MiB.
+        A row for the photograph itself, then one per method in the order in which they ran, with `name`, `title`,
+        `state`, and each of COLUMNS, None where nothing can be measured; memory in MiB.
     """
     judge, nothing = judge or judge_of(comparison), dict.fromkeys(COLUMNS)
     itself = judge.measure(comparison.content)
@@ -142,22 +142,22 @@ def score(comparison: Comparison, judge: Judge | None = None) -> list[dict[str, 
 
 
 def conclude(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say in sentences what a comparison found."""
+    """Return the conclusions of a comparison as sentences."""
     goal, improved = comparison.goal, [each for each in comparison.outputs.values() if each.optimized]
-    told = [] if goal is None else [_meeting(each, goal) for each in improved if each.curve]
+    found = [] if goal is None else [_crossing(each, goal) for each in improved if each.curve]
     measured = [row for row in rows if row["state"] in ("done", "stopped") and row["mean_std"] is not None]
     if len(measured) > 1:
         best = {name: min(measured, key=lambda row: row[name])["title"] for name in ("mean_std", "gram", "content")}
         equal, seconds = comparison.settings["mode"] == "equal-time", comparison.settings["seconds"]
-        told.append(
+        found.append(
             f"{f'With {seconds:g} s each' if equal else 'Here'}, the lowest mean-std loss is {best['mean_std']}'s, the"
             f" lowest Gram loss {best['gram']}'s, the lowest content loss {best['content']}'s."
         )
-    return [*told, _partiality(comparison)]
+    return [*found, _partiality(comparison)]
 
 
 def _partiality(comparison: Comparison) -> str:
-    """Say of each method what the judge was to it, since a judge rates too well what was made to please it."""
+    """State the judge's part in each method, because a judge rates methods that minimize its own losses too well."""
     judge, model = comparison.settings["judge"], weights.MODELS.get(comparison.settings["model"])
     found: dict[str, list[str]] = {}
     for each in comparison.outputs.values():
@@ -177,28 +177,29 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + f"{' and ' if len(words) > 1 else ''}{words[-1]}"
 
 
-def _meeting(output: Output, goal: float) -> str:
+def _crossing(output: Output, goal: float) -> str:
     met = crossing(output.curve, goal)
     if met is None:
         return (
-            f"{output.title} did not come down to AdaIN's mean-std loss of {goal:.3f} in"
+            f"{output.title} did not reach AdaIN's mean-std loss of {goal:.3f} in"
             f" {count(output.iteration, 'step')} ({output.seconds:.1f} s)."
         )
     steps = count(met.iteration, "iteration")
     return (
-        f"AdaIN = {steps} of {output.title}: then its mean-std loss is AdaIN's {goal:.3f}, after {met.seconds:.1f} s."
+        f"AdaIN = {steps} of {output.title}, which reaches AdaIN's mean-std loss of {goal:.3f} after"
+        f" {met.seconds:.1f} s."
     )
 
 
 def write_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Return a table as text, its head first."""
+    """Format a table as text, with its header as the first row."""
     head = ["Method", *(f"{each.title}{f', {each.unit}' if each.unit else ''}" for each in COLUMNS.values())]
     body = [[row["title"], *(_write(row[name], column.digits) for name, column in COLUMNS.items())] for row in rows]
     return [head, *body]
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table as CSV, its numbers in full."""
+    """Format a table as CSV with unrounded numbers."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, ["name", "title", "state", *COLUMNS], lineterminator="\n")
     writer.writeheader()
@@ -207,9 +208,9 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def draw(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> Image.Image:
-    """Draw one sheet: pair and pictures with captions, the table, and what was found."""
+    """Draw a sheet: the pair and the results with captions, the table, and the conclusions."""
     captioned = [(comparison.content, "The photograph")]
-    captioned += [(style, f"Painting {place}") for place, style in enumerate(comparison.styles, start=1)]
+    captioned += [(style, f"Painting {number}") for number, style in enumerate(comparison.styles, start=1)]
     captioned += [(each.image, caption(each)) for each in comparison.outputs.values() if each.image is not None]
     pictures, table = sheet.sheet(captioned), sheet.table(write_table(rows))
     about = comparison.settings
@@ -219,13 +220,13 @@ def draw(comparison: Comparison, rows: Sequence[Mapping[str, Any]]) -> Image.Ima
 
 
 def caption(output: Output) -> str:
-    """Say in a line what an output is: its method, time and steps."""
+    """Describe an output in one line: its method, time, and steps."""
     steps = f" · {count(output.iteration, 'step')}" if output.iterations > 1 else ""
     return f"{output.title} · {output.seconds:.2f} s{steps}"
 
 
 def names(methods: Iterable[str], styles: int) -> list[str]:
-    """Name the files that `save` may write for these methods and so many styles."""
+    """Return the names of the files that `save` may write for these methods and this number of styles."""
     kinds = ("", "-left", "-difference")
     return [
         "content.png",
@@ -238,77 +239,77 @@ def names(methods: Iterable[str], styles: int) -> list[str]:
 
 
 def save(comparison: Comparison, folder: str | os.PathLike[str], overwrite: bool = False) -> dict[str, Any]:
-    """Score a comparison and write it into a folder, which is made where it is missing.
+    """Measure a comparison and write it to a folder, which is created if missing.
 
-    Writes `content.png`, `style-1.png` and so on; of each method `NAME.png`, `NAME-left.png`, a map of where the style
-    is not yet reached, and `NAME-difference.png`, a map of the color difference from the photograph; `results.json`,
-    `table.csv` and `sheet.png`.
+    The files are `content.png`, `style-1.png` and so on, `results.json`, `table.csv`, `sheet.png`, and for each method
+    `NAME.png`, `NAME-left.png`, a map of the remaining distance to the style, and `NAME-difference.png`, a map of the
+    color difference from the photograph.
 
     Args:
-        comparison: just made, or loaded.
-        folder: whatever else it holds stays.
-        overwrite: whether to replace files of these names; without it they are kept, and nothing is written.
+        comparison: a new or loaded comparison.
+        folder: the folder to write to; its other files are left alone.
+        overwrite: whether to replace existing files.
 
     Returns:
-        What is in `results.json`.
+        The contents of `results.json`.
 
     Raises:
-        ValueError: the folder holds a file of one of these names, or is no folder.
+        ValueError: a file exists already, in which case nothing is written, or `folder` is not a folder.
         OSError: the folder can't be written to.
     """
-    place = Path(folder)
-    files.check_new(place, names(comparison.outputs, len(comparison.styles)), overwrite)
-    place.mkdir(parents=True, exist_ok=True)
+    path = Path(folder)
+    files.check_new(path, names(comparison.outputs, len(comparison.styles)), overwrite)
+    path.mkdir(parents=True, exist_ok=True)
     judge = judge_of(comparison)
     rows = score(comparison, judge)
-    images.save(comparison.content, place / "content.png")
+    images.save(comparison.content, path / "content.png")
     for number, style in enumerate(comparison.styles, start=1):
-        images.save(style, place / f"style-{number}.png")
+        images.save(style, path / f"style-{number}.png")
     for name, output in comparison.outputs.items():
         if output.image is None:
             continue
-        images.save(output.image, place / f"{name}.png", bits=16 if images.EXACT in output.image.info else 8)
+        images.save(output.image, path / f"{name}.png", bits=16 if images.EXACT in output.image.info else 8)
         left, changed = judge.left(output.image), metrics.difference(comparison.content, output.image)
-        images.save(metrics.heat(left, MOST["left"]), place / f"{name}-left.png")
-        images.save(metrics.heat(changed, MOST["difference"]), place / f"{name}-difference.png")
+        images.save(metrics.heat(left, BRIGHTEST["left"]), path / f"{name}-left.png")
+        images.save(metrics.heat(changed, BRIGHTEST["difference"]), path / f"{name}-difference.png")
     results = {
         "settings": dict(comparison.settings),
         "found": conclude(comparison, rows),
         "columns": {
-            name: {"title": each.title, "unit": each.unit, "says": each.says} for name, each in COLUMNS.items()
+            name: {"title": each.title, "unit": each.unit, "says": each.help} for name, each in COLUMNS.items()
         },
         "rows": rows,
         "outputs": {name: _plain(output) for name, output in comparison.outputs.items()},
     }
-    files.write(place / "results.json", json.dumps(results, indent=1).encode())
-    files.write(place / "table.csv", to_csv(rows).encode())
-    images.save(draw(comparison, rows), place / "sheet.png")
+    files.write(path / "results.json", json.dumps(results, indent=1).encode())
+    files.write(path / "table.csv", to_csv(rows).encode())
+    images.save(draw(comparison, rows), path / "sheet.png")
     return results
 
 
 def load(folder: str | os.PathLike[str]) -> Comparison:
-    """Read a comparison that `save` wrote, to look at it or to score it anew.
+    """Read a comparison written by `save`, to show or measure it again.
 
     Raises:
-        ValueError: the folder doesn't hold one.
+        ValueError: the folder doesn't contain a comparison.
     """
-    place = Path(folder)
+    path = Path(folder)
     try:
-        stored = json.loads((place / "results.json").read_text(encoding="utf-8"))
+        stored = json.loads((path / "results.json").read_text(encoding="utf-8"))
         outputs = {}
         for name, each in stored["outputs"].items():
             curve = tuple(Point(*point) for point in each.pop("curve"))
-            image = images.load(place / f"{name}.png").rgb if (place / f"{name}.png").is_file() else None
+            image = images.load(path / f"{name}.png").rgb if (path / f"{name}.png").is_file() else None
             outputs[name] = Output(**each, curve=curve, image=image)
-        numbers = range(1, len(stored["settings"]["style_sizes"]) + 1)  # the folder may hold more, of an earlier one
-        styles = [images.load(place / f"style-{number}.png").rgb for number in numbers]
-        return Comparison(images.load(place / "content.png").rgb, tuple(styles), stored["settings"], outputs)
+        numbers = range(1, len(stored["settings"]["style_sizes"]) + 1)  # an earlier comparison may have left more
+        styles = [images.load(path / f"style-{number}.png").rgb for number in numbers]
+        return Comparison(images.load(path / "content.png").rgb, tuple(styles), stored["settings"], outputs)
     except (OSError, KeyError, TypeError, AttributeError, ValueError):
-        raise ValueError(f"The folder {place.name} holds no comparison; `compare` writes one.") from None
+        raise ValueError(f"The folder {path.name} holds no comparison; `compare` writes one.") from None
 
 
 def _plain(output: Output) -> dict[str, Any]:
-    """Return an output without its picture, as JSON holds it."""
+    """Return an output without its picture, for JSON."""
     return {name: value for name, value in asdict(replace(output, image=None)).items() if name != "image"}
 
 

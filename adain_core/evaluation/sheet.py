@@ -1,4 +1,4 @@
-"""Pictures with captions, and a table, as one picture to keep."""
+"""Drawing pictures with captions, tables, and text as one picture."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from adain_core import images
 
-SIDE = 400  # pixels of a cell
-LINES = 2  # of a caption
-TEXT = 15  # pixels of a letter's height
+SIDE = 400  # side length of a cell in pixels
+LINES = 2  # maximum lines of a caption
+TEXT = 15  # font size in pixels
 INK, LINE = "#24211d", "#cfc3b1"
-MARGIN = 12  # pixels around a table and its entries
+MARGIN = 12  # pixels around table cells and text
 
 
 def sheet(captioned: Sequence[tuple[Image.Image, str]], columns: int = 3) -> Image.Image:
-    """Lay pictures out in a grid, each whole and with its caption beneath."""
+    """Arrange pictures in a grid, uncropped and with captions below."""
     return images.sheet([_cell(*each) for each in captioned], min(columns, len(captioned)), SIDE)
 
 
 def table(rows: Sequence[Sequence[str]]) -> Image.Image:
-    """Draw a table: its head, then its rows; the first column to the left, the others to the right."""
+    """Draw a table whose first row is the header; the first column is left-aligned, the others right-aligned."""
     font = ImageFont.load_default(TEXT)
-    widths = [round(max(font.getlength(row[place]) for row in rows)) for place in range(len(rows[0]))]
+    widths = [round(max(map(font.getlength, column))) for column in zip(*rows, strict=True)]
     height = TEXT + 2 * MARGIN
     made = Image.new("RGB", (sum(widths) + 2 * MARGIN * len(widths), height * len(rows)), "white")
     draw = ImageDraw.Draw(made)
     for number, row in enumerate(rows):
         left, middle = 0, round((number + 0.5) * height)
-        for place, (text, width) in enumerate(zip(row, widths, strict=True)):
-            x = left + MARGIN + (width if place else 0)
-            draw.text((x, middle), text, INK, font, anchor="rm" if place else "lm")
+        for column, (text, width) in enumerate(zip(row, widths, strict=True)):
+            x = left + MARGIN + (width if column else 0)
+            draw.text((x, middle), text, INK, font, anchor="rm" if column else "lm")
             left += width + 2 * MARGIN
         draw.line((MARGIN, (number + 1) * height, made.width - MARGIN, (number + 1) * height), LINE)
     return made
 
 
 def text(lines: Sequence[str], width: int) -> Image.Image:
-    """Write lines on white, broken where they would be wider than `width` pixels."""
+    """Draw lines of text on white, wrapped at `width` pixels."""
     broken = [part for line in lines for part in textwrap.wrap(line, width * 2 // TEXT)]
     made = Image.new("RGB", (width, (TEXT + 6) * len(broken) + 2 * MARGIN), "white")
     font = ImageFont.load_default(TEXT)
@@ -48,7 +48,7 @@ def text(lines: Sequence[str], width: int) -> Image.Image:
 
 
 def stack(parts: Sequence[Image.Image]) -> Image.Image:
-    """Lay pictures out one above the other, to the left, on white."""
+    """Stack pictures vertically, left-aligned on white."""
     made = Image.new("RGB", (max(each.width for each in parts), sum(each.height for each in parts)), "white")
     top = 0
     for each in parts:

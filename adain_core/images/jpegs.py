@@ -18,11 +18,11 @@ def check(stream: BinaryIO) -> None:
     """
     data = stream.read()
     stream.seek(0)
-    place, scans = 2, 0
-    while (found := MARKER.search(data, place)) and found[0] != b"\xff\xd9":
-        place = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
+    offset, scans = 2, 0
+    while (found := MARKER.search(data, offset)) and found[0] != b"\xff\xd9":
+        offset = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
         scans += found[0] == b"\xff\xda"
         if scans > SCANS:
             raise ValueError(f"This JPEG has more than {SCANS} scans; save it again, or as PNG.")
-        if not scans and place > METADATA:
+        if not scans and offset > METADATA:
             raise ValueError(f"This JPEG has more than {METADATA // 2**20} MB of metadata; save it without metadata.")

@@ -19,17 +19,17 @@ def span(values: Numbers, bits: int) -> tuple[float, float, str]:
     else, such as negative numbers, uses the range from its minimum to its maximum.
 
     Args:
-        values: of any shape.
-        bits: per number.
+        values: numbers in an array of any shape.
+        bits: bits per number.
     """
     if values.dtype.kind == "u" and bits <= 16:
         note = f"This picture has {bits} bits per channel; 8 are used." if bits > 8 else ""
         return 0.0, float(2**bits - 1), note
-    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
-    least, most = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+    least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     whole = float(2 ** (bits if values.dtype.kind == "u" else bits - 1) - 1)
     if values.dtype.kind == "f":
-        beyond = float((known > 1).mean()) if most > 1 else 0.0
+        beyond = float((finite > 1).mean()) if most > 1 else 0.0
         tops = [1.0 if beyond <= 0.01 else 255.0, 255.0, 65_535.0]
         fits = [beyond <= 0.01, most <= 255, most <= 65_535]
     elif bits <= 16:
@@ -41,8 +41,8 @@ def span(values: Numbers, bits: int) -> tuple[float, float, str]:
         low, high = least, most
     if high <= low:
         high = low + 1
-    told = f"This picture holds {bits}-bit numbers from {least:.4g} to {most:.4g}"
-    return low, high, f"{told}; {low:.4g} is taken as black and {high:.4g} as white."
+    note = f"This picture holds {bits}-bit numbers from {least:.4g} to {most:.4g}"
+    return low, high, f"{note}; {low:.4g} is taken as black and {high:.4g} as white."
 
 
 def to_bytes(values: Numbers, low: float, high: float) -> NDArray[np.uint8]:

@@ -18,13 +18,13 @@ def ssim(one: Tensor, other: Tensor) -> Tensor:
 
     Args:
         one: [N,C,H,W] in [0,1], at least 11 pixels on a side.
-        other: of the same shape.
+        other: same shape.
 
     Returns:
         [N]; 1 for equal pictures. Windows that cross the border are left out, as in the authors' code.
     """
-    places = torch.arange(WINDOW, dtype=one.dtype, device=one.device) - WINDOW // 2
-    weights = torch.exp(-places.square() / (2 * SIGMA**2))
+    offsets = torch.arange(WINDOW, dtype=one.dtype, device=one.device) - WINDOW // 2
+    weights = torch.exp(-offsets.square() / (2 * SIGMA**2))
     weights = weights / weights.sum()
 
     def blur(x: Tensor) -> Tensor:

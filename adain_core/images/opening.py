@@ -1,4 +1,4 @@
-"""Files and PIL images, opened: their size before they are decoded, then their pixels, as far as the file goes."""
+"""Opens files and PIL images: checks their size first, then decodes their pixels as far as the file is readable."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from PIL import Image
 
 from adain_core.images import colors, jpegs, kinds, tiff
 
-MAX_SIDE = 16_384  # pixels, before decoding
-MAX_PIXELS = 80_000_000  # before decoding: 240 MB as RGB
-MIN_SIDE = 16  # pixels; relu4_1 must have 2 to be padded by reflection
+MAX_SIDE = 16_384  # pixels, checked before decoding
+MAX_PIXELS = 80_000_000  # checked before decoding: 240 MB as RGB
+MIN_SIDE = 16  # pixels; relu4_1 needs 2 for reflection padding
 ORIENTATION = 0x0112  # EXIF tag
-TURNS = {  # what puts upright a picture of each orientation but 1; from 5 on width and height change places
+TURNS = {  # transpositions that undo each EXIF orientation except 1; from 5 on, they swap width and height
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -34,22 +34,22 @@ DAMAGED = "This picture is damaged or truncated; try saving or downloading it ag
 PAGES = "This picture is animated or has several pages; only the first is used."
 LACKS = "This picture is damaged or truncated: about {:.0%} of it is missing."
 CUT = "This picture's file is damaged or truncated; the part that could be read is used."
-GRAY = (127, 128, 129)  # what a JPEG has where nothing was decoded
-END = b"\xff\xd9"  # of a JPEG
-LEAST = 16  # bytes of a JPEG's pixels; from less comes nothing but what the decoder makes up
+GRAY = (127, 128, 129)  # undecoded pixels of a JPEG
+END = b"\xff\xd9"  # a JPEG's end marker
+LEAST = 16  # bytes of pixel data in a JPEG; from fewer, the decoder only makes up pixels
 
 T = TypeVar("T")
 Source = str | os.PathLike[str] | Image.Image
 
 
 class Decoded(NamedTuple):
-    """Pixels as they lie in the file, not yet upright.
+    """Pixels in the orientation of the file.
 
     Attributes:
-        image: in mode L, RGB, CMYK or LAB.
-        alpha: in mode L, or None.
-        profile: an ICC profile, or None.
-        notes: on what was lost.
+        image: mode L, RGB, CMYK, or LAB.
+        alpha: mode L, or None.
+        profile: the ICC profile, or None.
+        notes: sentences about what was lost.
     """
 
     image: Image.Image
@@ -59,11 +59,11 @@ class Decoded(NamedTuple):
 
 
 class Opened:
-    """A picture whose head was read.
+    """A picture whose header has been read.
 
     Attributes:
-        stored: width and height as they lie in the file.
-        turn: the EXIF orientation that is yet to be applied, 1 to 8.
+        stored: width and height in the orientation of the file.
+        turn: the EXIF orientation still to be applied, 1 to 8.
     """
 
     stored: tuple[int, int]
@@ -71,23 +71,23 @@ class Opened:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture upright."""
+        """Width and height of the upright picture."""
         return self.stored if self.turn < 5 else self.stored[::-1]
 
     def upright(self, image: Image.Image) -> Image.Image:
-        """Put a picture as it is stored upright."""
+        """Apply the orientation to a picture as stored."""
         return image.transpose(TURNS[self.turn]) if self.turn in TURNS else image
 
     def decode(self, least: tuple[int, int] | None = None) -> Decoded:
-        """Decode the picture; a JPEG may come smaller, but at least of the size `least`."""
+        """Decode the picture; a JPEG may be reduced to a size that is at least `least`."""
         raise NotImplementedError
 
     def labels(self) -> Any:
-        """Return the picture's own numbers, [H,W], or a PIL image where it has colors."""
+        """Return the stored numbers, [H,W], or a PIL image if the picture has colors."""
         raise NotImplementedError
 
     def exif(self) -> Image.Exif:
-        """Return what the file tells of the photograph."""
+        """Return the EXIF data of the file."""
         raise NotImplementedError
 
 
@@ -126,7 +126,7 @@ class _Tiff(Opened):
             return read()
         except (tiff.Refused, MemoryError):
             raise
-        except Exception:  # damaged tags lead anywhere
+        except Exception:  # damaged tags can raise anything
             raise ValueError(DAMAGED) from None
 
 
@@ -141,21 +141,21 @@ class _Pillow(Opened):
         self.stored = image.size
 
     @cached_property
-    def turn(self) -> int:  # type: ignore[override]  # looked for once the size was checked
-        """The EXIF orientation that is yet to be applied, 1 to 8."""
+    def turn(self) -> int:  # type: ignore[override]  # read only after the size was checked
+        """The EXIF orientation still to be applied, 1 to 8."""
         image = self._image
         if image.format == "TIFF" and getattr(image, "tile", None):
-            return 1  # Pillow tells the size upright, and turns the picture itself
+            return 1  # Pillow reports the upright size and turns the picture itself
         try:
-            turn = (_late_exif(image) or Image.Image.getexif(image)).get(ORIENTATION, 1)  # PngImageFile's own decodes
-        except Exception:  # as in _load; damaged EXIF leaves the pixels whole
+            turn = (_late_exif(image) or Image.Image.getexif(image)).get(ORIENTATION, 1)  # PngImageFile's decodes
+        except Exception:  # as in _load; damaged EXIF doesn't affect the pixels
             return 1
         return turn if turn in TURNS else 1
 
     def decode(self, least: tuple[int, int] | None = None) -> Decoded:
         notes: list[str] = []
         image = self._load(least, notes)
-        if image.format != "MPO" and self._frames() > 1:  # those of an MPO are previews
+        if image.format != "MPO" and self._frames() > 1:  # an MPO's other frames are previews
             notes.append(PAGES)
         color, alpha = colors.split(image, self._raw, notes, self._low_bytes())
         return Decoded(color, alpha, image.info.get("icc_profile"), notes)
@@ -172,7 +172,7 @@ class _Pillow(Opened):
     def _frames(self) -> int:
         try:
             return int(getattr(self._image, "n_frames", 1))
-        except Exception:  # as in _load: a later one is damaged
+        except Exception:  # as in _load; a later frame is damaged
             return 2
 
     def _load(self, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
@@ -180,10 +180,10 @@ class _Pillow(Opened):
         if least is not None:
             image.draft(None, least)
         name = getattr(image, "filename", "")
-        setattr(image, "filename", "")  # noqa: B010  # or Pillow maps the file into memory, sometimes wrongly
+        setattr(image, "filename", "")  # noqa: B010  # otherwise Pillow maps the file into memory, sometimes wrongly
         try:
             image.load()
-        except Exception:  # Pillow's decoders raise whatever damaged bytes lead them to
+        except Exception:  # Pillow's decoders can raise anything on damaged data
             with suppress(Exception):
                 if image.format in ("JPEG", "MPO"):
                     return self._end(stream, least, notes)
@@ -195,7 +195,7 @@ class _Pillow(Opened):
         return image
 
     def _end(self, stream: Any, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
-        """Decode a JPEG that lacks its end; what isn't there is gray."""
+        """Decode a truncated JPEG; missing pixels are gray."""
         stream.seek(0)
         data = stream.read()
         if len(data) - _scan(data) < LEAST:
@@ -211,11 +211,11 @@ class _Pillow(Opened):
         return image
 
     def _rest(self, notes: list[str]) -> Image.Image:
-        """Return what Pillow had decoded when it failed; what isn't there is black or transparent."""
+        """Return what Pillow had decoded when it failed; missing pixels are black or transparent."""
         image = Image.Image()._new(self._image.im)
         image.info, image.palette = dict(self._image.info), self._image.palette
         missing = _blank(image, (0,))
-        if self._image.format == "GIF":  # its rows may come in turns
+        if self._image.format == "GIF":  # its rows may be interlaced
             missing = _fill_rows(image)
         if missing > 0.999:
             raise ValueError
@@ -223,7 +223,7 @@ class _Pillow(Opened):
         return image
 
     def _low_bytes(self) -> Any:
-        """Return what decodes the lower halves of a PNG's colors of 16 bits; None where its file is gone."""
+        """Return a function that decodes the low bytes of a PNG's 16-bit colors, or None if the file is closed."""
         stream = getattr(self._image, "_adain_stream", None)
         if stream is None or self._raw != "RGB;16B":
             return None
@@ -240,11 +240,11 @@ class _Pillow(Opened):
 
 @contextmanager
 def opened(source: Source, least: int = MIN_SIDE) -> Iterator[Opened]:
-    """Open a picture, check its size, and close it afterwards, unless it was given open.
+    """Open a picture, check its size, and close its file afterward; a given PIL image stays open.
 
     Raises:
-        ValueError: the file is missing, empty, damaged, of another kind, below `least` pixels on a side, above 80
-            megapixels, or above 16,384 pixels on a side.
+        ValueError: the file is missing, empty, damaged, or not supported, or the picture has fewer than `least` pixels
+            on a side, more than 80 megapixels, or more than 16,384 pixels on a side.
     """
     with _QUIET:
         if isinstance(source, Image.Image):
@@ -298,7 +298,7 @@ def _read_head(stream: BinaryIO) -> Opened:
                 return _Tiff(file, stream)
             stream.seek(0)
         if kind == "HEIF":
-            from pi_heif import HeifImageFile  # type: ignore[import-untyped]  # not with every start
+            from pi_heif import HeifImageFile  # type: ignore[import-untyped]  # rarely needed
 
             return _Pillow(HeifImageFile(stream))
         image = Image.open(stream, formats=(kind, "MPO") if kind == "JPEG" else (kind,))
@@ -325,15 +325,15 @@ def _checked(found: Opened, least: int) -> Opened:
 
 
 def _scan(data: bytes) -> int:
-    """Return where a JPEG's pixels begin."""
-    place = 2
-    while data[place : place + 2] != b"\xff\xda" and place < len(data):
-        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-    return place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    """Return the offset of a JPEG's pixel data."""
+    offset = 2
+    while data[offset : offset + 2] != b"\xff\xda" and offset < len(data):
+        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+    return offset + 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
 
 
 def _late_exif(image: Image.Image) -> Image.Exif | None:
-    """Return the EXIF that stands behind the pixels of a PNG that isn't decoded yet; None where there is none."""
+    """Return the EXIF data after the pixels of a PNG that isn't decoded yet, or None if there is none."""
     stream = getattr(image, "fp", None)
     if image.format != "PNG" or "exif" in image.info or stream is None or not getattr(image, "tile", None):
         return None
@@ -351,7 +351,7 @@ def _late_exif(image: Image.Image) -> Image.Exif | None:
 
 
 def _blank(image: Image.Image, values: tuple[int, ...]) -> float:
-    """Return the share of rows at the top or the bottom that are of one color of `values` throughout."""
+    """Return the share of rows at the top or bottom whose pixels all have one color of `values`."""
     pixels = np.asarray(image).reshape(image.height, image.width, -1)
     shares = []
     for rows in (pixels, pixels[::-1]):
@@ -364,7 +364,7 @@ def _blank(image: Image.Image, values: tuple[int, ...]) -> float:
 
 
 def _fill_rows(image: Image.Image) -> float:
-    """Repeat rows downward over those that are 0 throughout, and return the share of these."""
+    """Fill rows of zeros with the nearest row above, and return their share."""
     pixels = np.asarray(image)
     there = pixels.reshape(len(pixels), -1).any(1)
     above = np.maximum.accumulate(np.where(there, np.arange(len(pixels)), 0))
@@ -373,7 +373,7 @@ def _fill_rows(image: Image.Image) -> float:
 
 
 class _Quiet:
-    """Keeps Pillow's warnings, which name paths, off the screen while any thread decodes."""
+    """Suppresses Pillow's warnings, which contain paths, while any thread decodes."""
 
     def __init__(self) -> None:
         self._lock, self._depth, self._catch = threading.Lock(), 0, warnings.catch_warnings()

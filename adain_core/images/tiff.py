@@ -102,8 +102,8 @@ class Tiff:
         found = np.zeros((height, width, self._samples), kind)
         missing = 0.0
         for part in range(across * down * planes):
-            plane, place = divmod(part, across * down)
-            top, left = place // across * tall, place % across * wide
+            plane, index = divmod(part, across * down)
+            top, left = index // across * tall, index % across * wide
             rows = tall if tiled else min(tall, height - top)
             room = found[top : top + rows, left : left + wide, plane : plane + depth]
             if part >= len(offsets):
@@ -280,15 +280,15 @@ def _directories(stream: BinaryIO) -> tuple[dict[int, NDArray[Any]], Order, int,
     order: Order = ">" if head[:2] == b"MM" else "<"
     big = head[2:4] in (b"+\0", b"\0+")
     try:
-        (place,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
-        first, place = _directory(stream, place, order, big)
+        (offset,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
+        first, offset = _directory(stream, offset, order, big)
     except struct.error:
         raise Damaged from None
     pages, seen = 1, {0}
-    while place not in seen and pages < PAGES:
-        seen.add(place)
+    while offset not in seen and pages < PAGES:
+        seen.add(offset)
         try:
-            tags, place = _directory(stream, place, order, big, (KIND,))
+            tags, offset = _directory(stream, offset, order, big, (KIND,))
         except (struct.error, Damaged):
             break
         pages += not int(tags.get(KIND, [0])[0]) & 5  # neither a preview nor a mask
@@ -296,9 +296,9 @@ def _directories(stream: BinaryIO) -> tuple[dict[int, NDArray[Any]], Order, int,
 
 
 def _directory(
-    stream: BinaryIO, place: int, order: Order, big: bool, wanted: tuple[int, ...] = ()
+    stream: BinaryIO, offset: int, order: Order, big: bool, wanted: tuple[int, ...] = ()
 ) -> tuple[dict[int, NDArray[Any]], int]:
-    stream.seek(place)
+    stream.seek(offset)
     (count,) = struct.unpack(order + ("Q" if big else "H"), stream.read(8 if big else 2))
     size = 20 if big else 12
     if count > 4096:

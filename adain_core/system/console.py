@@ -1,6 +1,6 @@
-"""Command lines: options made from parameters, and how a command ends.
+"""Command lines: options made from parameters, exit codes, and error messages.
 
-It ends with an exit code, and one sentence on the standard error stream if anything went wrong.
+A command that fails prints one sentence to the standard error stream and returns an exit code.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from typing import Any, NoReturn
 
 from adain_core.system import machine
 
-FAILED, MISTAKEN = 1, 2  # a run that fails, and a mistake in the call
+FAILED, MISTAKEN = 1, 2  # exit codes of failures and of wrong usage
 STOPPED = 130  # the shells' exit code for Ctrl-C
 
 
 def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
     """Run a typer application and exit.
 
-    A mistake in the call ends with one sentence and code 2, a failing disk or too little memory with one and code 1,
-    Ctrl-C with 130.
+    Wrong usage ends with one sentence and exit code 2, disk errors and lack of memory with one and code 1, and Ctrl-C
+    with code 130.
     """
     import typer
 
-    for stream in (sys.stdout, sys.stderr):  # a file's name may hold bytes that are no text
+    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that aren't valid text
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         with warnings.catch_warnings():
-            if not sys.warnoptions:  # libraries' warnings hold their files' paths, and are for those who write programs
+            if not sys.warnoptions:  # libraries' warnings are for developers, and contain paths
                 warnings.simplefilter("ignore")
             code = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        if message := error.format_message():  # empty where the help was printed
+        if message := error.format_message():  # empty if the help was printed
             tell(f"{name}: {message}")
         code = error.exit_code
     except ValueError as error:
         tell(f"{name}: {error}")
         code = MISTAKEN
-    except BrokenPipeError:  # who read our output, such as `head`, has enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except OSError as error:
@@ -66,7 +66,7 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
 
 
 def script(function: Callable[..., Any], name: str) -> NoReturn:
-    """Run a function as a command of its own, and exit as `run` does."""
+    """Run a function as a command and exit; see `run`."""
     import typer
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -75,7 +75,7 @@ def script(function: Callable[..., Any], name: str) -> NoReturn:
 
 
 def with_options(command: Callable[..., Any], drawn: Sequence[inspect.Parameter]) -> Callable[..., Any]:
-    """Give a command more options; it gets them in a dictionary, in place of its argument `options`."""
+    """Add options to a command, which receives their values as a dictionary in its argument `options`."""
     signature, names = inspect.signature(command, eval_str=True), [each.name for each in drawn]
     own = [each for each in signature.parameters.values() if each.name != "options"]
 
@@ -90,8 +90,8 @@ def with_options(command: Callable[..., Any], drawn: Sequence[inspect.Parameter]
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off until the end of a block that is done wholly or not at all."""
-    if threading.current_thread() is not threading.main_thread():  # others never get it
+    """Delay Ctrl-C until the end of a block that must not be interrupted."""
+    if threading.current_thread() is not threading.main_thread():  # other threads never receive it
         yield
         return
     pressed = False
@@ -110,6 +110,6 @@ def uninterrupted() -> Iterator[None]:
 
 
 def tell(sentence: str) -> None:
-    """Print a line to the standard error stream, without what a terminal would obey or the middle of a long word."""
+    """Print a line to the standard error stream, without control characters and with long words shortened."""
     line = "".join(each if each.isprintable() else " " for each in sentence)
     print(re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...{word[0][-40:]}", line), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Atomic writes that never overwrite the user's files unless asked to."""
+"""Atomic writes, and checks that keep the user's files from being overwritten."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all; as `replacing`."""
+    """Write a file atomically; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give an empty file beside `path` to write to, which takes its place at the end and is removed if anything fails.
+    """Yield an empty temporary file that replaces `path` at the end, or is removed if anything fails.
 
-    A link is followed. A new file has the permissions that the umask leaves, one that is replaced keeps its own.
+    Links are followed. A new file gets the permissions of the umask; a replaced one keeps its own.
 
     Raises:
-        OSError: naming `path`; it can't be written, or what is there is no regular file.
+        OSError: `path` can't be written or is not a regular file; the error names `path`.
     """
     target = Path(path)
     if target.is_symlink():
@@ -37,12 +37,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         if mode is not None:
-            with contextlib.suppress(OSError):  # some disks know no permissions
+            with contextlib.suppress(OSError):  # some file systems have no permissions
                 os.chmod(temporary, stat.S_IMODE(mode))
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        if error.errno is None:  # an encoder's, not the disk's
+        if error.errno is None:  # raised by an encoder, not by the disk
             raise
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
@@ -51,20 +51,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Check, before anything is computed, that files can be written into a folder, which may have to be made.
+    """Check, before anything is computed, that files can be written to a folder, which need not exist yet.
 
     Raises:
-        ValueError: it, or what it should be made in, is no folder.
-        OSError: the disk doesn't let files be made there, or takes no name that is so long.
+        ValueError: the folder or one of its parents is not a folder.
+        OSError: no file can be created there, or a name is too long for the file system.
     """
-    place = Path(folder)
-    while not os.path.lexists(place) and place != place.parent:
-        if too_long(place):
+    parent = Path(folder)
+    while not os.path.lexists(parent) and parent != parent.parent:
+        if too_long(parent):
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(folder))
-        place = place.parent
-    if not place.is_dir():
-        raise ValueError(f"{shown(place)} is not a folder, so nothing can be written into it; choose another folder.")
-    probe = place / f".adain-{secrets.token_hex(6)}.tmp"
+        parent = parent.parent
+    if not parent.is_dir():
+        raise ValueError(f"{shown(parent)} is not a folder, so nothing can be written into it; choose another folder.")
+    probe = parent / f".adain-{secrets.token_hex(6)}.tmp"
     try:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
@@ -75,11 +75,11 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def check_outputs(paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Check, before anything is computed, that files can be written, over those that are there.
+    """Check, before anything is computed, that files can be written, replacing existing ones.
 
     Raises:
-        ValueError: one can't be replaced or lies behind a link that leads nowhere, or there can be no such folder.
-        OSError: as `check_folder`, or a file may not be written.
+        ValueError: a path is not a regular file or is a broken link, or see `check_folder`.
+        OSError: a file has no write permission, or see `check_folder`.
     """
     checked = set()
     for path in map(Path, paths):
@@ -97,38 +97,36 @@ def check_outputs(paths: Iterable[str | os.PathLike[str]]) -> None:
 
 
 def check_new(folder: str | os.PathLike[str], names: Sequence[str], overwrite: bool = False) -> None:
-    """Check that a folder can take files, and holds none of them, unless they are to be replaced.
+    """Check that files can be written to a folder, and that none of them exists unless `overwrite` is set.
 
     Raises:
-        ValueError: one is there, or there can be no such folder.
-        OSError: as `check_folder`.
+        ValueError: a file exists already, or see `check_folder`.
+        OSError: see `check_folder`.
     """
     check_folder(folder)
     if overwrite:
         check_outputs(Path(folder) / name for name in names)
         return
-    if there := [name for name in names if os.path.lexists(Path(folder) / name)]:
-        what = shown(Path(folder) / there[0]) + (f" and {len(there) - 1} more" if len(there) > 1 else "")
-        raise ValueError(
-            f"{what} {'is' if len(there) == 1 else 'are'} there already; name another place, or give --overwrite to"
-            " replace what is there."
-        )
+    if existing := [name for name in names if os.path.lexists(Path(folder) / name)]:
+        what = shown(Path(folder) / existing[0]) + (f" and {len(existing) - 1} more" if len(existing) > 1 else "")
+        verb, them = ("exists", "it") if len(existing) == 1 else ("exist", "them")
+        raise ValueError(f"{what} already {verb}; choose another output, or use --overwrite to replace {them}.")
 
 
 def too_long(path: Path) -> bool:
-    """Tell whether a file's name has more bytes than its disk takes."""
-    place = path.parent
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
+    """Return whether a file's name is longer than its file system allows."""
+    parent = path.parent
+    while not parent.is_dir() and parent != parent.parent:
+        parent = parent.parent
     try:
-        most = os.pathconf(place, "PC_NAME_MAX")
+        most = os.pathconf(parent, "PC_NAME_MAX")
     except (OSError, ValueError, AttributeError):
         most = 255
     return len(os.fsencode(path.name)) > most
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as it is put into a sentence: without what a terminal would obey, and the middle of a long one."""
+    """Format a path for a sentence: control characters are replaced, and a long path is shortened in the middle."""
     text = "".join(each if each.isprintable() else "?" for each in os.fspath(path))
     return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
 

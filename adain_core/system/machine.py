@@ -1,4 +1,4 @@
-"""What this machine has left, and how its memory is dealt out."""
+"""Free memory, errors that mean it ran out, and the C library's reuse of freed memory."""
 
 from __future__ import annotations
 
@@ -9,35 +9,30 @@ from pathlib import Path
 import psutil
 import torch
 
-SHORT = (
-    "out of memory",
-    "defaultcpuallocator",
-    "alloc_failed",
-    "insufficient memory",
-)  # torch's, CUDA's, OpenCV's words
-CGROUP = Path("/sys/fs/cgroup")  # where a container's limits stand
+SHORT = ("out of memory", "defaultcpuallocator", "alloc_failed", "insufficient memory")  # of torch, CUDA, and OpenCV
+CGROUP = Path("/sys/fs/cgroup")  # limits of the container
 
 
 def free_memory(cgroup: Path = CGROUP) -> int:
-    """Return the bytes that can still be used, by the machine and by the container that this runs in."""
+    """Return the bytes of memory available to this process, within the limits of the machine and the container."""
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:  # no container, or another system
+    except OSError:  # not in a container, or not Linux
         return free
     return free if limit == "max" else max(0, min(free, int(limit) - int(used) + _cached(cgroup)))
 
 
 def free_on(device: torch.device | str) -> int:
-    """Return the bytes that can still be used where a device computes: a CUDA device's own, else the machine's."""
-    if torch.device(device).type != "cuda":  # MPS shares the machine's
+    """Return the bytes of memory available on a device."""
+    if torch.device(device).type != "cuda":  # MPS uses the machine's memory
         return free_memory()
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, and not in use
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, but unused
     return torch.cuda.mem_get_info(device)[0] + held
 
 
 def shortage(error: BaseException) -> str | None:
-    """Say in a sentence that memory ran out and what to do, if that is what an error means."""
+    """Return a sentence with advice if an error means that memory ran out, or None."""
     words = str(error).lower()
     if not isinstance(error, MemoryError) and not any(each in words for each in SHORT):
         return None
@@ -47,21 +42,21 @@ def shortage(error: BaseException) -> str | None:
 
 
 def reuse_memory(reuse: bool) -> None:
-    """Let the C library keep large blocks that are freed for the next ones, or hand them back at once.
+    """Let the C library reuse large freed blocks, or return them to the system at once.
 
-    Handed back, each layer's 30 MB come from the system anew, page by page, which takes a fifth of a run at 1024 px.
-    But where blocks are larger still, what is kept lies in fragments. Only glibc has this, for a process's main thread.
+    Without reuse, the 30 MB of each layer are allocated anew page by page, which takes a fifth of a run at 1024 px.
+    With even larger blocks, however, reuse fragments the memory. Works only with glibc, for the main thread.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-3, 2**28 if reuse else 2**25)  # M_MMAP_THRESHOLD, bytes; 2^25 is the most that glibc sets itself
+        libc.mallopt(-3, 2**28 if reuse else 2**25)  # M_MMAP_THRESHOLD, bytes; glibc itself sets up to 2^25
         libc.mallopt(-1, 2**29 if reuse else 2**26)  # M_TRIM_THRESHOLD
         if not reuse:
             libc.malloc_trim(0)
 
 
 def _cached(cgroup: Path) -> int:
-    """Return the bytes of files that the kernel keeps only as long as nobody needs the memory."""
+    """Return the bytes of the page cache that the kernel can reclaim."""
     for line in (cgroup / "memory.stat").read_text().splitlines():
         name, _, value = line.partition(" ")
         if name == "inactive_file":

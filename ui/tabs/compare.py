@@ -15,7 +15,15 @@ from PIL import Image
 from adain_core import PictureError, load, methods
 from adain_core.contracts import UNLIMITED, Limited, Limits, marked
 from adain_core.evaluation import report
-from adain_core.evaluation.comparison import FIRST, Comparison, arrange, best_judge, compare, iterations, prepare
+from adain_core.evaluation.comparison import (
+    DEFAULT_METHODS,
+    Comparison,
+    arrange,
+    best_judge,
+    compare,
+    iterations,
+    prepare,
+)
 from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
@@ -96,7 +104,7 @@ def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[dict[str, An
 def compare_api(
     content: str,
     style: str,
-    methods: list[str] = list(FIRST),  # noqa: B006
+    methods: list[str] = list(DEFAULT_METHODS),  # noqa: B006
     size: int = 256,
     seconds: float = 15.0,
     mode: str = "each",
@@ -206,7 +214,7 @@ def _draw_inputs(ui: fields.Components, pair: Pair) -> None:
             pair.draw(ui, "style", "compare-", 200, "compare-styles")
     ui["methods"] = gr.CheckboxGroup(
         titles,
-        value=list(FIRST),
+        value=list(DEFAULT_METHODS),
         label="Methods",
         info="They run one at a time so that their times are comparable; fast ones run first.",
         elem_id="compare-methods",
@@ -276,7 +284,7 @@ def _draw_table(ui: fields.Components, opening: Mapping[str, Any]) -> None:
                 f"Download: {words}", **opening[name], size="md", min_width=150, elem_id=f"compare-{name}"
             )
     with gr.Accordion("What each column means, and its limits", open=False, elem_id="compare-columns"):
-        items = "".join(f"<dt>{each.title}</dt><dd>{each.says}</dd>" for each in report.COLUMNS.values())
+        items = "".join(f"<dt>{each.title}</dt><dd>{each.help}</dd>" for each in report.COLUMNS.values())
         gr.HTML(f"<dl>{items}</dl>", elem_classes="columns")
 
 
