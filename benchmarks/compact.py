@@ -10,6 +10,8 @@ float32:
   over layers); content: mean squared error at relu4_1 to the content's own features. Averages over the pairs, and their
   ratio.
 - reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
+- lattice: energy of the luminance at the frequencies of a 2x2, 4x4, and 8x8 lattice over that around them, median and
+  worst of the pairs; photographs have 1 to 4.
 - odd styles: the style ratio for seven unusual kinds (drawings, posters, gray, dark, bright, inverted, recolored), made
   from the first 6 artworks, each kind on 6 photographs.
 - explained variance: of the teacher's features by a 1x1 regression on the compact features, fitted on the first 20
@@ -28,6 +30,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, median
 from typing import Annotated
 
 import torch
@@ -39,6 +42,7 @@ from tqdm import tqdm
 
 from adain_core import images, weights
 from adain_core.contracts import Style
+from adain_core.evaluation.metrics import PERIODS, lattice
 from adain_core.feature_space.transfer import TransferParams
 from adain_core.losses import gram
 from adain_core.losses.mean_std import mean_std
@@ -52,6 +56,7 @@ from adain_core.training.pictures import KINDS, held_out, vary
 from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 ODD = 6  # photographs and artworks
+SUMMARIES = {"": median, " worst": max}
 GRAM_SIZE, GRAM_PAIRS = 224, 10
 GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
 GRAM_ALONE = OptimizationParams(steps=120, content_weight=0.0, tv_weight=0.0)
@@ -86,6 +91,7 @@ def quality(
     teacher = Teacher(full, torch.device("cpu"))
     names = {kind: each[:count] for kind, each in held_out().items()}
     found: dict[str, list[float]] = {}
+    lattices: dict[str, list[float]] = {}
     shown: list[Image.Image] = []
     pairs = zip(squares(folder, names["photos"], size), squares(folder, names["art"], size), strict=True)
     for content, style in tqdm(pairs, f"{size} px", len(names["photos"]), disable=None):
@@ -95,6 +101,8 @@ def quality(
         for name, output in outputs.items():
             features = teacher.features(output)
             statistics = all_statistics(features)
+            for period, value in lattice(output.float()).items():
+                lattices.setdefault(f"{name} lattice {period}", []).append(float(value))
             found.setdefault(f"{name} style", []).append(float(style_loss(statistics, goal)))
             found.setdefault(f"{name} content", []).append(float(content_loss(features, own)))
             for layer in LAYERS:
@@ -108,7 +116,10 @@ def quality(
     if sheet is not None:
         sheet.mkdir(parents=True, exist_ok=True)
         images.sheet(shown, columns=8, side=min(size, 320)).save(sheet / f"pairs_{size}.jpg", quality=90)
-    return {name: sum(values) / len(values) for name, values in found.items()}
+    return {
+        **{name: fmean(values) for name, values in found.items()},
+        **{f"{name}{word}": each(values) for name, values in lattices.items() for word, each in SUMMARIES.items()},
+    }
 
 
 @torch.inference_mode()
@@ -230,7 +241,11 @@ def main(
         ratios = {what: found[f"compact {what}"] / found[f"vgg19 {what}"] for what in ("style", "content", *LAYERS)}
         print(f"{size} px: " + ", ".join(f"{what} {ratio:.2f}" for what, ratio in ratios.items()), end="")
         print(f"; reconstruction {found['reconstruction']:.1f} dB", flush=True)
-        print("   full-size pair: " + ", ".join(f"{k[6:]} {v:.3f}" for k, v in found.items() if k.startswith("vgg19")))
+        print("   full-size pair: " + ", ".join(f"{what} {found[f'vgg19 {what}']:.3f}" for what in ratios))
+        for name in ("compact", "vgg19"):
+            shares = (f"{period} px {found[f'{name} lattice {period}']:.1f}" for period in PERIODS)
+            worst = (f"{found[f'{name} lattice {period} worst']:.1f}" for period in PERIODS)
+            print(f"   lattice of {name}: {', '.join(shares)}; worst {', '.join(worst)}", flush=True)
     if not only_quality:
         results["odd styles"] = rare = odd(compact, full, pictures, output)
         print("odd styles: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in rare.items()), flush=True)

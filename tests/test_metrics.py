@@ -8,6 +8,7 @@ from torch import nn
 
 from adain_core.controls.color import color_shift
 from adain_core.evaluation.meter import Meter
+from adain_core.evaluation.metrics import PERIODS, frequencies, lattice
 from adain_core.images.metrics import difference, heat, ssim
 
 
@@ -105,3 +106,39 @@ def test_a_meter_counts_what_fails(monkeypatch):
     with pytest.raises(ValueError), meter():
         raise ValueError
     assert meter.seconds == 3.0
+
+
+def test_frequencies_of_lattices_by_hand():
+    assert frequencies(2) == [(0, 1), (1, 0), (1, 1)]
+    assert frequencies(4) == [(0, 1), (1, 0), (1, 1), (1, 2), (1, 3), (2, 1)]
+    every = {pair for period in PERIODS for pair in frequencies(period)}
+    assert len(frequencies(8)) == 24 and len(every) >= 24  # half of 64 - 16
+
+
+def test_noise_and_flat_images_have_no_lattice():
+    torch.manual_seed(0)
+    found = lattice(torch.rand(24, 3, 96, 104))
+    for period in PERIODS:
+        assert float(found[period].mean()) == pytest.approx(1.44, abs=0.25)  # an exponential's mean over its median
+    assert all(float(value) == 0 for value in lattice(torch.full((1, 3, 64, 64), 0.3)).values())
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_lattice_by_hand(period):
+    """A cosine of one frequency on white noise: energy (a sum w / 2)^2, twice that at the Nyquist frequency."""
+    torch.manual_seed(0)
+    side, amplitude, deviation = 256, 0.03, 0.05
+    wave = amplitude * torch.cos(2 * torch.pi * torch.arange(side) / period)
+    image = 0.5 + wave + deviation * torch.randn(6, 1, side, side)
+    found = lattice(image.expand(-1, 3, -1, -1))
+    window = torch.hann_window(side)
+    peak = (amplitude * window.sum() ** 2 / (1 if period == 2 else 2)) ** 2
+    noise = (deviation * window.square().sum()) ** 2
+    expected = float(peak / noise / np.log(2)) / len(frequencies(period))
+    assert float(found[period].mean()) == pytest.approx(expected, rel=0.25) and expected > 10
+    assert all(float(found[other].mean()) < 2.5 for other in PERIODS if other != period)
+
+
+def test_a_lattice_needs_room():
+    with pytest.raises(ValueError, match="at least 64 x 64 pixels, not 63 x 80"):
+        lattice(torch.rand(1, 3, 80, 63))

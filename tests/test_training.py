@@ -21,7 +21,16 @@ from adain_core.training.distill import Unexplained, regress
 from adain_core.training.distill import fit as fit_heads
 from adain_core.training.inverse import Inverse
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, Predictions, Probes, color_loss, fidelity_loss, reference
+from adain_core.training.pair import (
+    Pair,
+    Predictions,
+    Probes,
+    Yardstick,
+    color_loss,
+    fidelity_loss,
+    lattice_loss,
+    reference,
+)
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
 
 CPU = torch.device("cpu")
@@ -200,8 +209,9 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     networks = make_networks(paper=True)
     teacher = Teacher(networks, CPU)
     batch = (torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
-    yardstick = reference(teacher, [batch])
-    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardstick, 32, batch)
+    yardsticks = reference(teacher, [batch], [teacher])
+    yardstick = yardsticks[0].reference
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(), yardsticks, 32, batch)
     found = {name: value.detach() for name, value in stage.losses(batch, 1).items()}
     for name in ("style", "content", "fidelity"):
         assert float(found[name]) == pytest.approx(1, rel=1e-4)
@@ -213,9 +223,9 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     assert float(found["reconstruction"]) == pytest.approx(error, rel=1e-3)
     terms = {name: float(value) for name, value in found.items() if name != "total"}
     assert terms["distillation"] == terms["probing"] == 0  # VGG predicts itself
-    expected = 2.5 * terms["style"] + terms["content"] + 0.1 * terms["reconstruction"]
+    expected = 2.5 * terms["style"] + terms["content"] + 0.1 * terms["reconstruction"] + terms["lattice"]
     assert float(found["total"]) == pytest.approx(expected, rel=1e-3)
-    stage.reference = {name: value / 4 for name, value in yardstick.items()}
+    stage.yardsticks = [Yardstick(teacher, {name: value / 4 for name, value in yardstick.items()})]
     for power, expected in ((0.5, 2), (1, 4)):
         stage.weights = pair_stage.Weights(power=power)
         assert float(stage.losses(batch, 1)["style"].detach()) == pytest.approx(expected, rel=1e-3)
@@ -233,7 +243,8 @@ def test_the_pair_measures_the_teacher_itself_as_one():
 def test_what_stands_for_one_is_the_mean_over_all_batches():
     teacher = Teacher(make_networks(paper=True), CPU)
     one, two = (tuple(torch.rand(2, 1, 3, 32, 32)) for _ in range(2))
-    first, second, both = (reference(teacher, iter(batches)) for batches in ([one], [two], [one, two]))
+    sets = ([one], [two], [one, two])
+    first, second, both = (reference(teacher, iter(batches), [teacher])[0].reference for batches in sets)
     assert first != second
     for name in ("content", "fidelity", "style"):
         assert both[name] == pytest.approx((first[name] + second[name]) / 2)
@@ -241,8 +252,9 @@ def test_what_stands_for_one_is_the_mean_over_all_batches():
 
 def test_every_content_meets_two_styles_and_its_own_picture_once():
     networks = make_networks(paper=True)
-    teacher, yardstick = Teacher(networks, CPU), {"style": 1, "content": 1, "fidelity": 1}
-    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(styles=2), yardstick, 16, ())
+    teacher = Teacher(networks, CPU)
+    yardsticks = [Yardstick(teacher, {"style": 1, "content": 1, "fidelity": 1})]
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(styles=2), yardsticks, 16, ())
     asked, stylize = [], stage.stylize
     stage.stylize = lambda own, contents, styles: (asked.append((contents, styles)), stylize(own, contents, styles))[1]
     stage.losses((torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)), 4)
@@ -285,14 +297,15 @@ def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
     teacher = Teacher(make_networks(paper=True), CPU)
     batch = (torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
     judge = Predictions(networks.encoder)
-    yardstick = reference(teacher, [batch], judge)
+    yardsticks = reference(teacher, [batch], [judge])
+    yardstick = yardsticks[0].reference
     made = teacher.decode(teacher.target(*map(teacher.features, batch)))
     found, goal = all_statistics(judge.features(made)), all_statistics(judge.features(batch[1]))
     assert yardstick["style"] == pytest.approx(float(style_loss(found, goal).mean()), rel=1e-4)
     networks.encoder.requires_grad_()
     weights = pair_stage.Weights(encoder=0, power=1, styles=1, color=1)
     decoder = networks.decoder.requires_grad_()
-    stage = Pair(networks.encoder, decoder, teacher, weights, yardstick, 32, batch, judge)
+    stage = Pair(networks.encoder, decoder, teacher, weights, yardsticks, 32, batch)
     monkeypatch.setattr(teacher, "features", lambda _: pytest.fail("the teacher was asked"))
     losses = stage.losses(batch, 0)
     stylized = stage.stylize(networks.encoder(torch.cat(batch), LAYERS), [0, 1], [2, 3])
@@ -302,6 +315,32 @@ def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
     losses["total"].backward()
     assert not any(each.requires_grad for each in networks.encoder.parameters())
     assert all(each.grad is not None for each in decoder.parameters())
+
+
+def test_judges_take_turns():
+    networks = make_networks(paper=True)
+    teacher, batch = Teacher(networks, CPU), tuple(torch.rand(2, 1, 3, 32, 32))
+    ones = {"style": 1.0, "content": 1.0, "fidelity": 1.0}
+    halves = {name: value / 2 for name, value in ones.items()}
+    turns = [Yardstick(teacher, ones), Yardstick(teacher, ones), Yardstick(teacher, halves)]
+    stage = Pair(networks.encoder, networks.decoder, teacher, pair_stage.Weights(power=1), turns, 32, batch)
+    found = [float(stage.losses(batch, step)["style"].detach()) for step in range(6)]
+    assert found[0] > 0 and found == pytest.approx([found[0], found[0], 2 * found[0]] * 2)
+
+
+def test_a_lattice_costs_what_noise_does_not():
+    torch.manual_seed(0)
+    noise = 0.5 + 0.1 * torch.randn(8, 1, 128, 96).expand(-1, 3, -1, -1)
+    assert 0.5 < float(lattice_loss(noise)) < 0.7
+    woven = noise.clone()
+    woven[..., ::2, ::2] += 0.1
+    woven.requires_grad_()
+    loss = lattice_loss(woven)
+    loss.backward()
+    assert float(loss.detach()) > float(lattice_loss(noise)) + 0.5
+    better = (woven - 0.05 * woven.grad / woven.grad.abs().max()).detach()
+    assert float(lattice_loss(better)) < float(loss.detach())
+    assert float(lattice_loss(torch.full((1, 3, 64, 64), 0.4))) < 1e-3  # nothing that can be seen
 
 
 def test_an_inverse_network_learns_pictures_and_swapped_features():

@@ -17,6 +17,7 @@ from adain_core.networks.perceptual import LAYERS, PerceptualEncoder
 from adain_core.networks.vgg import Decoder
 from adain_core.training import __main__ as training
 from adain_core.training.__main__ import app, begin
+from adain_core.training.pair import Predictions, Yardstick
 from adain_core.weights.layouts import checksum
 
 
@@ -34,7 +35,7 @@ def folders(tmp_path):
 def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
     full = make_networks(paper=True)
     small = make_networks()
-    monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
+    monkeypatch.setattr(weights, "load", lambda name, **_: small if name == "compact" else full)
     monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
     monkeypatch.setattr("adain_core.training.__main__.Decoder", lambda: Decoder(WIDTHS))
     narrow = partial(PerceptualEncoder, (2, 3, 4, 5))
@@ -155,15 +156,31 @@ def test_what_stands_for_one_is_of_many_pairs(folders, monkeypatch):
     monkeypatch.setattr(weights, "load", lambda *_, **__: make_networks(paper=True))
     seen = []
 
-    def count(_teacher, batches, _judge):
+    def count(_teacher, batches, judges):
         seen.extend(len(photos) for photos, _ in batches)
-        return dict.fromkeys(("content", "fidelity", "style"), 1.0)
+        return [Yardstick(judge, dict.fromkeys(("content", "fidelity", "style"), 1.0)) for judge in judges]
 
     monkeypatch.setattr(training, "reference", count)
     given = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "-o", str(folders / "run")]
     given += ["--batch", "7", "--size", "32", "--steps", "1", "--encoder", "0"]
     CliRunner().invoke(app, ["pair", *given], catch_exceptions=False)
     assert set(seen) == {7} and 96 <= sum(seen) < 96 + 7
+
+
+def test_the_perceptual_network_judges_three_steps_of_four(folders, monkeypatch):
+    full, other = make_networks(paper=True), make_networks(paper=True)
+    monkeypatch.setattr(weights, "load", lambda name, **_: other if name == "perceptual" else full)
+    asked, features = [], Predictions.features
+    monkeypatch.setattr(Predictions, "features", lambda self, image: (asked.append(1), features(self, image))[1])
+    given = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
+    given += ["--size", "32", "--encoder", "0", "--steps"]
+    counts = []
+    for steps, more in ((2, []), (3, []), (4, []), (3, ["--judge", "teacher"])):
+        asked.clear()
+        output = ["-o", str(folders / f"run{len(counts)}")]
+        CliRunner().invoke(app, ["pair", *given, str(steps), *output, *more], catch_exceptions=False)
+        counts.append(len(asked))
+    assert counts[1] == counts[0] and counts[2] == counts[0] + 2 and counts[3] == 0  # before the picture and after it
 
 
 def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):

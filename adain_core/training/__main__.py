@@ -30,7 +30,7 @@ from adain_core.training.distill import Distill, fit
 from adain_core.training.inverse import Inverse
 from adain_core.training.inverse import Weights as InverseWeights
 from adain_core.training.loop import Settings
-from adain_core.training.pair import Pair, Predictions, reference
+from adain_core.training.pair import Judge, Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
 from adain_core.training.perceptual import Perceptual, begin_by_least_squares, degrade
 from adain_core.training.perceptual import Weights as PerceptualWeights
@@ -44,6 +44,7 @@ P = TypeVar("P", bound=Params)
 JUDGED = 96  # pairs for the reference losses; a few styles dominate the style loss, so 24 pairs gave 0.24 to 0.73
 PREFIXES = ("inverse.", "perceptual.")  # of the names in a run's weights that are shipped as separate files
 FITTED = 192  # crops that a perceptual encoder is initialized on
+TURNS = 4  # steps, of which the full-size network judges one when another network judges the rest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 
@@ -119,8 +120,9 @@ def pair(
         Path | None, typer.Option(help="An inverse network to initialize the decoder's upsampling path from.")
     ] = None,
     judge: Annotated[
-        Literal["teacher", "own"], typer.Option(help="What measures the losses; own requires --encoder 0.")
-    ] = "teacher",
+        Literal["perceptual", "teacher", "own"],
+        typer.Option(help="Network that measures the losses; own requires --encoder 0."),
+    ] = "perceptual",
     options: Any = None,
 ) -> None:
     """Train the compact encoder and decoder jointly, with losses measured by the full-size pair."""
@@ -142,11 +144,17 @@ def pair(
             seen = [torch.cat(run.move(batch)) for batch in run.batches(range(-28, -12))]
             own, truth = [encoder(crops, LAYERS) for crops in seen], [run.teacher.features(crops) for crops in seen]
             fit(encoder.heads, join(own), join(truth))
-    measures = Predictions(encoder) if judge == "own" else run.teacher
+    judges: list[Judge] = [run.teacher]
+    if judge == "own":
+        judges = [Predictions(encoder)]
+    elif judge == "perceptual":
+        judges = [Predictions(run.loss_network()), run.teacher]
     before = range(-math.ceil(JUDGED / run.settings.batch), 0)
-    yardstick = reference(run.teacher, map(run.move, run.batches(before)), measures)
-    print("the full-size pair's own losses:", {name: round(value, 4) for name, value in yardstick.items()})
-    run.train(Pair(encoder, decoder, run.teacher, weights_of, yardstick, run.settings.size, run.samples, measures))
+    yardsticks = reference(run.teacher, map(run.move, run.batches(before)), judges)
+    for each in yardsticks:
+        print("the full-size pair's own losses:", {name: round(value, 4) for name, value in each.reference.items()})
+    turns = yardsticks[:-1] * (TURNS - 1) + yardsticks[-1:]
+    run.train(Pair(encoder, decoder, run.teacher, weights_of, turns, run.settings.size, run.samples))
 
 
 @app.command()
@@ -253,7 +261,7 @@ class Run:
         """Initialize a decoder with residual branches at zero and an almost gray output."""
         module = self.new(module)
         with torch.no_grad():
-            for name in ("conv4_4", "conv4_2", "conv3_5", "conv3_3"):
+            for name in ("conv4_6", "conv4_4", "conv4_2", "conv3_5", "conv3_3"):
                 if hasattr(module, name):
                     module.get_submodule(name).weight.zero_()  # type: ignore[operator]
             if isinstance(module, CompactDecoder):  # initially relu3_1 alone makes the picture
@@ -262,6 +270,12 @@ class Run:
             module.conv1_1.weight.mul_(0.1)
             nn.init.constant_(module.conv1_1.bias, 0.5)  # type: ignore[arg-type]
         return module
+
+    def loss_network(self) -> nn.Module:
+        """Load the perceptual network that ships, frozen, in the precision of the run."""
+        network = copy.deepcopy(weights.load("perceptual").loss_network)
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        return network.to(self.device, dtype, memory_format=torch.channels_last).requires_grad_(False)
 
     def encoder(self) -> CompactEncoder:
         """Create a compact encoder whose heads predict the teacher's features."""

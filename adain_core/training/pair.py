@@ -1,30 +1,34 @@
-"""Joint training of the compact encoder and decoder, with every loss measured by the full-size teacher.
+"""Joint training of the compact encoder and decoder, with every loss measured by a larger network.
 
-    L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_i L_i + w_r L_r + w_d L_d + w_p L_p
+    L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_l L_l
+        + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
-L_c and L_s are the paper's losses (Eqs. 12 and 13, squared errors) in the teacher's features. L_f is L_c with the
+L_c and L_s are the paper's losses (Eqs. 12 and 13, squared errors) in the judge's features. L_f is L_c with the
 photograph's own features as the target, divided by their standard deviation so that large, smooth crops count as much
 as small ones; the benchmark measures it as well. L_c*, L_f*, and L_s* are the losses of the full-size pair on the same
 kind of crops, so a ratio of 1 means "as good as the paper's network". An exponent of p = 1/2 per picture turns squared
 errors into norms, as the paper writes them, and keeps a few styles with extreme statistics from dominating; the
 benchmark uses p = 1. L_k compares the means and standard deviations of the colors, relative to the style's own: a trace
-of the photograph's color in a gray painting's style barely changes L_s, but it is obvious to the eye. L_i is the
-distance to the full-size pair's output in the teacher's features. L_r is the error of reconstructing a photograph from
-itself, scaled to 1 at 24 dB. L_d continues the distillation, because other methods use the encoder as their perceptual
-network, and L_p does the same on stylized pictures and on Probes, where optimization exposes the encoder's blind spots.
+of the photograph's color in a gray painting's style barely changes L_s, but it is obvious to the eye. L_l is the
+lattice that up-sampling leaves. L_i is the distance to the full-size pair's output in the teacher's features. L_r is
+the error of reconstructing a photograph from itself, scaled to 1 at 24 dB. L_d continues the distillation, because
+other methods use the encoder as their perceptual network, and L_p does the same on stylized pictures and on Probes,
+where optimization exposes the encoder's blind spots.
 
 The decoder's gains (see compact.py) are trained jointly but with their own learning rate: which statistics a channel
 needs so that the picture ends up with the painting's is a different question from how features become pixels.
 
-If the encoder is frozen, its own predictions can replace the teacher. L_c and L_s are then approximations, but each
-step sees five times as many pictures, and the decoder learns most of what it needs that way.
+The judge is the perceptual network, at a third of the cost of VGG-19, which takes every fourth turn so that the pair
+does not learn to please the former alone. If the encoder is frozen, its own predictions can replace the teacher. L_c
+and L_s are then approximations, but each step sees five times as many pictures, and the decoder learns most of what it
+needs that way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from PIL import Image
@@ -32,6 +36,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from adain_core.contracts import Params
+from adain_core.evaluation.metrics import PERIODS, peaks_of, spectrum
 from adain_core.losses.gram import gram, gram_matrix
 from adain_core.normalization import restyle, statistics
 from adain_core.training.distill import Unexplained
@@ -39,6 +44,8 @@ from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
+WINDOW = 64  # pixels, side of the windows in which a lattice counts
+UNSEEN = 0.5 / 255  # standard deviation of noise below which a lattice can't be seen
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
@@ -49,6 +56,13 @@ class Judge(Protocol):
         """Return features at LAYERS."""
 
 
+class Yardstick(NamedTuple):
+    """What measures content and style, and what the full-size pair's own outputs have there."""
+
+    judge: Judge
+    reference: Mapping[str, float]  # losses named content, fidelity and style
+
+
 class Weights(Params):
     """Weights of the pair's losses."""
 
@@ -57,6 +71,7 @@ class Weights(Params):
     fidelity: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the photograph's own features.")
     imitation: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the full-size pair's picture.")
     color: float = Field(0.0, ge=0, le=1000, description="Weight of the color means and standard deviations.")
+    lattice: float = Field(1.0, ge=0, le=1000, description="Weight of the lattice that up-sampling leaves.")
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Weight of reconstructing a photograph from itself.")
     distillation: float = Field(2.0, ge=0, le=1000, description="Weight of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Weight of the same on stylized and optimized pictures.")
@@ -70,15 +85,17 @@ class Predictions:
     """The teacher's features as an encoder predicts them, used in place of the teacher.
 
     Args:
-        encoder: a frozen encoder.
+        encoder: a frozen encoder; it computes in its own precision.
     """
 
     def __init__(self, encoder: Any) -> None:
         self.encoder = encoder
+        self.dtype = next(encoder.parameters()).dtype
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Return predictions at LAYERS; image [N,3,H,W], RGB in [0,1]."""
-        return self.encoder.predict(self.encoder(image, LAYERS))
+        with torch.autocast(image.device.type, enabled=False):  # it would pad in float32
+            return self.encoder.predict(self.encoder(image.to(self.dtype), LAYERS))
 
 
 class Probes(nn.Module):
@@ -130,10 +147,9 @@ class Pair:
         decoder: takes the encoder's features at its levels.
         teacher: the full-size pair that defines the targets.
         weights: weights of the losses.
-        reference: losses of the full-size pair on the same kind of crops, as returned by `reference`.
+        yardsticks: what measures content and style; they take turns, one step each.
         size: side length of a crop in pixels.
         samples: photographs and paintings for the sheet, [N,3,H,W] each.
-        judge: measures content and style; the teacher by default.
     """
 
     def __init__(
@@ -142,19 +158,17 @@ class Pair:
         decoder: nn.Module,
         teacher: Teacher,
         weights: Weights,
-        reference: Mapping[str, float],
+        yardsticks: Sequence[Yardstick],
         size: int,
         samples: tuple[Tensor, Tensor],
-        judge: Judge | None = None,
     ) -> None:
         if not weights.encoder:
             encoder.requires_grad_(False)
         self.student: Any = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
         parts = {"unexplained": Unexplained(teacher.widths), "probes": Probes(size)}
         self.helpers: Any = nn.ModuleDict(parts).to(next(encoder.parameters()).device)
-        self.teacher, self.judge = teacher, judge or teacher
+        self.teacher, self.yardsticks = teacher, yardsticks
         self.weights = weights
-        self.reference = reference
         self.samples = samples
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
@@ -171,8 +185,9 @@ class Pair:
         """Stylize each content crop in several styles, and reconstruct one of them from itself."""
         contents, paintings = batch
         count = len(contents)
+        judge, reference = self.yardsticks[step % len(self.yardsticks)]
         with torch.no_grad():
-            truth = self.judge.features(torch.cat([contents, paintings]))
+            truth = judge.features(torch.cat([contents, paintings]))
         encoder, power = self.student["encoder"], self.weights.power
         with torch.set_grad_enabled(self.weights.encoder > 0):
             own = encoder(torch.cat([contents, paintings]), LAYERS)
@@ -185,18 +200,20 @@ class Pair:
         with torch.no_grad():
             content, style = _pick(truth, first), _pick(truth, second)
             target, goal = self.teacher.target(content, style), all_statistics(style)
-        found = self.judge.features(stylized)
+        found = judge.features(stylized)
         terms = {
-            "style": (style_loss(all_statistics(found), goal) / self.reference["style"]).pow(power).mean(),
-            "content": (content_loss(found, target) / self.reference["content"]).pow(power).mean(),
-            "fidelity": (fidelity_loss(found, content) / self.reference["fidelity"]).pow(power).mean(),
+            "style": (style_loss(all_statistics(found), goal) / reference["style"]).pow(power).mean(),
+            "content": (content_loss(found, target) / reference["content"]).pow(power).mean(),
+            "fidelity": (fidelity_loss(found, content) / reference["fidelity"]).pow(power).mean(),
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
         }
         if self.weights.color:
             gaps = color_loss(stylized, paintings[[place - count for place in second]])
             terms["color"] = (gaps + 1e-4).sqrt().mean()
-        if self.weights.encoder:
-            terms |= self.distill(own, truth, stylized[:count].detach(), found, batch, step)
+        if self.weights.lattice:
+            terms["lattice"] = lattice_loss(stylized)
+        if self.weights.encoder and (self.weights.distillation or self.weights.probing):
+            terms |= self.distill(judge, own, truth, stylized[:count].detach(), found, batch, step)
         if self.weights.imitation:
             with torch.no_grad():
                 model = self.teacher.features(self.teacher.decode(target).clamp(0, 1))
@@ -205,17 +222,27 @@ class Pair:
         return {**terms, "total": total}
 
     def distill(
-        self, own: Features, truth: Features, stylized: Tensor, seen: Features, batch: tuple[Tensor, Tensor], step: int
+        self,
+        judge: Judge,
+        own: Features,
+        truth: Features,
+        stylized: Tensor,
+        seen: Features,
+        batch: tuple[Tensor, Tensor],
+        step: int,
     ) -> dict[str, Tensor]:
         """Return the unexplained share of the teacher's features, on the batch and on stylized pictures and probes."""
         encoder, unexplained = self.student["encoder"], self.helpers["unexplained"]
+        known = torch.stack(list(unexplained(encoder, own, truth).values())).mean()
+        if not self.weights.probing:
+            return {"distillation": known}
         _, probes = self.helpers["probes"].advance(encoder, batch, step)
         with torch.no_grad():
-            more = self.teacher.features(probes)
+            more = judge.features(probes)
             hard_truth = {layer: torch.cat([seen[layer][: len(stylized)], more[layer]]) for layer in LAYERS}
         hard = encoder(torch.cat([stylized, probes]), LAYERS)
         return {
-            "distillation": torch.stack(list(unexplained(encoder, own, truth).values())).mean(),
+            "distillation": known,
             "probing": torch.stack(list(unexplained(encoder, hard, hard_truth).values())).mean(),
         }
 
@@ -240,22 +267,22 @@ class Pair:
         return samples_sheet(self.samples, [stylize, model])
 
 
-def reference(
-    teacher: Teacher, batches: Iterable[tuple[Tensor, Tensor]], judge: Judge | None = None
-) -> dict[str, float]:
-    """Measure the losses of the full-size pair on crops, in the judge's features or, without a judge, in its own."""
-    judge, rows = judge or teacher, []
+def reference(teacher: Teacher, batches: Iterable[tuple[Tensor, Tensor]], judges: Sequence[Judge]) -> list[Yardstick]:
+    """Measure the losses of the full-size pair on crops, in the features of each judge."""
+    rows: list[list[dict[str, float]]] = [[] for _ in judges]
     with torch.no_grad():
         for photos, paintings in batches:
             made = teacher.decode(teacher.target(teacher.features(photos), teacher.features(paintings)))
-            content, style, found = (judge.features(each) for each in (photos, paintings, made))
-            losses = {
-                "content": content_loss(found, teacher.target(content, style)),
-                "fidelity": fidelity_loss(found, content),
-                "style": style_loss(all_statistics(found), all_statistics(style)),
-            }
-            rows.append({name: float(each.mean()) for name, each in losses.items()})
-    return {name: fmean(row[name] for row in rows) for name in rows[0]}
+            for judge, measured in zip(judges, rows, strict=True):
+                content, style, found = (judge.features(each) for each in (photos, paintings, made))
+                losses = {
+                    "content": content_loss(found, teacher.target(content, style)),
+                    "fidelity": fidelity_loss(found, content),
+                    "style": style_loss(all_statistics(found), all_statistics(style)),
+                }
+                measured.append({name: float(each.mean()) for name, each in losses.items()})
+    means = [{name: fmean(row[name] for row in measured) for name in measured[0]} for measured in rows]
+    return [Yardstick(*each) for each in zip(judges, means, strict=True)]
 
 
 def fidelity_loss(own: Features, photo: Features) -> Tensor:
@@ -271,6 +298,28 @@ def fidelity_loss(own: Features, photo: Features) -> Tensor:
     goal = photo[DEEPEST].float()
     deviation = goal.var((2, 3), correction=0).mean(1).sqrt()
     return content_loss(own, goal) / deviation.clamp_min(0.1)
+
+
+def lattice_loss(image: Tensor) -> Tensor:
+    """Compare the energy at a lattice's frequencies with that around them, in overlapping windows of 64 pixels.
+
+    A logarithm lets faint windows, dark and flat ones, count as much as strong ones.
+
+    Args:
+        image: [N,3,H,W], RGB; at least 16 pixels on a side.
+
+    Returns:
+        The mean over windows, periods and frequencies of log(1 + energy / energy around); 0.6 for noise.
+    """
+    side = min(WINDOW, *(each // 8 * 8 for each in image.shape[2:]))
+    windows = image.float().unfold(2, side, side // 2).unfold(3, side, side // 2)  # [N,3,h,w,side,side]
+    energy = spectrum(windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2))
+    floor = (UNSEEN * 3 / 8 * side) ** 2  # energy of such noise under a Hann window
+    terms = []
+    for period in PERIODS:
+        peaks, around = peaks_of(energy, period)
+        terms.append((peaks / (around.mean(-1).detach() + floor)).log1p().mean())
+    return torch.stack(terms).mean()
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:
