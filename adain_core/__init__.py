@@ -1,4 +1,4 @@
-"""Adaptive instance normalization (Huang & Belongie, ICCV 2017): the networks, the methods, and one function to call.
+"""Style transfer by adaptive instance normalization (Huang & Belongie, ICCV 2017): networks, methods, and a Python API.
 
 from adain_core import stylize
 picture = stylize("photo.jpg", "painting.jpg", alpha=0.8)
@@ -30,7 +30,7 @@ _HOMES = {"adain": "normalization", "compare": "evaluation.comparison", "load": 
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: torch takes seconds, in which Ctrl-C must find us listening."""
+    """Import a public name on first use: torch takes seconds to import, and Ctrl-C must work meanwhile."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'runs.pipeline')}"), name)

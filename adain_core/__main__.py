@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 
 def main() -> NoReturn:
-    """Run the command line; whatever goes wrong ends in one sentence and an exit code."""
+    """Run the command line; an error ends it with one sentence and an exit code."""
     handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:  # torch takes seconds to load, and fails in many ways if interrupted
+    if handler is signal.default_int_handler:  # importing torch takes seconds, and fails in many ways if interrupted
         signal.signal(signal.SIGINT, _stop)
     from adain_core import cli
     from adain_core.system import console

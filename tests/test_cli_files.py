@@ -52,6 +52,10 @@ class TestPictures:
         code, out, _ = call(line, monkeypatch, capsys)
         assert code == 0 and json.loads(out)["settings"]["weights"] == [0.5, 0.5]
 
+    def test_a_method_that_needs_no_painting_asks_for_none(self, monkeypatch, capsys):
+        assert call("stylize photos --method identity -o out", monkeypatch, capsys)[0] == 0
+        assert made("out") == ["a-identity.png", "b-identity.png"]
+
     def test_everything_that_can_be_decoded_is_taken(self, monkeypatch, capsys):
         kinds = {"a.jfif": "JPEG", "b.jpe": "JPEG", "c.pnm": "PPM", "e": "PNG", "f.PNG": "PNG", "g.JPG": "JPEG",
                  "h.dib": "BMP", "i.apng": "PNG", "j.mpo": "MPO", "k.png.bak": "PNG"}  # fmt: skip

@@ -50,7 +50,7 @@ def compare_methods(
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,
 ) -> int:
-    """Run several methods on one pair and write their pictures, results.json, table.csv and sheet.png."""
+    """Run several methods on one pair and write their pictures, results.json, table.csv, and sheet.png."""
     from tqdm import tqdm
 
     names = arrange([name.strip() for name in chosen.split(",") if name.strip()], mode)  # type: ignore[arg-type]

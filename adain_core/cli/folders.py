@@ -1,4 +1,4 @@
-"""The pictures that a folder holds: all that can be decoded, by what is in them rather than by their names."""
+"""The pictures in a folder: all files that can be decoded, regardless of their names."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from pathlib import Path
 from adain_core import images
 from adain_core.contracts import count
 
-SHOWN = 3  # names of files in a sentence
+SHOWN = 3  # file names listed in a sentence
 
 
 @dataclass
 class Found:
-    """What a folder holds, in the order of names.
+    """The files in a folder, in the order of their names, without hidden files.
 
     Attributes:
-        pictures: to be decoded; those whose name ends as a picture's does are among them whatever they hold.
-        left_out: the other files, by the reason in a sentence. Hidden files, as systems make them, are in neither.
+        pictures: files that can be decoded, and all files with a picture's suffix.
+        left_out: the other files, by the reason as a sentence.
     """
 
     pictures: list[Path] = field(default_factory=list)
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
-        """Say what was left out: how many files for each reason, and a few of their names."""
+        """Return a sentence per reason with the number of files left out and a few of their names."""
         return [_sentence(why, files) for why, files in self.left_out.items()]
 
 
 def find(folder: Path, recursive: bool = False) -> Found:
-    """Find the pictures of a folder, and with `recursive` those of the folders in it.
+    """Find the pictures in a folder and, with `recursive`, in its subfolders.
 
-    Links to files are followed, links to folders aren't: they may lead around in a circle.
+    Links to files are followed, but not links to folders, which may form a cycle.
 
     Raises:
         OSError: the folder can't be read.
     """
     found = Found()
-    for place, folders, names in os.walk(folder, onerror=_refuse):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(each for each in folders if recursive and not each.startswith("."))
-        for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
+        for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
             if path.suffix.lower() in images.SUFFIXES:
                 found.pictures.append(path)
                 continue

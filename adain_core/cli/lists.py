@@ -1,4 +1,4 @@
-"""`methods`, `models` and `doctor`: what there is, and what is here."""
+"""`methods`, `models`, and `doctor`: what is available, and what is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from adain_core.contracts import count, describe
 
 
 def methods() -> None:
-    """List the methods of style transfer."""
+    """List the style transfer methods."""
     for method in known.find().values():
         print(f"{method.name}  ({method.paper})  {method.summary}")
         for name, info in method.params.model_fields.items():
@@ -29,7 +29,7 @@ def models(
     ] = None,
     weights_dir: WeightsDir = None,
 ) -> None:
-    """List the models and whether their weights are here."""
+    """List the models and whether their weights are on this machine."""
     if get is not None:
         weights.load(get, folder=weights_dir)
     for model in weights.MODELS.values():
@@ -39,7 +39,7 @@ def models(
 
 
 def doctor(weights_dir: WeightsDir = None) -> None:
-    """Say what is installed, what this machine has, and which weights are here and verified."""
+    """Show installed packages, the device, and which weights are on this machine and verified."""
     import torch
 
     print(f"python {platform.python_version()} on {platform.system()} {platform.machine()}")

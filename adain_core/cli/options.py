@@ -1,4 +1,4 @@
-"""Options that several commands have, and how the texts that they are given are read."""
+"""Options shared by several commands, and parsing of their values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from adain_core.runs import pipeline
 from adain_core.system import console
 
 EVERY = "Any method"
-LONGEST = 4096  # bytes of a path, with the one at its end; what Linux takes, and more than others do
+LONGEST = 4096  # bytes of a path with its terminating one, the limit on Linux, which is the highest
 
 
 def path(text: str | Path) -> Path:
-    """Read a path; an empty one, usually from an unset shell variable, would mean the current folder."""
+    """Parse a path; an empty one is refused, because it is usually an unset shell variable."""
     if not str(text):
         raise typer.BadParameter("It is empty; give a file or a folder.")
     if (count := len(os.fsencode(text))) >= LONGEST:
@@ -42,9 +42,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing
 
 
 def with_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for every field of Settings and of each method's parameters, in place of `options`.
+    """Give a command an option for every field of Settings and of each method's parameters, in its argument `options`.
 
-    `--help` groups them by the methods that take them.
+    `--help` groups them by method.
     """
     found = methods.find().values()
     fields = {name: {"": info} for name, info in pipeline.Settings.model_fields.items()}
@@ -66,7 +66,7 @@ def _panel(option: inspect.Parameter) -> tuple[bool, str]:
 
 
 def _help(infos: Mapping[str, FieldInfo]) -> str:
-    """Return a parameter's help, as the first method has it, and the defaults of those that have another."""
+    """Return the help of a parameter from the first method that has it, and other methods' defaults if they differ."""
     first, *others = infos.items()
     differ = [
         f" For {name}, the default is {info.default}." for name, info in others if info.default != first[1].default
@@ -75,10 +75,10 @@ def _help(infos: Mapping[str, FieldInfo]) -> str:
 
 
 def by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) -> dict[int, list[Any]]:
-    """Read values by region, each as in 1=value.
+    """Parse values by region, such as 1=value.
 
     Raises:
-        ValueError: one isn't of this form.
+        ValueError: a value has another form.
     """
     found: dict[int, list[Any]] = {}
     for text in given or []:
@@ -91,15 +91,15 @@ def by_region(given: list[str] | None, name: str, read: Callable[[str], Any]) ->
 
 
 def by_method(given: list[str] | None) -> dict[str, dict[str, str]]:
-    """Read parameters by method, each as in gatys.steps=300.
+    """Parse parameters by method, such as gatys.steps=300.
 
     Raises:
-        ValueError: one isn't of this form.
+        ValueError: a parameter has another form.
     """
     found: dict[str, dict[str, str]] = {}
     for text in given or []:
-        place, _, value = text.partition("=")
-        method, _, name = place.partition(".")
+        key, _, value = text.partition("=")
+        method, _, name = key.partition(".")
         if not (value and name):
             raise ValueError(
                 f"--option is {text}; give a method, its parameter and the value, such as gatys.steps=300."
@@ -109,10 +109,10 @@ def by_method(given: list[str] | None) -> dict[str, dict[str, str]]:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Read weights.
+    """Parse comma-separated weights.
 
     Raises:
-        ValueError: one is no number.
+        ValueError: a weight is not a number.
     """
     try:
         return tuple(float(part) for part in text.split(","))

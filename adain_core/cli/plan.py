@@ -1,4 +1,4 @@
-"""What `stylize` is to make: photographs paired with paintings, and the files that the results go into."""
+"""Plans the work of `stylize`: pairs photographs with paintings and names the output files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adain_core.contracts import count
 from adain_core.system import files
 
 STDOUT = "-"
-OTHERS = (  # what ends so is meant to be a picture, not a folder, though none is saved as that
+OTHERS = (  # suffixes of files, not folders, although pictures can't be saved in these formats
     *(".jfif", ".jpe", ".apng", ".pbm", ".pnm", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".tga"),
     *(".ico", ".dds", ".exr", ".hdr", ".svg", ".pdf", ".eps", ".dng", ".cr2", ".nef", ".arw"),
 )
@@ -22,7 +22,7 @@ OTHERS = (  # what ends so is meant to be a picture, not a folder, though none i
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to make; without an output it goes to the standard output stream."""
+    """One picture to make; without an output, it is written to standard output."""
 
     content: Path
     styles: tuple[Path, ...]
@@ -34,18 +34,20 @@ class Naming:
     """How outputs are named.
 
     Attributes:
-        output: what -o says: a file, a folder, or STDOUT.
-        suffix: of the files in a folder, as .png; None where it isn't asked for.
-        plain: whether results have their photographs' names alone.
+        output: the value of -o: a file, a folder, or STDOUT.
+        suffix: suffix of files in a folder, such as .png; None if not specified.
+        plain: whether results are named after their photographs only.
+        unstyled: replaces the painting's name if there is none.
     """
 
     output: str
     suffix: str | None = None
     plain: bool = False
+    unstyled: str = "regions"
 
     @property
     def folder(self) -> Path | None:
-        """The folder that outputs go into, or None: they go into one file or to the standard output stream."""
+        """The output folder, or None if there is one output file or standard output."""
         if self.output == STDOUT:
             return None
         path = Path(self.output)
@@ -56,18 +58,18 @@ class Naming:
 
 
 def split(
-    pictures: Sequence[Path], styles: Sequence[Path], mixed: bool, regions: bool
+    pictures: Sequence[Path], styles: Sequence[Path], mixed: bool, needed: bool = True
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """Tell photographs from paintings on the command line.
+    """Separate photographs from paintings on the command line.
 
     Args:
-        pictures: its arguments. With paintings named by --style all are photographs; else the first one is.
-        styles: of --style.
-        mixed: whether weights say that there are paintings to mix.
-        regions: whether regions have paintings of their own, so that there may be none here.
+        pictures: the arguments: only photographs if --style is given; otherwise a photograph, then paintings.
+        styles: the values of --style.
+        mixed: whether --weights is given, so that there may be several paintings to mix.
+        needed: whether there must be a painting.
 
     Raises:
-        ValueError: it isn't clear, or there is no painting.
+        ValueError: it isn't clear which pictures are paintings, or a painting is missing.
     """
     if not styles:
         if len(pictures) > 2 and not mixed:
@@ -76,7 +78,7 @@ def split(
                 " or give --weights to mix all but the first."
             )
         pictures, styles = pictures[:1], pictures[1:]
-    if not styles and not regions:
+    if needed and not styles:
         raise ValueError("Give at least one style.")
     return pictures, styles
 
@@ -87,16 +89,16 @@ def plan(
     """Pair contents with styles and name the outputs.
 
     Args:
-        contents: photographs, and folders of them.
-        styles: paintings to mix; if a folder is among them, each is applied by itself.
+        contents: photographs, and folders of photographs.
+        styles: paintings to mix; if one is a folder, all are applied separately.
         naming: how outputs are named.
         recursive: whether to include subfolders and keep their layout in the results.
 
     Returns:
-        The jobs, and sentences on files that were left out.
+        The jobs, and sentences about files that were left out.
 
     Raises:
-        ValueError: something named isn't there, a folder holds no picture, or the outputs don't fit the call.
+        ValueError: an input doesn't exist, a folder has no pictures, or the output doesn't suit the number of pictures.
     """
     notes: list[str] = []
     apart = any(existing(style).is_dir() for style in styles)
@@ -110,7 +112,7 @@ def plan(
             )
         earlier = _results([*pictures, *(style_paths if apart else [])], jobs, folder)
         if earlier:
-            pictures = {path: place for path, place in pictures.items() if path not in earlier}
+            pictures = {path: parent for path, parent in pictures.items() if path not in earlier}
             style_paths = [path for path in style_paths if path not in earlier or not apart]
             notes.append(f"{count(len(earlier), 'picture')} skipped: results of earlier runs in the output folder.")
             if not pictures or (apart and not style_paths):
@@ -125,11 +127,11 @@ def plan(
 
 
 def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
-    """Check, before anything is computed, that the outputs can be written and replace none of the inputs.
+    """Check, before anything is computed, that the outputs can be written and don't replace inputs.
 
     Raises:
-        ValueError: an output is one of the pictures that are read, or as `files.check_outputs`.
-        OSError: as `files.check_outputs`.
+        ValueError: an output is one of the inputs, or see `files.check_outputs`.
+        OSError: see `files.check_outputs`.
     """
     read = {_real(path) for path in inputs}
     outputs = [each.output for each in jobs if each.output is not None]
@@ -139,15 +141,15 @@ def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
 
 
 def there(path: Path) -> bool:
-    """Tell whether a file is there; a link that leads nowhere isn't one."""
-    return os.path.exists(path)  # a path's own method fails for names that are too long
+    """Return whether a file exists; a broken link doesn't count."""
+    return os.path.exists(path)  # Path.exists fails if a name is too long
 
 
 def existing(path: Path) -> Path:
-    """Return a path that is there.
+    """Return a path if it exists.
 
     Raises:
-        ValueError: it isn't.
+        ValueError: it doesn't exist.
     """
     if not there(path):
         raise ValueError(f"There is no file or folder {files.shown(path)}.")
@@ -155,7 +157,7 @@ def existing(path: Path) -> Path:
 
 
 def _file(naming: Naming) -> Path | None:
-    """Return the one file to write, or None for the standard output stream."""
+    """Return the single output file, or None for standard output."""
     if naming.output == STDOUT:
         return None
     path = Path(naming.output)
@@ -166,7 +168,7 @@ def _file(naming: Naming) -> Path | None:
 
 
 def _pictures(paths: Iterable[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Give every picture with the folder that it lies in, relative to the one that was named."""
+    """Yield every picture with its parent folder, relative to the given folder."""
     for path in paths:
         if not existing(path).is_dir():
             yield path, Path()
@@ -186,24 +188,24 @@ def _jobs(
 ) -> list[Job]:
     labels = dict(zip(style_paths, _label(style_paths), strict=True))
     names: dict[Path, str] = {}
-    for place in dict.fromkeys(pictures.values()):
-        here = [path for path, its in pictures.items() if its == place]
+    for parent in dict.fromkeys(pictures.values()):
+        here = [path for path, its in pictures.items() if its == parent]
         names |= zip(here, _label(here), strict=True)
     jobs, taken = [], set()
-    for path, place in pictures.items():
+    for path, parent in pictures.items():
         for group in [(each,) for each in style_paths] if apart else [tuple(style_paths)]:
             name = names[path]
             if not naming.plain:
-                name += "-" + ("+".join(labels[each] for each in group) or "regions")
-            while (output := folder / place / f"{name}{naming.suffix or '.png'}").as_posix().casefold() in taken:
-                name += "_"  # two folders may hold the same names
+                name += "-" + ("+".join(labels[each] for each in group) or naming.unstyled)
+            while (output := folder / parent / f"{name}{naming.suffix or '.png'}").as_posix().casefold() in taken:
+                name += "_"  # folders may contain files of the same name
             taken.add(output.as_posix().casefold())
             jobs.append(Job(path, group, output))
     return jobs
 
 
 def _results(pictures: Iterable[Path], jobs: Iterable[Job], folder: Path) -> set[Path]:
-    """Find among pictures what earlier runs wrote into the output folder, by a run's mark or by the name."""
+    """Find the pictures that are results of earlier runs in the output folder, by their mark or their name."""
     whole, named = folder.resolve(), {_real(each.output) for each in jobs if each.output is not None}
     inside = (path for path in pictures if whole in path.resolve().parents)
     return {path for path in inside if _real(path) in named or images.is_result(path)}
@@ -214,6 +216,6 @@ def _real(path: Path) -> str:
 
 
 def _label(paths: Sequence[Path]) -> list[str]:
-    """Name files by their stems; where two stems are the same, with the suffix too."""
+    """Name files by their stems, or by their full names if two stems are equal."""
     stems = Counter(path.stem for path in dict.fromkeys(paths))
     return [path.stem if stems[path.stem] == 1 else path.name.replace(".", "_") for path in paths]

@@ -1,4 +1,4 @@
-"""`publish` and `space deploy`: a model and the page, to the Hub or into a folder."""
+"""`publish` and `space deploy`: upload a model or the page to the Hub, or write it to a folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def model(
     dry_run: DryRun = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Publish a compact model on the Hub: safetensors, config and card; ADAIN_HUB_REPO then names it."""
+    """Publish a compact model on the Hub with its config and card; set ADAIN_HUB_REPO to use it."""
     publish.check_names(repo, license)
     with tempfile.TemporaryDirectory() as folder:
         output = dry_run or Path(folder)
@@ -55,7 +55,7 @@ def deploy(
     private: Private = False,
     dry_run: DryRun = None,
 ) -> None:
-    """Lay out the page as a Space and upload it."""
+    """Upload the page as a Space."""
     publish.check_names(repo)
     with tempfile.TemporaryDirectory() as folder:
         output = dry_run or Path(folder)
@@ -65,7 +65,7 @@ def deploy(
 
 @space.callback()
 def _space() -> None:
-    """Keep `deploy` a word of its own, though it is alone."""
+    """Make typer keep `deploy` as a subcommand although it is the only one."""
 
 
 def _upload(folder: Path, repo: str, kind: str, private: bool, dry_run: Path | None) -> None:

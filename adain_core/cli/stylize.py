@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adain_core import images, weights
+from adain_core import images, methods, weights
 from adain_core.cli.options import Overwrite, WeightsDir, by_region, numbers, path, with_parameters
 from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
 from adain_core.contracts import SizeError
@@ -25,8 +25,8 @@ FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
 
 
 @dataclass(frozen=True)
-class Places:
-    """What differs from place to place, as `pipeline.run` takes it."""
+class SpatialOptions:
+    """Options that vary across the picture, as `pipeline.run` takes them."""
 
     regions: Path | dict[int, Path] | None
     style_for: dict[int, list[Path] | None]
@@ -36,7 +36,7 @@ class Places:
     strength_map: Path | None
 
     def paths(self) -> Iterator[Path]:
-        """Give every picture that is read."""
+        """Yield every picture that these options name."""
         yield from self.regions.values() if isinstance(self.regions, dict) else filter(None, [self.regions])
         for group in self.style_for.values():
             yield from group or ()
@@ -122,23 +122,26 @@ def stylize(
     overwrite: Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per picture.")] = False,
 ) -> int:
-    """Stylize a photograph, several, or folders of them."""
+    """Stylize photographs or folders of photographs."""
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "weights" in values:
         values["weights"] = numbers(values["weights"])
     settings, _ = pipeline.parse_options(values)
-    places = _places(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
+    spatial = _spatial(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
     mixed = values.get("weights") is not None
-    contents, paintings = split(pictures, style or [], mixed, any(places.style_for.values()))
+    regional = any(spatial.style_for.values())
+    needed = methods.get(settings.method).needs_style and not regional
+    contents, paintings = split(pictures, style or [], mixed, needed)
     if any(existing(each).is_dir() for each in paintings):
         if mixed:
             raise ValueError("Styles from a folder are applied one by one, so --weights has nothing to mix.")
     elif paintings:
         mixing.normalize(values.get("weights"), len(paintings))
-    jobs, left_out = plan(contents, paintings, _naming(output, kind, plain, as_json), recursive)
-    for each in places.paths():
+    naming = _naming(output, kind, plain, as_json, "regions" if regional else settings.method)
+    jobs, left_out = plan(contents, paintings, naming, recursive)
+    for each in spatial.paths():
         existing(each)
-    inputs = {*places.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
+    inputs = {*spatial.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
     check(jobs, inputs, overwrite)
     for suffix in {each.output.suffix if each.output else f".{kind or 'png'}" for each in jobs}:
         images.check_bits(images.OUTPUTS[suffix.lower()], settings.bits)
@@ -147,10 +150,10 @@ def stylize(
     weights.load(
         settings.model, settings.device, weights_dir, exact=settings.bits == 16
     )  # fails before any picture is read, and only once
-    return _make_all(jobs, values, places, weights_dir, overwrite, as_json, kind)
+    return _make_all(jobs, values, spatial, weights_dir, overwrite, as_json, kind)
 
 
-def _naming(output: str, kind: str | None, plain: bool, as_json: bool) -> Naming:
+def _naming(output: str, kind: str | None, plain: bool, as_json: bool, unstyled: str) -> Naming:
     if not output:
         raise ValueError("-o is empty; give a file or a folder.")
     suffix = None if kind is None else f".{kind.lower().removeprefix('.')}"
@@ -162,10 +165,10 @@ def _naming(output: str, kind: str | None, plain: bool, as_json: bool) -> Naming
         raise ValueError(
             "A terminal can't show the picture; redirect standard output to a file, or choose a file with -o."
         )
-    return Naming(output, suffix, plain)
+    return Naming(output, suffix, plain, unstyled)
 
 
-def _places(
+def _spatial(
     regions: Path | None,
     region_mask: list[str] | None,
     style_for: list[str] | None,
@@ -173,7 +176,7 @@ def _places(
     mask: Path | None,
     style_mask: list[Path] | None,
     strength_map: Path | None,
-) -> Places:
+) -> SpatialOptions:
     region_styles = by_region(style_for, "style-for", lambda text: None if text == "none" else path(text))
     strengths = by_region(region_strength, "region-strength", float)
     if regions is not None and region_mask:
@@ -185,7 +188,7 @@ def _places(
             " --region-strength."
         )
     masks = {label: found[-1] for label, found in by_region(region_mask, "region-mask", path).items()}
-    return Places(
+    return SpatialOptions(
         masks or regions,
         {label: None if None in found else found for label, found in region_styles.items()},
         {label: found[-1] for label, found in strengths.items()},
@@ -198,13 +201,13 @@ def _places(
 def _make_all(
     jobs: list[Job],
     values: dict[str, Any],
-    places: Places,
+    spatial: SpatialOptions,
     weights_dir: Path | None,
     overwrite: bool,
     as_json: bool,
     kind: str | None,
 ) -> int:
-    """Make the pictures one after the other; return the exit code."""
+    """Make the pictures one after another; return the exit code."""
     from tqdm import tqdm
 
     bad, shown = set[Path](), set[str]()
@@ -221,7 +224,7 @@ def _make_all(
                 _tell(f"{job.output.name} already exists and was kept; --overwrite replaces it.")
                 continue
             try:
-                record = _make(job, values, places, weights_dir, kind, shown)
+                record = _make(job, values, spatial, weights_dir, kind, shown)
             except pipeline.PictureError as error:
                 if error.role not in ("content", "style"):
                     raise
@@ -250,23 +253,28 @@ def _make_all(
 
 
 def _make(
-    job: Job, options: dict[str, Any], places: Places, weights_dir: Path | None, kind: str | None, shown: set[str]
+    job: Job,
+    options: dict[str, Any],
+    spatial: SpatialOptions,
+    weights_dir: Path | None,
+    kind: str | None,
+    shown: set[str],
 ) -> dict[str, Any]:
     """Make one picture and save it; return what --json prints. `shown` collects notes not to repeat."""
     from tqdm import tqdm
 
-    results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(places), **options)
+    results = pipeline.run(job.content, job.styles, weights_dir=weights_dir, **vars(spatial), **options)
     result = next(results)
     with tqdm(total=result.iterations, initial=1, unit="step", leave=False, disable=None) as bar:
         for result in results:
             bar.update(result.iteration - bar.n)
-    assert result.image is not None  # progress comes before
+    assert result.image is not None  # only earlier results may lack a picture
     start = time.perf_counter()
     suffix = job.output.suffix if job.output else f".{kind or 'png'}"
     try:
         exif, bits = images.details(job.content), result.record["bits"]
         data = images.encode(result.image, images.OUTPUTS[suffix.lower()], exif, bits)
-    except ValueError as error:  # the format can't hold it
+    except ValueError as error:  # the format doesn't support it
         raise pipeline.PictureError("content", 0, str(error)) from None
     if job.output is None:
         sys.stdout.buffer.write(data)
@@ -292,7 +300,7 @@ def _make(
 
 
 def _tell(sentence: str) -> None:
-    """Print a line to the standard error stream, above the bar that may be there."""
+    """Print a line to the standard error stream, above a progress bar if there is one."""
     from tqdm import tqdm
 
     with tqdm.external_write_mode(sys.stderr):

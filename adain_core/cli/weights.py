@@ -14,7 +14,7 @@ from adain_core.weights import hub
 
 Name = Annotated[str, typer.Argument(help="A model's name; `weights list` shows them.")]
 
-app = typer.Typer(help="List, download, verify and remove weights.", no_args_is_help=True)
+app = typer.Typer(help="List, download, verify, and remove weights.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -27,8 +27,8 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
         for file in model.files:
             size = f", {file.size / 1e6:.0f} MB" if file.size else ""
             digest = file.sha256 or file.tensors
-            known = f"SHA-256 {digest}" if digest else "no checksum recorded, only shapes are checked"
-            print(f"    {file.name}{size}, {known}")
+            checked = f"SHA-256 {digest}" if digest else "no checksum recorded, only shapes are checked"
+            print(f"    {file.name}{size}, {checked}")
             for source in file.sources:
                 print(f"        {source.url}")
         print(f"    {weights.state(model, weights_dir)}")

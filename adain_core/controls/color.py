@@ -45,7 +45,7 @@ Mode = Literal["off", "match", "match-cholesky", "histogram", "luminance", "pale
 
 
 class ColorParams(Params):
-    """Which colors the result has."""
+    """Parameters of the result's colors."""
 
     color: Mode = Field(
         "off",

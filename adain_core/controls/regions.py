@@ -25,7 +25,7 @@ from adain_core.normalization import NUMBERS, Statistics, statistics, weighted_s
 
 
 class RegionParams(Params):
-    """How regions meet."""
+    """Parameters of regions."""
 
     feather: float = Field(
         4.0,

@@ -20,7 +20,7 @@ from adain_core.contracts import Params
 STEP = 8  # pixels of the picture per pixel of relu4_1
 KEEP = 768 * 2**20  # largest size in bytes of features kept for the second pass
 
-Place = tuple[slice, slice]  # rows and columns
+Box = tuple[slice, slice]  # rows and columns
 
 
 class TileParams(Params):
@@ -39,8 +39,8 @@ class Tile(NamedTuple):
         padded: the part of the picture that it reads.
     """
 
-    core: Place
-    padded: Place
+    core: Box
+    padded: Box
 
     @property
     def area(self) -> int:
@@ -52,7 +52,7 @@ class Tile(NamedTuple):
         """Height and width of the part that it reads."""
         return measure(self.padded)
 
-    def inner(self, step: int = 1) -> Place:
+    def inner(self, step: int = 1) -> Box:
         """Return the core within the padded rectangle, at a resolution `step` times lower."""
         rows, columns = (
             slice((core.start - padded.start) // step, -(-(core.stop - padded.start) // step))
@@ -71,15 +71,15 @@ def kept(count: int, needed: float) -> int:
     return int(needed) if count > 1 and needed <= KEEP else 0
 
 
-def measure(place: Place) -> tuple[int, int]:
-    """Return a place's height and width."""
-    rows, columns = place
+def measure(box: Box) -> tuple[int, int]:
+    """Return the height and width of a rectangle."""
+    rows, columns = box
     return rows.stop - rows.start, columns.stop - columns.start
 
 
-def scale(place: Place, step: int) -> Place:
-    """Return a place at a resolution `step` times lower."""
-    rows, columns = (slice(each.start // step, -(-each.stop // step)) for each in place)
+def scale(box: Box, step: int) -> Box:
+    """Return a rectangle at a resolution `step` times lower."""
+    rows, columns = (slice(each.start // step, -(-each.stop // step)) for each in box)
     return rows, columns
 
 

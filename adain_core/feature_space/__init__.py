@@ -1,1 +1,1 @@
-"""Style transfer in feature space: one pass through encoder, transform and decoder."""
+"""Style transfer in feature space: one pass through encoder, transform, and decoder."""

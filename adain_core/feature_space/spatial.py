@@ -1,4 +1,4 @@
-"""Regions, strength maps and tiles, for any method that changes features' means and standard deviations."""
+"""Regions, strength maps, and tiles, for methods that change the mean and standard deviation of features."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Target = Callable[[Mapping[str, Statistics], Mapping[str, Statistics]], Mapping[
 def transfer_spatially(
     content: Tensor, styles: Sequence[Style], alpha: float, networks: Networks, spatial: Spatial, target: Target
 ) -> Steps:
-    """Stylize each region by its own styles and each tile with the statistics of the whole.
+    """Stylize each region with its own styles, and each tile with the statistics of the whole picture.
 
     Args:
-        content: [1,3,H,W]; uint8 in [0,255] saves memory, and the picture comes back so.
-        styles: of what the regions leave; none to leave it as it is.
+        content: [1,3,H,W], RGB in [0,1], or uint8 in [0,255] to save memory; the result has the same type.
+        styles: styles of everything outside the regions; without any, it is left unchanged.
         alpha: strength, 0 to 1.
         networks: the encoder and its decoder.
-        spatial: regions, strength and tiles.
-        target: of the content's own statistics and the style's, by level, to those that its features take (Eq. 8).
+        spatial: regions, strength map, and tiles.
+        target: maps the statistics of the content and the style, by level, to those that the features take (Eq. 8).
 
     Yields:
-        A Step without a picture for each tile and pass but the last; then the picture.
+        A Step without a picture for each tile and pass except the last; then the picture.
     """
     clock = Stopwatch(networks.device)
     height, width = content.shape[2:]
     view = View(content, styles, alpha, networks, spatial)
-    reach = networks.reach - networks.encoder.reach  # the decoder's
+    reach = networks.reach - networks.encoder.reach  # of the decoder
     plan = tiles.plan(height, width, spatial.side, networks.encoder.reach)
     keep = len(plan) == 1 or tiles.kept(len(plan), cost.feature_bytes(networks) * height * width) > 0
     with torch.inference_mode(), clock("encode style"):
@@ -82,10 +82,10 @@ def transfer_spatially(
 
 
 class View:
-    """What a run sees of a rectangle of the picture; parameters as for `transfer_spatially`.
+    """Features and shares of regions within rectangles of the picture; parameters as for `transfer_spatially`.
 
     Attributes:
-        areas: the regions that take styles; what they leave comes last, if it does.
+        areas: the regions with styles, followed by the remaining area if it has styles.
     """
 
     def __init__(
@@ -97,43 +97,41 @@ class View:
         self._used = [bool(each.styles) for each in every]
         self._strengths = torch.tensor([alpha * each.strength for each in self.areas]).view(-1, 1, 1, 1)
 
-    def encode(self, place: tiles.Place) -> dict[str, Tensor]:
-        """Return the features; those of a whole picture are remembered, for the next stroke of the brush."""
-        seen = self.content[:, :, *place]
+    def encode(self, box: tiles.Box) -> dict[str, Tensor]:
+        """Return the features; those of a whole picture are cached, for the next brush stroke."""
+        seen = self.content[:, :, *box]
         whole = seen.shape == self.content.shape and seen.is_floating_point()
         return self.networks.encode(seen).features if whole else self.networks.features(seen)
 
-    def share(self, place: tiles.Place) -> Tensor | None:
-        """Return each area's share of every pixel, [R,1,h,w], at half the resolution; None where one has it all."""
+    def share(self, box: tiles.Box) -> Tensor | None:
+        """Return each area's share of every pixel at half resolution, [R,1,h,w]; None if there is only one area."""
         if not self.spatial.regions and self.spatial.strength is None:
             return None
-        halved = [regions.halve(each.mask[:, :, *place]) for each in self.spatial.regions]
-        size = tiles.measure(tiles.scale(place, 2))
+        halved = [regions.halve(each.mask[:, :, *box]) for each in self.spatial.regions]
+        size = tiles.measure(tiles.scale(box, 2))
         return regions.cover(halved, size)[self._used].to(self.networks.device)
 
-    def weigh(self, place: tiles.Place) -> Tensor | None:
-        """Return the shares times the strength."""
-        if (shares := self.share(place)) is None:
+    def weigh(self, box: tiles.Box) -> Tensor | None:
+        """Return the shares multiplied by the strength."""
+        if (shares := self.share(box)) is None:
             return None
         strength = self._strengths
         if self.spatial.strength is not None:
-            strength = strength * regions.halve(self.spatial.strength[:, :, *place])
+            strength = strength * regions.halve(self.spatial.strength[:, :, *box])
         return shares * strength.to(shares.device)
 
 
-def _cut(whole: dict[str, Tensor], place: tiles.Place) -> dict[str, Tensor]:
-    return {layer: x[:, :, *tiles.scale(place, regions.step(layer))] for layer, x in whole.items()}
+def _cut(whole: dict[str, Tensor], box: tiles.Box) -> dict[str, Tensor]:
+    return {layer: x[:, :, *tiles.scale(box, regions.step(layer))] for layer, x in whole.items()}
 
 
-def _lay(
-    cores: dict[str, Tensor], whole: dict[str, Tensor], place: tiles.Place, size: Sequence[int]
-) -> dict[str, Tensor]:
-    """Write a tile's features into the whole picture's, which are allocated with the first one."""
+def _lay(cores: dict[str, Tensor], whole: dict[str, Tensor], box: tiles.Box, size: Sequence[int]) -> dict[str, Tensor]:
+    """Write a tile's features into those of the whole picture, which are allocated on first use."""
     for layer, x in cores.items():
         if layer not in whole:
             height, width = (-(-side // regions.step(layer)) for side in size)
             shape = (1, x.shape[1], height, width)
             room = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
             whole[layer] = room
-        whole[layer][:, :, *tiles.scale(place, regions.step(layer))] = x
+        whole[layer][:, :, *tiles.scale(box, regions.step(layer))] = x
     return whole

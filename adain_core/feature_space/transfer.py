@@ -1,4 +1,4 @@
-"""What methods share that change features and let the decoder make a picture of them, as AdaIN does."""
+"""The pass shared by methods that, like AdaIN, transform features and decode them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from adain_core.normalization import Statistics, weighted_statistics
 
 
 class TransferParams(MethodParams):
-    """How strongly to stylize."""
+    """Parameters of methods that transform features."""
 
     alpha: Annotated[float, Strength()] = Field(
         1.0, ge=0, le=1, title="Strength", description="0 keeps the photograph, 1 gives the full style."
@@ -26,7 +26,7 @@ class TransferParams(MethodParams):
 
 
 def unchanged(params: TransferParams) -> bool:
-    """Tell whether the strength leaves the content as the networks reconstruct it."""
+    """Return whether the strength is 0, so that the content is only reconstructed."""
     return params.alpha == 0
 
 
@@ -41,14 +41,14 @@ def transfer(
 
     Args:
         content: [N,3,H,W], RGB in [0,1].
-        styles: their weights sum to 1.
+        styles: styles whose weights sum to 1.
         params: the strength.
         networks: the encoder and its decoder.
-        transform: of the content's features [N,C,h,w], a style's [1,C,y,x], both in float32, and the layer's name, to
-            [N,C,h,w]; called for each layer that the decoder takes.
+        transform: maps the content's features, [N,C,h,w], a style's, [1,C,y,x], both in float32, and the name of the
+            layer to the stylized features, [N,C,h,w]; called for each level of the decoder.
 
     Yields:
-        One Step, its seconds by stage.
+        One Step with its seconds by stage.
     """
     clock = Stopwatch(networks.device)
     with torch.inference_mode():
@@ -70,7 +70,7 @@ def transfer(
 
 
 def style_statistics(styles: Sequence[Style], networks: Networks) -> dict[str, Statistics]:
-    """Return the mixed statistics of some styles by layer (Eq. 15), of their masked parts where they have masks."""
+    """Return the mixed statistics of styles by layer (Eq. 15); styles with masks are weighted by them."""
     found = []
     for style in styles:
         if style.mask is None:

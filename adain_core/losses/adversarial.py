@@ -2,10 +2,10 @@
 
     image: E max(0, 1 - D(x)); discriminator: E max(0, 1 - D(s)) + E max(0, 1 + D(x)), one step of Adam per call
 
-Departs from the paper, which trains a feed-forward network against D and uses batch normalization: features are
-normalized by the style's mean and standard deviation in every channel, D sees 5x5 of them, the spectral norms of its
-kernels are kept at 1, and by default there is one D at each of four layers, where theirs is at relu3_1. If the style is
-larger than the image, each step uses a random crop of the image's size.
+Departures from the paper, which trains a feed-forward network against D and uses batch normalization: features are
+normalized by the style's mean and standard deviation in every channel, D has a receptive field of 5x5, its kernels have
+spectral norm 1, and by default there is one D at each of four layers, not only at relu3_1. If the style is larger than
+the image, each step uses a random crop of the image's size.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     sum |x - R(x)|^2, where R maps x to the style's values by rank and is constant for the gradient
 
-Departs from the paper, which adds it to a Gram loss at relu1_1 and relu4_1: here it is used on its own, and if sizes
-differ, the style's sorted values are interpolated to the content's count, in place of 256 bins.
+Departures from the paper, which adds it to a Gram loss at relu1_1 and relu4_1: here it is used on its own, and if sizes
+differ, the style's sorted values are interpolated to the content's count instead of binned into 256 bins.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ def remap(x: Tensor, style: Tensor) -> Tensor:
     Returns:
         [N,C,H,W]: the smallest value of a channel becomes the style's smallest, and so on.
     """
-    return _place(x, _values(style, x[0, 0].numel()))
+    return _by_rank(x, _values(style, x[0, 0].numel()))
 
 
 def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> Callable[[Tensor], Tensor]:
     """Return the loss, which keeps the style's sorted values; see StyleLoss."""
     del generator
-    known: dict[int, Tensor] = {}
+    cached: dict[int, Tensor] = {}
 
     def loss(x: Tensor) -> Tensor:
         count = x[0, 0].numel()
-        if count not in known:
-            known[count] = _values(style, count)
-        return F.mse_loss(x, _place(x.detach(), known[count]), reduction=reduction)
+        if count not in cached:
+            cached[count] = _values(style, count)
+        return F.mse_loss(x, _by_rank(x.detach(), cached[count]), reduction=reduction)
 
     return loss
 
@@ -51,7 +51,7 @@ def _values(style: Tensor, count: int) -> Tensor:
     return F.interpolate(values, count, mode="linear", align_corners=True)
 
 
-def _place(x: Tensor, values: Tensor) -> Tensor:
+def _by_rank(x: Tensor, values: Tensor) -> Tensor:
     rows = x.flatten(2)  # [N,C,HW]
     return torch.empty_like(rows).scatter_(2, rows.argsort(stable=True), values.expand_as(rows)).view(x.shape)
 

@@ -90,13 +90,13 @@ def make(style: Tensor, generator: torch.Generator, reduction: str = "mean") -> 
 
     def loss(x: Tensor) -> Tensor:
         with torch.no_grad():
-            places = nearest(x, style)  # [P]
-            ones = torch.ones(1, SIZE * SIZE, len(places), device=x.device, dtype=x.dtype)
+            matches = nearest(x, style)  # [P]
+            ones = torch.ones(1, SIZE * SIZE, len(matches), device=x.device, dtype=x.dtype)
             covered = F.fold(ones, x.shape[2:], SIZE)  # [1,1,H,W]
-            mean = F.fold(target[:, places][None], x.shape[2:], SIZE) / covered
-            rest = energies[places].sum() - (covered * mean.square()).sum()
+            mean = F.fold(target[:, matches][None], x.shape[2:], SIZE) / covered
+            rest = energies[matches].sum() - (covered * mean.square()).sum()
         found = (covered * (x - mean).square()).sum() + rest
-        return found / (len(target) * len(places)) if reduction == "mean" else found
+        return found / (len(target) * len(matches)) if reduction == "mean" else found
 
     return loss
 

@@ -1,4 +1,4 @@
-"""Methods of style transfer, one paper a file; a file here is found by itself."""
+"""Style transfer methods, one paper per file; files here are found automatically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def get(name: str) -> Method:
     """Return a method.
 
     Raises:
-        ValueError: there is none of that name; the message lists those that there are.
+        ValueError: there is no such method; the message lists the available ones.
     """
     if name not in find():
         raise ValueError(f"There is no method {name}; there are {', '.join(find())}.")

@@ -1,8 +1,8 @@
 """AdaIN: arbitrary style transfer in real time (Huang & Belongie, ICCV 2017).
 
-Departs from the paper where the networks do: with `vgg19` AdaIN acts at relu4_1 alone, as in Eq. 9; with `compact` it
-acts at relu4_1, relu3_1 and relu2_1, because 128 channels at an eighth of the resolution can't hold a picture, and the
-style's statistics are approached by learned gains, mostly a little beyond (`Networks.target`).
+Departures from the paper come from the networks: with `vgg19`, AdaIN is applied only at relu4_1, as in Eq. 9. With
+`compact` it is applied at relu4_1, relu3_1, and relu2_1, because 128 channels at 1/8 of the resolution can't represent
+a picture, and learned gains move the statistics slightly beyond the style's in most channels (`Networks.target`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def run(
     """Stylize in one pass: T(c, s) = g((1 - alpha) f(c) + alpha sum_k w_k AdaIN(f(c), f(s_k))) (Eqs. 8-10, 14, 15).
 
     Yields:
-        One Step, its seconds by stage; with tiles several, see `transfer_spatially`.
+        One Step with its seconds by stage, or several with tiles; see `transfer_spatially`.
     """
     if spatial is not None:
         yield from transfer_spatially(content, styles, params.alpha, networks, spatial, networks.target)

@@ -1,4 +1,4 @@
-"""AdaIN's mean alone: what the other statistic does is what is missing (after Huang & Belongie, ICCV 2017, Eq. 8)."""
+"""AdaIN's mean alone, to show what the standard deviation contributes (after Huang & Belongie, ICCV 2017, Eq. 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdaIN's standard deviation alone (after Huang & Belongie, ICCV 2017, Eq. 8)."""
+"""AdaIN's standard deviation alone, to show what the mean contributes (after Huang & Belongie, ICCV 2017, Eq. 8)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adain_core.normalization import Statistics, restyle, statistics
 
 
 def stretch(x: Tensor, style: Tensor) -> Tensor:
-    """Give features the style's standard deviation in every channel, about their own mean."""
+    """Give features the style's standard deviation in every channel, and keep their mean."""
     own = statistics(x)
     return restyle(x, own, Statistics(own.mean, statistics(style).std))
 

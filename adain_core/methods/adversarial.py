@@ -1,7 +1,7 @@
-"""A Markovian discriminator as style loss (Li & Wand, ECCV 2016), here for one picture by optimization.
+"""Optimization of a picture against a Markovian discriminator (Li & Wand, ECCV 2016).
 
-Departs from the paper, which trains a feed-forward network against it (and optimizes single pictures as well, as here);
-see adain_core/losses/adversarial.py for the discriminator.
+Departure from the paper: it mainly trains a feed-forward network against the discriminator, and optimizes single
+pictures, as here, for comparison. See adain_core/losses/adversarial.py for the discriminator.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Image style transfer by optimization (Gatys, Ecker & Bethge, CVPR 2016; coarse to fine: Gatys et al., CVPR 2017).
 
-Departs from the paper: relu4_1 stands for conv4_2 where the networks end there, and relu5_1 is left out where they lack
-it. By default Adam moves a pyramid of the picture, from the photograph, under losses in the units of
-objective.py, with total variation, and pooling is the networks' own. The preset `paper` has the paper's
-losses, L-BFGS, pixels, noise, average pooling and iterations; only the weight of its content loss is ours, since that
-depends on how a network's weights are scaled.
+Departures from the paper: relu4_1 replaces conv4_2 and relu5_1 is omitted if the networks lack these layers. By
+default, Adam optimizes a pyramid of the picture, starting from the photograph, with losses in relative units (see
+objective.py), total variation, and the networks' own pooling. The preset `paper` has the paper's losses, L-BFGS on
+pixels, start from noise, average pooling, and number of iterations; only the weight of the content loss is ours,
+because it depends on the scale of the network's weights.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Exact feature distribution matching: every channel takes the style's whole histogram (Zhang et al., CVPR 2022).
 
-AdaIN matches two moments of a channel; sorting matches all of them. Departs from the paper where sizes differ: the
-style's sorted values are interpolated to as many as the content has.
+AdaIN matches two moments of a channel; sorting matches all of them. Departure from the paper: if sizes differ, the
+style's sorted values are interpolated to the content's count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No transfer: what the encoder and the decoder make of the photograph by themselves."""
+"""No transfer: the encoder and the decoder only reconstruct the photograph."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Combining Markov random fields and convolutional networks (CNNMRF; Li & Wand, CVPR 2016), coarse to fine.
 
-Departs from the paper: units and loop are those of loop.py (the paper: L-BFGS, 100 iterations a scale,
-at 384 px); two scales by default; relu4_1 stands for relu4_2 where the networks end there; the style's patches are
+Departures from the paper: units and optimizer are those of optimization/ (the paper: L-BFGS with 100 iterations per
+scale, at 384 px); two scales by default; relu4_1 replaces relu4_2 if the networks lack it; the style's patches are
 neither rotated nor scaled.
 """
 

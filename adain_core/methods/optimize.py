@@ -1,4 +1,4 @@
-"""Optimization with a style loss of choice, or several, in the loop that Gatys et al. 2016 runs in."""
+"""Optimization with any style loss or a mix of several, in the same loop as Gatys et al. 2016."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adain_core.optimization.params import OptimizationParams
 
 
 class OptimizeParams(OptimizationParams):
-    """Which losses."""
+    """Parameters of the optimization, and the losses to use."""
 
     loss: Literal[tuple(losses.find())] = Field(  # type: ignore[valid-type]
         "mean_std", title="Style loss", description="What to match between the picture and the painting."
@@ -27,10 +27,10 @@ class OptimizeParams(OptimizationParams):
 
 
 def chosen(params: OptimizeParams) -> Losses:
-    """Return the losses that parameters name, with their shares.
+    """Return the losses selected by the parameters, with their shares.
 
     Raises:
-        ValueError: there is no such loss; the message lists those that there are.
+        ValueError: there is no such loss; the message lists the available ones.
     """
     known = losses.find()
     mixed = {params.loss: 1.0, **shares(params.mix, "further losses")}

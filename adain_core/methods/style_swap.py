@@ -1,11 +1,11 @@
 """Style swap: each patch of the photograph's features becomes the painting's most similar one (Chen & Schmidt 2016).
 
-The swap is at relu3_1, and the picture is made by an inverse network (adain_core/training/inverse.py trains the one of
-`compact`) or by optimization, as the paper has both.
+Patches are swapped at relu3_1, and the picture is made by an inverse network (adain_core/training/inverse.py trains the
+one of `compact`) or by optimization; the paper has both.
 
-Departs from the paper: patches are found by pixels' products added along diagonals (losses/mrf.py), not by one
-convolution, which gives the same and bounds memory; the optimization is the loop of loop.py. Other
-layers may be swapped as well; then AdaIN's decoder makes the picture, and levels that aren't swapped get AdaIN.
+Departures from the paper: matches are found by summing products of pixels along diagonals (losses/mrf.py) instead of by
+one convolution, which gives the same result with bounded memory; the optimization uses optimization/loop.py. Other
+layers can be swapped as well: the picture is then made by AdaIN's decoder, with AdaIN at the remaining levels.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from adain_core.optimization.params import OptimizationParams
 
 
 class StyleSwapParams(transfer.TransferParams):
-    """How strongly to stylize, by which patches, and how the picture is made."""
+    """Parameters of style swap: strength, patches, and how the picture is made."""
 
     patch: int = Field(
         3,
@@ -71,11 +71,11 @@ def swap(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
     Args:
         x: features, [N,C,H,W].
         style: features, [1,C,h,w].
-        size: of a patch, in pixels, or less where features have fewer; the stride is at most that.
-        stride: from one of the content's patches to the next; all of the style's are looked at.
+        size: side length of a patch in pixels, reduced to the size of the features if they are smaller.
+        stride: step between patches of the content, at most `size`; every patch of the style is considered.
 
     Returns:
-        [N,C,H,W]; pixels at the border that no patch reaches keep their features.
+        [N,C,H,W]; pixels at the border that no patch covers keep their features.
     """
     size = min(size, *x.shape[2:], *style.shape[2:])
     stride, target = min(stride, size), patches(style, size)
@@ -89,16 +89,16 @@ def swap(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
 
 
 def nearest_count(x: Tensor, size: int, stride: int) -> int:
-    """Count the patches of features."""
+    """Return the number of patches of features."""
     height, width = ((side - size) // stride + 1 for side in x.shape[2:])
     return height * width
 
 
 def run(content: Tensor, styles: Sequence[Style], params: StyleSwapParams, networks: Networks) -> Steps:
-    """Stylize: one Step by a network, one an iteration by an optimization.
+    """Stylize; yields one Step with a network, or one per iteration with an optimization.
 
     Raises:
-        ValueError: no network makes a picture of the swapped layer.
+        ValueError: a network is requested, but none can decode the swapped layer.
     """
     layers = _layers(params)
 
@@ -149,7 +149,7 @@ def _invert(
 
 
 def optimizes(params: StyleSwapParams, networks: Networks) -> bool:
-    """Tell whether an optimization makes the picture: if asked to, or where no network can."""
+    """Return whether the picture is made by optimization, because of `by` or because no network can."""
     return params.by == "optimization" or (params.by == "auto" and not _has_network(_layers(params), networks))
 
 
@@ -172,7 +172,7 @@ def _optimization(params: StyleSwapParams) -> OptimizationParams:
 
 
 def cost(params: StyleSwapParams, networks: Networks) -> Cost:
-    """Return what it takes: in a single pass the search grows with the pixels of both pictures."""
+    """Return the cost; in a single pass, the search grows with the product of both pictures' pixels."""
     return step_cost({}, 1, networks) if optimizes(params, networks) else Cost(passes=0.0, pairs=7e-5)
 
 

@@ -1,8 +1,8 @@
 """Whitening and coloring: features take the style's whole covariance (Li, Fang, Yang, Wang, Lu & Yang, NeurIPS 2017).
 
-Departs from the paper in the decoder: theirs are five, trained to invert each layer and applied one after the other;
-here the one decoder of AdaIN makes the picture, at the layers that it takes. Directions in which the features vary less
-than 1e-5 are left out, as in the authors' code.
+Departure from the paper, which applies five decoders one after another, each trained to invert one layer: here the
+picture is made by AdaIN's decoder, at the layers it takes. Directions in which the variance of the features is below
+1e-5 are dropped, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from adain_core.feature_space.transfer import TransferParams, transfer, unchange
 from adain_core.networks.model import Networks
 from adain_core.normalization import double
 
-LEAST = 1e-5  # of an eigenvalue of a covariance
+LEAST = 1e-5  # smallest eigenvalue of a covariance that isn't dropped
 
 
 def recolor(x: Tensor, style: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""The one loop that optimizes a picture, coarse to fine (Gatys et al. 2016, 2017).
+"""The loop that optimizes a picture, from coarse to fine (Gatys et al. 2016, 2017).
 
-What it minimizes is in objective.py. Departs from the papers in what Adam moves: by default not pixels but
-the levels of a pyramid that add up to the picture (as Kolkin et al. 2019 do), so that shapes change as fast as grain.
+The objective is in objective.py. Departure from the papers: by default, Adam doesn't optimize pixels but the levels of
+a pyramid whose sum is the picture (as in Kolkin et al. 2019), so that shapes change as fast as grain.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from adain_core.optimization.objective import OWN_CONTENT, ContentTarget, object
 from adain_core.optimization.params import OptimizationParams
 from adain_core.optimization.pyramid import Moments, Pyramid, resize
 
-LEAST = 64  # pixels of the shorter side at the coarsest scale
-WINDOW = 8  # steps, one at each shift of the grid, over which losses are averaged
-NOISE, FAINT = 1.6, 0.1  # total variation, over that of the pictures given, and of all; uniform noise has 0.67
+LEAST = 64  # minimum length of the shorter side at the coarsest scale, in pixels
+WINDOW = 8  # steps over which losses are averaged, one at each shift of the grid
+NOISE, FAINT = 1.6, 0.1  # noise has a total variation above both NOISE times the inputs' and FAINT
 
 
 def optimize(
@@ -41,15 +41,15 @@ def optimize(
 
     Args:
         content: [1,3,H,W], RGB in [0,1].
-        styles: their weights sum to 1.
+        styles: styles whose weights sum to 1.
         losses: style losses with their shares.
-        params: how.
-        networks: in whose features pictures are compared.
-        target: what the content loss compares with, the content by default.
-        start: a picture to begin with, of the content's shape, in place of the parameters' `start`.
+        params: settings of the objective and the optimizer.
+        networks: networks whose features are compared.
+        target: target of the content loss, by default the content itself.
+        start: initial picture in the shape of the content, instead of `params.start`.
 
     Yields:
-        Steps; the losses by name, with `total`. Where it stops early the last one has a note.
+        Steps with their losses by name, including `total`. If the optimization stops early, the last one has a note.
 
     Raises:
         ValueError: there is more than one picture, the networks lack the layers, or a picture is too small for a loss.
@@ -59,7 +59,7 @@ def optimize(
     began, size = time.perf_counter(), content.shape[2:]
     generator = torch.Generator().manual_seed(params.seed)
     content = content.to(networks.device)
-    if params.optimizer == "lbfgs":  # it takes differences of slopes for curvature
+    if params.optimizer == "lbfgs":  # it estimates curvature from successive gradients
         params = params.model_copy(update={"shifts": 1})
     chosen = plan(losses, params, networks, target)
     picture, averaged = start, content
@@ -103,13 +103,13 @@ def optimize(
 
 
 class Average:
-    """The exponentially weighted mean of pictures, `share` of the former in each."""
+    """The exponential moving average of pictures, with decay `share`."""
 
     def __init__(self, share: float) -> None:
         self.share, self.sum, self.weight = share, torch.zeros(()), 0.0
 
     def __call__(self, picture: Tensor) -> Tensor:
-        """Take a picture in and return the mean, [1,3,H,W]."""
+        """Add a picture and return the average, [1,3,H,W]."""
         self.sum = torch.lerp(self.sum.to(picture.device), picture, 1 - self.share)
         self.weight = self.weight * self.share + (1 - self.share)
         return self.sum / self.weight
@@ -118,7 +118,7 @@ class Average:
 def begin(
     content: Tensor, styles: Sequence[Style], params: OptimizationParams, networks: Networks, generator: torch.Generator
 ) -> Tensor:
-    """Return the picture to begin with, [1,3,H,W]."""
+    """Return the initial picture, [1,3,H,W]."""
     if params.start == "noise":
         return torch.rand(content.shape, generator=generator).to(content.device)
     if params.start == "colors":
@@ -128,12 +128,12 @@ def begin(
             seen, target = networks.encode(content), transfer.style_statistics(styles, networks)
             stylized = networks.restyle(seen.features, seen.statistics, target)
             picture = networks.decode(stylized, content.shape[2:])
-        return picture.clone()  # no inference tensor
+        return picture.clone()  # inference tensors don't support gradients
     return content
 
 
 def scale_factors(size: Sequence[int], scales: int) -> list[float]:
-    """Return by how much a picture is scaled down for each scale, from coarse to 1; those too coarse are left out."""
+    """Return the scale factors of a picture from coarse to 1, without those that are too coarse."""
     factors = [2 ** (-0.5 * (scales - 1 - number)) for number in range(scales)]
     return [each for each in factors if each == 1 or each * min(size) >= LEAST]
 
@@ -149,17 +149,17 @@ def _fit(image: Tensor, to: Tensor) -> Tensor:
 
 
 def _grain(images: Sequence[Tensor]) -> float:
-    """Return the total variation of the picture that has most."""
+    """Return the largest total variation of the pictures."""
     return max(float(total_variation(each).mean()) for each in images)
 
 
 def _doubt(totals: Sequence[float], picture: Tensor, given: float) -> str:
-    """Say if the loss is above the one it began with, or the picture is noise that neither picture has; else nothing.
+    """Return a warning if the loss has increased or the picture is mostly noise, or an empty string.
 
     Args:
-        totals: the losses, one a step; none where they can't be compared.
-        picture: what came out.
-        given: the grain of photograph and paintings.
+        totals: the total loss of each step; empty if losses can't be compared.
+        picture: the result.
+        given: the grain of the photograph and the paintings.
     """
     steps = min(WINDOW, len(totals) // 2)
     if steps >= 4 and (end := sum(totals[-steps:])) > (begin := sum(totals[:steps])):
@@ -176,7 +176,7 @@ def _doubt(totals: Sequence[float], picture: Tensor, given: float) -> str:
 
 
 def _finite(value: float) -> bool:
-    return abs(value) < float("inf")  # false for what is no number, too
+    return abs(value) < float("inf")  # also false for NaN
 
 
 def _seconds(start: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A method that optimizes the picture, made from its losses."""
+"""Makes optimization methods from style losses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from adain_core.networks.model import Networks
 from adain_core.optimization.loop import optimize, scale_factors
 from adain_core.optimization.params import OptimizationParams
 
-STEP = Cost(passes=0.9, bytes=1000)  # the network forward and backward, and features, gradients and targets
-MEASURED = (
-    16  # channels at relu1_1 of the network in whose passes losses state their cost, which is for VGG-19's widths
-)
-LARGE = (2**20, 2**20)  # a size at which no scale is left out
+STEP = Cost(passes=0.9, bytes=1000)  # a forward and a backward pass, and features, gradients, and targets
+MEASURED = 16  # channels at relu1_1 of `compact`, whose passes are the unit of the losses' costs
+LARGE = (2**20, 2**20)  # a size at which no scale is skipped
 
 Losses = Mapping[StyleLoss, float]
 
@@ -26,8 +24,8 @@ def optimizing(losses: Callable[[Any], Losses], **stated: Any) -> Method:
     """Make a method that optimizes the picture.
 
     Args:
-        losses: of its parameters to style losses with their shares.
-        stated: what else a Method states, such as its name; its parameters are OptimizationParams by default.
+        losses: maps parameters to style losses with their shares.
+        stated: other attributes of the Method, such as its name; its parameters are OptimizationParams by default.
     """
 
     def run(content: Tensor, styles: Sequence[Style], params: OptimizationParams, networks: Networks) -> Steps:
@@ -45,7 +43,7 @@ def optimizing(losses: Callable[[Any], Losses], **stated: Any) -> Method:
 
 
 def step_cost(losses: Losses, scales: int, networks: Networks) -> Cost:
-    """Return what a step takes: at full size in memory, averaged over the scales in time."""
+    """Return the cost of a step: memory at full size, time averaged over the scales."""
     found = sum((loss.cost for loss, share in losses.items() if share), Cost(0.0))
     areas, slower = [factor**2 for factor in scale_factors(LARGE, scales)], (networks.encoder.widths[0] / MEASURED) ** 2
     passes = (STEP.passes * cost.loss_work(networks) + found.passes / slower) * sum(areas) / len(areas)

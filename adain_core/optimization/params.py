@@ -1,4 +1,4 @@
-"""The parameters of an optimization: what it minimizes, and how."""
+"""The parameters of an optimization: its objective and its optimizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adain_core.contracts import Limited, MethodParams
 
 
 class ObjectiveParams(MethodParams):
-    """What counts how much."""
+    """Parameters of the objective."""
 
     content_weight: float = Field(
         0.03, ge=0, le=1e6, title="Content weight", description="Higher keeps more of the photograph's content."
@@ -50,7 +50,7 @@ class ObjectiveParams(MethodParams):
 
 
 class OptimizationParams(ObjectiveParams):
-    """How to optimize."""
+    """Parameters of the objective and the optimizer."""
 
     steps: Annotated[int, Limited("steps")] = Field(
         120, ge=1, le=2000, title="Steps", description="Number of optimization steps. More steps take longer."

@@ -1,4 +1,4 @@
-"""A picture as levels of a pyramid that add up to it, which an optimizer moves."""
+"""A picture parameterized as a pyramid whose levels sum to it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from adain_core.optimization.params import OptimizationParams
 
-Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]  # of an image to the total and its terms
+Loss = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]  # maps an image to the total and its terms
 Moments = list[tuple[float, Tensor, Tensor]]
 
 
 class Pyramid:
-    """A picture that an optimizer moves, as levels of a pyramid that add up to it.
+    """A picture being optimized, parameterized as a pyramid whose levels sum to it.
 
     Args:
-        picture: [1,3,H,W], where it begins, within [0,1].
-        params: levels, optimizer, rate.
-        moments: Adam's at a coarser scale, to go on with.
+        picture: initial picture, [1,3,H,W] in [0,1].
+        params: number of levels, optimizer, and learning rate.
+        moments: Adam's moments from a coarser scale, or None.
     """
 
     def __init__(self, picture: Tensor, params: OptimizationParams, moments: Moments | None) -> None:
@@ -45,14 +45,14 @@ class Pyramid:
                 }
 
     def assemble(self) -> Tensor:
-        """Add the levels up, [1,3,H,W]; gradients reach them."""
+        """Sum the levels, [1,3,H,W]; differentiable."""
         image = self.levels[-1]
         for level in reversed(self.levels[:-1]):
             image = enlarge(image, level) + level
         return image
 
     def improve(self, loss: Loss) -> dict[str, float]:
-        """Take a step and return the losses of the picture before it; what leaves [0,1] is brought back."""
+        """Take a step, clamp the picture to [0,1], and return the losses before the step."""
         found: dict[str, float] = {}
 
         def closure() -> float:
@@ -72,17 +72,17 @@ class Pyramid:
         return found
 
     def finite(self) -> bool:
-        """Tell whether the picture has numbers only; what else any level had has come into the finest."""
+        """Return whether the picture is finite; clamping carries non-finite values to the finest level."""
         return bool(self.levels[0].sum().isfinite())
 
     def moments(self) -> Moments:
-        """Return Adam's moments of each level; none of L-BFGS."""
+        """Return Adam's moments of each level; empty for L-BFGS."""
         states = [self.optimizer.state[level] for level in self.levels]
         return [(float(state["step"]), state["exp_avg"], state["exp_avg_sq"]) for state in states if "exp_avg" in state]
 
 
 def resize(image: Tensor, factor: float, least: int = 16) -> Tensor:
-    """Scale an image by a factor, to at least some pixels a side."""
+    """Scale an image by a factor, keeping at least `least` pixels per side."""
     if factor == 1:
         return image
     size = [max(least, round(side * factor)) for side in image.shape[2:]]

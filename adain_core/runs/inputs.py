@@ -1,4 +1,4 @@
-"""The pictures of a run, read and checked: content, styles, regions and masks."""
+"""Reading and checking the pictures of a run: content, styles, regions, and masks."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from adain_core.networks.model import Networks
 from adain_core.runs.settings import Settings
 
 T = TypeVar("T")
-STRAY = 16  # regions without anything of their own beyond which a label map is suspect
-ROWS = 128  # taken at a time, which bounds memory and stays in the caches
+STRAY = 16  # a label map with more regions than this that have no settings is suspect
+ROWS = 128  # processed at a time, to bound memory and stay in the CPU caches
 DECODED: LRUCache[Hashable, images.Picture] = LRUCache(  # bytes
     2**25, getsizeof=lambda each: 4 * each.rgb.width * each.rgb.height
 )
-LOCK = threading.Lock()  # of DECODED
+LOCK = threading.Lock()  # for DECODED
 
 
 class PictureError(ValueError):
-    """A picture was refused. `role` is "content" or "style", `index` which style, from 0."""
+    """A picture was refused. `role` is its role, such as "content" or "style", and `index` its number from 0."""
 
     def __init__(self, role: str, index: int, sentence: str) -> None:
         super().__init__(f"{role.capitalize()}{f' {index + 1}' if index else ''}: {sentence}")
@@ -40,7 +40,7 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class Sources:
-    """What a run is given beside the content, not yet read; see `pipeline.run`."""
+    """The inputs of a run besides the content, not yet read; see `pipeline.run`."""
 
     styles: Sequence[images.Source]
     style_masks: Sequence[images.Source | None] | None = None
@@ -52,7 +52,7 @@ class Sources:
 
     @property
     def masks(self) -> int:
-        """How many masks and maps there are of the content."""
+        """Number of masks and maps for the content."""
         maps = sum(each is not None for each in (self.mask, self.strength_map))
         return len({*(self.style_for or ()), *(self.region_strength or ())}) + maps
 
@@ -70,16 +70,16 @@ class Area(NamedTuple):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run is given, read and checked.
+    """The inputs of a run, read and checked.
 
     Attributes:
         content: the photograph.
-        styles: of what the regions leave.
-        weights: of these, which sum to 1.
-        style_masks: of these, where they have one.
+        styles: styles of everything outside the regions.
+        weights: weights of these styles, which sum to 1.
+        style_masks: masks of these styles, or None.
         areas: the regions.
-        strength: the strength map, [1,1,H,W].
-        notes: sentences on what was done to the pictures.
+        strength: the strength map, [1,1,H,W], or None.
+        notes: sentences about changes made to the pictures.
     """
 
     content: images.Picture
@@ -92,15 +92,15 @@ class Inputs:
 
     @property
     def spatial(self) -> bool:
-        """Whether the picture isn't stylized everywhere alike."""
+        """Whether the stylization varies across the picture."""
         return bool(self.areas) or self.strength is not None
 
 
 def check(sources: Sources, settings: Settings, method: Method) -> Sequence[float]:
-    """Check that there are styles where the method needs one; return their weights, which sum to 1.
+    """Check that there are styles if the method needs one; return their weights, which sum to 1.
 
     Raises:
-        ValueError: there is none, or the weights don't fit.
+        ValueError: a style is missing, or the weights don't match the styles.
     """
     if not sources.styles and method.needs_style and not any((sources.style_for or {}).values()):
         raise ValueError("Give at least one style.")
@@ -108,10 +108,10 @@ def check(sources: Sources, settings: Settings, method: Method) -> Sequence[floa
 
 
 def check_known(sources: Sources, method: Method, networks: Networks) -> None:
-    """Refuse paintings where a method has learned styles of its own.
+    """Refuse paintings if a method only has built-in styles.
 
     Raises:
-        ValueError: there are paintings; the message names the styles that there are.
+        ValueError: there are paintings; the message lists the built-in styles.
     """
     if (known := method.known_styles(networks)) and sources.styles:
         raise ValueError(f"{method.title} takes no painting, only one of its built-in styles: {', '.join(known)}.")
@@ -120,11 +120,11 @@ def check_known(sources: Sources, method: Method, networks: Networks) -> None:
 def read(
     content: images.Picture, sources: Sources, weights: Sequence[float], settings: Settings, method: Method
 ) -> Inputs:
-    """Read everything that a run is given beside the content.
+    """Read all inputs of a run besides the content.
 
     Raises:
         PictureError: a picture is refused.
-        ValueError: a label isn't there, a strength is out of bounds, or the method doesn't take what is given.
+        ValueError: a label doesn't exist, a strength is out of bounds, or the method doesn't support an input.
     """
     notes: list[str] = []
     longest = scale.longest(settings)
@@ -145,15 +145,15 @@ def read(
 def _read_areas(
     size: tuple[int, int], feather: float, longest: int, rest: Area, sources: Sources, notes: list[str]
 ) -> list[Area]:
-    """Read the regions at the content's size; `notes` gets what is unusual about them.
+    """Read the regions at the size of the content.
 
     Args:
-        size: of the content, width and height.
-        feather: of the masks, in pixels.
-        longest: side of a style, in pixels.
-        rest: what a region without styles of its own takes them from.
-        sources: label map or masks, styles, strengths and mask.
-        notes: gets sentences.
+        size: width and height of the content.
+        feather: softness of the masks' edges in pixels.
+        longest: longer side of a style in pixels.
+        rest: the source of styles for regions that have none of their own.
+        sources: label map or masks, styles, strengths, and mask.
+        notes: receives sentences about anything unusual.
     """
     for name, each in {"style_for": sources.style_for, "region_strength": sources.region_strength}.items():
         if each is not None and not isinstance(each, Mapping):
@@ -196,7 +196,7 @@ def _several(sources: images.Source | Sequence[images.Source] | None) -> Sequenc
 def _read_regions(
     given: images.Source | Mapping[int, images.Source] | None, size: tuple[int, int], notes: list[str]
 ) -> Mapping[int, Callable[[], Image.Image]]:
-    """Return by label what makes a region's mask."""
+    """Return functions that make the masks of the regions, by label."""
     if given is None:
         return {}
     if isinstance(given, Mapping):
@@ -212,8 +212,8 @@ def _read_regions(
 def _check_labels(masks: Mapping[int, Any], style_for: Mapping[int, Any], strengths: Mapping[int, Any]) -> None:
     for label in (*style_for, *strengths):
         if label not in masks:
-            there = f"there are {', '.join(map(str, masks))}" if masks else "no label map or masks were given"
-            raise ValueError(f"There is no region {label!r}; {there}.")
+            known = f"there are {', '.join(map(str, masks))}" if masks else "no label map or masks were given"
+            raise ValueError(f"There is no region {label!r}; {known}.")
     for label, value in strengths.items():
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise ValueError(f"The strength of region {label} is {value!r}, but it must be from 0 to 1.")
@@ -222,7 +222,7 @@ def _check_labels(masks: Mapping[int, Any], style_for: Mapping[int, Any], streng
 def _read_style_masks(
     given: Sequence[images.Source | None] | None, styles: Sequence[images.Picture], notes: list[str]
 ) -> list[Tensor | None]:
-    """Read each style's mask at its size, where it has one; `notes` gets what is unusual."""
+    """Read the masks of styles that have one, at the size of the style; `notes` receives anything unusual."""
     if isinstance(given, str | os.PathLike | Image.Image):
         given = [given]
     given = [None] * len(styles) if given is None else list(given)
@@ -240,7 +240,7 @@ def _read_style_masks(
 
 
 def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
-    """Return a mask of what stays as it is, 255 for wholly; None where that is nothing."""
+    """Return a mask of the unchanged part, 255 where a pixel is fully unchanged; None if there is none."""
     chosen = [not each.styles for each in painted] + [not styles]
     if not painted or not any(chosen):
         return None
@@ -254,9 +254,10 @@ def untouched(painted: Sequence[Region], styles: bool) -> Image.Image | None:
 
 
 def load(role: str, source: images.Source, longest: int | None, index: int = 0) -> images.Picture:
-    """Load a picture for a role, or say which was refused.
+    """Load a picture for a role; a style that would be too narrow at its size is loaded larger.
 
-    A style too narrow for its size is taken as much larger as it must be: there are few pixels in it.
+    Raises:
+        PictureError: the picture is refused.
     """
     if longest is None or not role.startswith("style"):
         return refusing(role, index, lambda: _decoded(source, longest))
@@ -271,10 +272,10 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
 def read_mask(
     role: str, source: images.Source, size: tuple[int, int], notes: list[str], feather: float = 0, index: int = 0
 ) -> Tensor:
-    """Load a mask for a picture of some size, white inside; `notes` gets what is unusual about it.
+    """Load a mask for a picture of some size, white inside; `notes` receives anything unusual.
 
     Raises:
-        PictureError: it is refused, also where its shape is not the picture's.
+        PictureError: the mask is refused, possibly because its aspect ratio differs from the picture's.
     """
     return regions.fit(_gray(role, source, size, notes, index), size, feather)
 
@@ -289,32 +290,32 @@ def _gray(role: str, source: images.Source, size: tuple[int, int], notes: list[s
 def _check_shape(
     role: str, source: images.Source, own: tuple[int, int], size: tuple[int, int], notes: list[str], index: int = 0
 ) -> None:
-    """Refuse a mask that doesn't have a picture's shape, but for rounding; tell where a file's is scaled up."""
+    """Refuse a mask whose aspect ratio differs from the picture's; add a note if a file is enlarged."""
     refusing(role, index, lambda: images.check_shape(own, size))
-    if own[0] < size[0] and not isinstance(source, Image.Image) and role != "style mask":  # styles are enlarged, too
+    if own[0] < size[0] and not isinstance(source, Image.Image) and role != "style mask":  # styles are enlarged as well
         notes.append(f"{role.capitalize()}: it has {own[0]}x{own[1]} pixels and was enlarged to {size[0]}x{size[1]}.")
 
 
 def _decoded(source: images.Source, longest: int | None) -> images.Picture:
-    """Load a picture; a file that was loaded lately at that size isn't decoded again, unless it has changed."""
+    """Load a picture; recently loaded files are cached by size, unless they have changed."""
     if not isinstance(source, (str, os.PathLike)) or longest is None:
         return images.load(source, longest)
     try:
         file = os.stat(source)
     except (OSError, ValueError):
-        return images.load(source, longest)  # which says what is wrong
+        return images.load(source, longest)  # raises the right error
     key = (os.path.abspath(source), longest, file.st_ino, file.st_size, file.st_mtime_ns)
     with LOCK:
         found = DECODED.get(key)
     if found is None:
         found = images.load(source, longest)
-        with LOCK, suppress(ValueError):  # too large to keep
+        with LOCK, suppress(ValueError):  # too large for the cache
             DECODED[key] = found
-    return replace(found, rgb=found.rgb.copy())  # whoever gets it may draw on it
+    return replace(found, rgb=found.rgb.copy())  # the caller may draw on it
 
 
 def refusing(role: str, index: int, read: Callable[[], T]) -> T:
-    """Read a picture; what is refused becomes a PictureError that says which picture it was."""
+    """Read a picture, and turn an error into a PictureError that says which picture it was."""
     try:
         return read()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Memory that runs out on the way: one sentence, as for a picture that is refused before it begins."""
+"""Turns running out of memory into a SizeError with one sentence, like a picture that is refused beforehand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def checked(work: Callable[P, Generator[T, None, None]]) -> Callable[P, Generator[T, None, None]]:
-    """Let a generator function raise SizeError where memory runs out, of the machine or of a GPU."""
+    """Make a generator function raise SizeError if the machine or a GPU runs out of memory."""
 
     @functools.wraps(work)
     def run(*given: P.args, **named: P.kwargs) -> Generator[T, None, None]:
@@ -24,6 +24,6 @@ def checked(work: Callable[P, Generator[T, None, None]]) -> Callable[P, Generato
         except Exception as error:
             if (words := machine.shortage(error)) is None:
                 raise
-        raise SizeError(words)  # out here, where the error no longer holds on to what filled the memory
+        raise SizeError(words)  # outside `except`, where the original error no longer keeps the memory occupied
 
     return run

@@ -1,4 +1,4 @@
-"""A run, once: read, plan, stylize, finish, record. The page, the command line and Python share it."""
+"""A run: read, plan, stylize, finish, and record. The page, the command line, and the Python API all use it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from adain_core.system import machine
 
 @dataclass(frozen=True)
 class Result:
-    """A picture on the way, or the last one.
+    """An intermediate or final picture of a run.
 
     Attributes:
-        image: RGB, or RGBA where the content is transparent, of the content's size (after `size`). Its `info["adain"]`
-            holds the record as JSON, and images.save writes it into a PNG; with `bits=16`, `info["exact"]` holds all
-            16 bits, [H,W,3] or [H,W,4], and images.save writes these with `bits=16`. None where there is only progress
-            to tell.
-        content: what the method got, of the same size.
-        record: settings, model, seconds by stage, `color_shift` (mean Delta E against the content); where strength is 0
-            or the content its own style, `reconstruction` with `ssim` and the mean `difference` in levels of 255. JSON
+        image: RGB, or RGBA if the content has transparency, at the size of the content (after `size`). Its
+            `info["adain"]` holds the record as JSON, which images.save writes to a PNG. With `bits=16`, `info["exact"]`
+            holds all 16 bits, [H,W,3] or [H,W,4], for images.save with `bits=16`. None for a mere progress report.
+        content: the content at the same size.
+        record: settings, model, seconds by stage, and `color_shift` (mean Delta E from the content); if the run only
+            reconstructs the content, `reconstruction` with `ssim` and the mean `difference` in levels of 255. JSON
             types only.
-        iteration: counts from 1 to `iterations`.
-        notes: sentences for the user on what was done to the pictures.
-        doubt: why the picture is no result to go by, should it be the last one; the notes of the last one have it, too.
-        progress: share of the work that is done, 0 to 1.
+        iteration: number of this picture, from 1.
+        iterations: maximum number of iterations.
+        notes: sentences for the user about changes made to the pictures.
+        doubt: why this picture can't be trusted if it ends up being the last one; also in the notes of the last one.
+        progress: fraction of the work done, 0 to 1.
     """
 
     image: Image.Image | None
@@ -77,30 +77,31 @@ def run(
     limits: Limits = UNLIMITED,
     **options: Any,
 ) -> Generator[Result, None, None]:
-    """Stylize a picture and yield it as it comes: once for a feed-forward method, many times for an optimization.
+    """Stylize a picture and yield the results: one for a feed-forward method, many for an optimization.
 
     Args:
         content: a file or a PIL image.
-        styles: files or PIL images; they may be none where regions have styles of their own.
-        style_masks: for each style a gray picture, white where the style is taken from, or None.
-        regions: a label map, in which each value or each color is a region (see images.load_labels), or gray masks by
-            label, white inside, which may be soft and overlap. Masks and maps have the content's shape, at any size.
-        style_for: by label the style of a region, several to mix in equal shares, or None to leave it as it is. Labels
-            that aren't named, and what no region covers, take `styles`; without these they stay as they are.
-        region_strength: by label, 0 to 1, times the method's own.
-        mask: gray, white where the picture is stylized; where it is black or transparent it stays as it is.
-        strength_map: gray, white for full strength.
-        networks: an encoder and its decoder; those of the option `model` where not given.
-        weights_dir: where to look for weights before the Hub.
-        download: whether to fetch from the Hub weights that are not here.
-        limits: of the server.
+        styles: files or PIL images; may be empty if regions have their own styles.
+        style_masks: for each style a grayscale picture, white in the part to take the style from, or None.
+        regions: a label map in which each value or color is a region (see images.load_labels), or grayscale masks by
+            label, white inside, which may be soft and may overlap. Masks and maps need the content's aspect ratio, but
+            not its size.
+        style_for: by label, a region's style, several styles to mix equally, or None to leave the region unchanged.
+            Other regions and uncovered parts use `styles`, or are left unchanged if there are none.
+        region_strength: by label, a factor from 0 to 1 for the method's strength.
+        mask: grayscale; white parts are stylized, black and transparent parts are left unchanged.
+        strength_map: grayscale, white for full strength.
+        networks: the networks to use instead of the option `model`.
+        weights_dir: folder to search for weights first.
+        download: whether to download missing weights from the Hub.
+        limits: limits of the server.
         options: fields of Settings and of the method's parameters.
 
     Raises:
         PictureError: a picture is refused.
-        ValueError: an option is out of bounds, weights don't fit the styles, the picture is too large for the model, or
-            memory runs out.
-        weights.WeightsError: the weights can't be had.
+        ValueError: an option is out of bounds, weights don't match the styles, the picture is too large for the model,
+            or memory runs out.
+        weights.WeightsError: the weights are missing or can't be trusted.
     """
     settings, params = parse_options(options, limits)
     method, clock = methods.get(settings.method), Stopwatch()
@@ -136,21 +137,21 @@ def run(
 
 
 def stylize(content: images.Source, style: images.Source | Sequence[images.Source] = (), **options: Any) -> Image.Image:
-    """Show a photograph in a painting's style.
+    """Render a photograph in the style of a painting.
 
     Args:
         content: the photograph, a file or a PIL image.
         style: the painting, or several to mix.
-        options: `alpha` (strength, 0 to 1), `weights` (one a style), `size` (pixels of the longer side), `style_scale`
+        options: `alpha` (strength, 0 to 1), `weights` (one per style), `size` (longer side in pixels), `style_scale`
             (stroke size), `color` and `color_strength`, `regions`, `style_for`, `region_strength`, `mask`,
             `style_masks`, `strength_map`, `model` ("compact" or "vgg19"), `method`, `seed`, `device`, `weights_dir`,
             `networks`; see `run` and Settings.
 
     Returns:
-        RGB, or RGBA where the photograph is transparent, of the photograph's size or of `size`.
+        RGB, or RGBA if the photograph has transparency, at the photograph's size or at `size`.
 
     Raises:
-        ValueError: as `run`.
+        ValueError: see `run`.
     """
     return next(stylize_all([content], style, **options))
 
@@ -158,20 +159,20 @@ def stylize(content: images.Source, style: images.Source | Sequence[images.Sourc
 def stylize_all(
     contents: Iterable[images.Source], style: images.Source | Sequence[images.Source] = (), **options: Any
 ) -> Iterator[Image.Image]:
-    """Stylize photographs of any sizes one after the other; the styles are encoded once.
+    """Stylize photographs of any size one after another; the styles are encoded only once.
 
-    Parameters and errors are those of `stylize`.
+    Parameters and errors are the same as for `stylize`.
     """
     several = isinstance(style, Sequence) and not isinstance(style, str | bytes)
     styles: Any = style if several else [style]
     for content in contents:
         picture = deque(run(content, styles, **options), maxlen=1).pop().image
-        assert picture is not None  # progress comes before
+        assert picture is not None  # only earlier results may lack a picture
         yield picture
 
 
 def _finish(settings: Settings, picture: images.Picture, made: Tensor, untouched: Image.Image | None) -> Image.Image:
-    """Turn what a method made into the picture, with the photograph's colors, parts and transparency put back."""
+    """Turn a method's output into the final picture: restore colors, unchanged parts, and transparency."""
     if settings.bits == 16:
         levels = color.finish_levels(settings, picture.rgb, images.to_levels(made))
         if untouched is not None:
@@ -186,7 +187,7 @@ def _finish(settings: Settings, picture: images.Picture, made: Tensor, untouched
 
 
 def _prepare(settings: Settings, given: Inputs, chosen: Plan) -> tuple[Tensor, Spatial, list[Style]]:
-    """Prepare colors; return the content, what varies over it, and the styles of what the regions leave."""
+    """Prepare colors; return the content, the regions with their settings, and the styles outside them."""
     content = given.content.rgb
     pictures = [*given.styles, *(style for area in given.areas for style in area.styles)]
     colored = {id(style): color.prepare_style(settings, style.rgb, content) for style in pictures}
@@ -202,7 +203,11 @@ def _prepare(settings: Settings, given: Inputs, chosen: Plan) -> tuple[Tensor, S
 
 
 def _steps(task: Task, given: Inputs, content: Tensor, styles: Sequence[Style], spatial: Spatial) -> Steps:
-    """Begin what makes the picture."""
+    """Start the method, or the recoloring in palette mode.
+
+    Raises:
+        ValueError: the method doesn't support regions, masks, or tiles.
+    """
     if task.repaints:
         return _repaint(task.settings, given.content.rgb, given.styles, given.weights)
     if not given.spatial and spatial.side is None:
@@ -219,6 +224,6 @@ def _repaint(
     mixed = content
     with clock("color"):
         for style, share in sorted(zip(styles, weights, strict=True), key=lambda each: -each[1]):
-            so_far += share  # never 0: those that are negative come last
+            so_far += share  # never 0, because negative shares come last
             mixed = Image.blend(mixed, color.repaint(settings, content, style.rgb), share / so_far)
     yield Step(images.to_tensor(mixed, exact=True), seconds=clock.seconds)

@@ -1,4 +1,4 @@
-"""What a run will take, and whether it may: tiles, memory, seconds."""
+"""Planning a run: tiles, memory, and time, and whether they are within the limits."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from adain_core.runs import inputs
 from adain_core.runs.settings import MAX_SIZE, Settings, parse_options
 from adain_core.system import machine
 
-MANY = 16  # tiles beyond which they are made larger: many allocations leave memory in fragments
-LARGE = 700_000_000  # bytes that a tile may take then
-WHOLE = 2  # tiles' areas that a picture may have and still be taken whole
-EXACT = 48  # bytes that 16 bits take for a pixel: floats before and after, levels, and their file
-LENT = 0.012 / 512**2  # seconds that a lent GPU takes for a pass of a pixel, with room to spare
+MANY = 16  # above this number of tiles, larger ones are used, because many allocations fragment the memory
+LARGE = 700_000_000  # bytes that such a larger tile may need
+WHOLE = 2  # largest picture that is processed in one piece, in areas of a tile
+EXACT = 48  # bytes per pixel of a 16-bit result: floats before and after, levels, and the file
+LENT = 0.012 / 512**2  # seconds per pass and pixel on a lent GPU, with a margin
 
 
 class Task(NamedTuple):
     """A run before its pictures are read.
 
     Attributes:
-        size: of the result, width and height in pixels.
-        settings: of every run.
-        params: of the method.
-        method: that makes the picture.
-        networks: that it works with.
-        masks: how many masks and maps there are, a region's included.
-        styles: how many styles there are.
+        size: width and height of the result in pixels.
+        settings: settings shared by all methods.
+        params: parameters of the method.
+        method: the method.
+        networks: networks that it uses.
+        masks: number of masks and maps, including those of regions.
+        styles: number of styles.
     """
 
     size: tuple[int, int]
@@ -49,12 +49,12 @@ class Task(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Of the result."""
+        """Pixels of the result."""
         return math.prod(self.size)
 
     @property
     def style_pixels(self) -> int:
-        """Of all styles, at most."""
+        """Maximum number of pixels of all styles."""
         return self.styles * scale.longest(self.settings) ** 2
 
     @property
@@ -64,28 +64,28 @@ class Task(NamedTuple):
 
     @property
     def repaints(self) -> bool:
-        """Whether only colors change, without the method and its networks."""
+        """Whether only colors change, without using the method and its networks."""
         return self.settings.color == "palette"
 
     @property
     def cost(self) -> Cost:
-        """What the method takes."""
+        """Time and memory of the method."""
         return self.method.cost(self.params, self.networks)
 
     @property
     def key(self) -> str:
-        """The method and those of its parameters that may change how long it takes."""
+        """The method and the parameters that may affect the time per step."""
         others = {"seed", *marked(self.params, Limited("steps")), *marked(self.params, Limited("seconds"))}
         return f"{self.method.name}:{self.params.model_dump_json(exclude=others)}"
 
 
 class Plan(NamedTuple):
-    """How a run goes about its picture.
+    """How a run processes its picture.
 
     Attributes:
-        side: of tiles, in pixels, or None to take the picture whole.
-        tiles: what they see.
-        bytes: of memory, above what the process holds.
+        side: side length of a tile in pixels, or None to process the picture in one piece.
+        tiles: the tiles.
+        bytes: memory in addition to what the process holds already.
     """
 
     side: int | None
@@ -94,14 +94,14 @@ class Plan(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """What a run will take.
+    """The expected time and memory of a run.
 
     Attributes:
-        seconds: by what this machine needs for a pixel and for a step.
-        bytes: of memory, above what the process holds.
-        tiles: how many; 1 where the picture is taken whole.
-        size: of the result, width and height in pixels.
-        steps: of an optimization; 1 for a single pass.
+        seconds: time, from this machine's speed per pixel and step.
+        bytes: memory in addition to what the process holds already.
+        tiles: number of tiles; 1 if the picture is processed in one piece.
+        size: width and height of the result in pixels.
+        steps: steps of an optimization; 1 for a single pass.
     """
 
     seconds: float
@@ -112,11 +112,11 @@ class Forecast(NamedTuple):
 
 
 def plan(task: Task, limits: Limits = UNLIMITED) -> Plan:
-    """Choose tiles.
+    """Choose the tiles of a run.
 
     Raises:
-        SizeError: the picture is too large for the server, the networks, or the memory that is free.
-        ValueError: the networks can't make 16 bits a channel.
+        SizeError: the picture is too large for the server, the networks, or the free memory.
+        ValueError: the networks can't produce 16 bits per channel.
     """
     if task.settings.bits == 16 and task.networks.dtype != torch.float32:
         raise ValueError("These networks produce 8 bits per channel; load them with exact=True, or leave out bits.")
@@ -140,20 +140,20 @@ def forecast(
     limits: Limits = UNLIMITED,
     **options: Any,
 ) -> Forecast:
-    """Say what `run` with these options will take, with one style, which is small and remembered.
+    """Estimate the time and memory of `run` with these options and one style, whose encoding isn't counted.
 
-    The first time, the networks are tried on 256x256 pixels to see how fast this machine is.
+    The first call measures this machine's speed by running the networks on 256x256 pixels.
 
     Args:
-        content: as for `run`.
-        masks: how many regions with a style or a strength, masks and maps there will be.
-        networks: as for `run`.
-        weights_dir: as for `run`.
-        limits: as for `run`.
-        options: as for `run`.
+        content: see `run`.
+        masks: number of masks and maps, including regions with a style or a strength.
+        networks: see `run`.
+        weights_dir: see `run`.
+        limits: see `run`.
+        options: see `run`.
 
     Raises:
-        ValueError: as `run`, where the picture's head or the options tell; there is too little memory.
+        ValueError: the content's header or the options are invalid, as for `run`, or there is too little memory.
     """
     settings, params = parse_options(options, limits)
     method = methods.get(settings.method)
@@ -165,10 +165,10 @@ def forecast(
 
 
 def lent_seconds(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> float:
-    """Return the seconds of a lent GPU that a run of the largest picture with these options takes.
+    """Return the seconds on a lent GPU for a run on the largest picture with these options.
 
     Raises:
-        ValueError: as `run`, where the options tell.
+        ValueError: the options are invalid, as for `run`.
     """
     settings, params = parse_options(options, limits)
     networks = weights.load(settings.model, settings.device, None, False, settings.bits == 16)
@@ -179,8 +179,8 @@ def lent_seconds(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> floa
 
 
 def timed(steps: Steps, task: Task) -> Steps:
-    """Pass a method's steps on, and learn from them how long such take; what the caller does between doesn't count."""
-    spent, seen = 0.0, list[tuple[float, float]]()  # seconds, and the share of the work that was done by then
+    """Pass on a method's steps and record how long they take, without the time the caller spends between them."""
+    spent, seen = 0.0, list[tuple[float, float]]()  # seconds, and the fraction of the work done by then
     try:
         while True:
             start = time.perf_counter()
@@ -194,7 +194,7 @@ def timed(steps: Steps, task: Task) -> Steps:
             yield step
     finally:
         steps.close()
-        if task.iterations > 1 and len(seen) > 1:  # the first one prepares
+        if task.iterations > 1 and len(seen) > 1:  # the first step includes preparation
             (began, at_first), (ended, at_last) = seen[0], seen[-1]
             _learn(task, (ended - began) / (at_last - at_first) / task.iterations)
 
@@ -218,14 +218,14 @@ def _seconds(task: Task, cut: Iterable[tiles.Tile]) -> float:
 
 
 def _time_limit(task: Task) -> float:
-    """Return the seconds after which an optimization ends."""
+    """Return the time limit of an optimization in seconds."""
     if task.iterations == 1:
         return math.inf
     return min((getattr(task.params, name) for name in marked(task.params, Limited("seconds"))), default=math.inf)
 
 
 def _side(task: Task, limits: Limits) -> int | None:
-    """Return the side of tiles, or None to take the picture whole."""
+    """Return the side length of tiles, or None to process the picture in one piece."""
     (width, height), pixels, networks, tile = task.size, task.pixels, task.networks, task.settings.tile
     if max(task.size) > limits.size:
         words = f"this server accepts sizes up to {limits.size:g}."
@@ -245,15 +245,15 @@ def _side(task: Task, limits: Limits) -> int | None:
 
 
 def _bytes(task: Task, cut: Sequence[tiles.Tile]) -> int:
-    """Return the bytes that a run takes."""
+    """Return the bytes of memory that a run needs."""
     pixels, largest = task.pixels, max(tile.area for tile in cut)
-    needed = largest * cost.bytes_per_pixel(task.networks) + 16 * pixels  # and the picture itself, before and after
+    needed = largest * cost.bytes_per_pixel(task.networks) + 16 * pixels  # for the picture itself, before and after
     needed += EXACT * pixels if task.settings.bits == 16 else 0
-    needed += task.masks * (2 * pixels + 8 * largest)  # twice while they are made; a tile's are shared out as floats
+    needed += task.masks * (2 * pixels + 8 * largest)  # two copies at first; a tile's shares are floats
     needed += task.cost.bytes * (pixels + task.style_pixels)
     return int(needed) + _kept(task, len(cut))
 
 
 def _kept(task: Task, count: int) -> int:
-    """Return the bytes of features that are kept from a first pass of tiles."""
+    """Return the bytes of features kept from the first pass over the tiles."""
     return 0 if task.networks.decoder is None else tiles.kept(count, cost.feature_bytes(task.networks) * task.pixels)

@@ -1,4 +1,4 @@
-"""What is written down of a run: its settings, its times, and how far a reconstruction is from the content."""
+"""The record of a run: its settings, times, and measurements."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from adain_core.runs.inputs import Inputs
 from adain_core.runs.plan import Task
 
 CONTROLS = (color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams)
-MEASURED = 1024  # pixels of a side, in the middle, in which a reconstruction is measured
+MEASURED = 1024  # side length in pixels of the central crop in which a reconstruction is measured
 
 
 def begin(task: Task, given: Inputs) -> dict[str, Any]:
-    """Return what is known before the method begins; JSON types only."""
+    """Return the part of the record that is known before the method starts; JSON types only."""
     settings = task.settings
     record = {
         "method": task.method.name,
@@ -39,7 +39,7 @@ def begin(task: Task, given: Inputs) -> dict[str, Any]:
 
 
 def at(step: Step, record: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
-    """Return the record with what a step adds; `seconds` are those before the method."""
+    """Return the record at a step; `seconds` are the times of the stages before the method."""
     return {
         **record,
         "used": step.used,
@@ -52,7 +52,7 @@ def at(step: Step, record: dict[str, Any], seconds: dict[str, float]) -> dict[st
 
 
 def measured(content: Image.Image, image: Image.Image, reconstructs: bool) -> dict[str, Any]:
-    """Return what is measured of a result, whose reconstruction is measured where it is nothing else."""
+    """Measure a result: its color shift, and its error if it is only a reconstruction."""
     found: dict[str, Any] = {"color_shift": round(color.color_shift(content, image), 2)}
     if reconstructs:
         left, top = (max(0, side - MEASURED) // 2 for side in content.size)

@@ -1,4 +1,4 @@
-"""What every run is set by, whatever the method, and how options are sorted and checked."""
+"""The settings that all methods share, and parsing of options."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MAX_SIZE = 8192  # pixels of the longer side
 
 
 def _number(value: Any) -> Any:
-    """Read a number that the command line gives as text."""
+    """Convert text from the command line to a number."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams):
-    """What every run has, whatever the method: its own, and those of the controls."""
+    """Settings of a run that don't depend on the method, including those of the controls."""
 
     method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
     preset: str | None = Field(None, description="Named set of the method's parameters, such as paper for gatys.")
@@ -46,11 +46,11 @@ class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles
 
 
 def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tuple[Settings, MethodParams]:
-    """Sort options into those of every run and those of its method, and check them.
+    """Split options into the shared settings and the parameters of the method, and check them.
 
     Args:
-        options: by name.
-        limits: of the server.
+        options: options by name.
+        limits: limits of the server.
 
     Raises:
         ValueError: an option is unknown or out of bounds, or there is no such method or model.
@@ -58,16 +58,16 @@ def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tup
     shared = {name: value for name, value in options.items() if name in Settings.model_fields}
     settings = parse(Settings, shared, limits)
     method = methods.get(settings.method)
-    known = method.params
+    params = method.params
     if settings.preset is not None and settings.preset not in method.presets:
         names = ", ".join(method.presets) or "none"
         raise ValueError(f"{method.name} has no preset {settings.preset}; there are {names}.")
-    if unknown := [name for name in options if name not in {**Settings.model_fields, **known.model_fields}]:
-        names = ", ".join({**Settings.model_fields, **known.model_fields})
+    if unknown := [name for name in options if name not in {**Settings.model_fields, **params.model_fields}]:
+        names = ", ".join({**Settings.model_fields, **params.model_fields})
         raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
     weights.get(settings.model)
     if settings.bits == 16 and settings.color == "palette":
         raise ValueError("The palette color mode supports only 8 bits; choose another mode, or leave out bits.")
     preset = {} if settings.preset is None else method.presets[settings.preset]
-    given = {name: value for name, value in options.items() if name in known.model_fields}
-    return settings, parse(known, {**preset, **given}, limits)
+    given = {name: value for name, value in options.items() if name in params.model_fields}
+    return settings, parse(params, {**preset, **given}, limits)

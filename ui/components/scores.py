@@ -12,10 +12,10 @@ from adain_core.evaluation.report import COLUMNS, write_table
 def draw(rows: Sequence[Mapping[str, Any]]) -> str:
     """Draw the rows returned by report.score; the best value in each column is bold."""
     head, *body = write_table(rows)
-    says = ["The method.", *(column.help for column in COLUMNS.values())]
+    helps = ["The method.", *(column.help for column in COLUMNS.values())]
     heads = "".join(
         f'<th scope="col"><button title="{escape(words)}">{escape(title)}</button></th>'
-        for title, words in zip(head, says, strict=True)
+        for title, words in zip(head, helps, strict=True)
     )
     best = {name: _best(name, rows) for name in COLUMNS}
     lines = []
