@@ -120,7 +120,6 @@ def phone(page, url, request):
 
 def upload(tab, field: str, path: Path) -> None:
     tab.locator(f"#{field} button[aria-label='Remove Image']").click()
-    tab.wait_for_timeout(500)  # the answer to the removal would take the new picture away, too
     tab.locator(f"#{field} input[type=file]").set_input_files(str(path))
 
 

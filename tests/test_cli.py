@@ -206,7 +206,7 @@ def test_one_picture_into_a_folder(files, monkeypatch, capsys):
 def test_notes_are_shown(files, monkeypatch, capsys):
     Image.new("RGB", (20, 20), "red").save(files / "paintings/x.png")
     code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
-    assert (code, err) == (0, ["a.png: Style 1: This picture is one flat color, so it has no texture."])
+    assert (code, err) == (0, [f"a.png: Style 1: {images.ONE_COLOR}"])
 
 
 def test_transparency_in_a_jpeg_is_flattened_with_a_note(files, monkeypatch, capsys):

@@ -13,7 +13,8 @@ from test_images import png
 
 from adain_core import images
 from adain_core.images import pngs
-from ui.components.widgets import check
+from adain_core.runs.inputs import EMPTY
+from ui.components.widgets import check, sentence
 
 LIMIT = 200  # MiB
 PEAK = """
@@ -88,3 +89,12 @@ def test_an_upload_is_opened_once_more_only_to_be_decoded(tmp_path, monkeypatch)
     monkeypatch.setattr(images, "measure", lambda *given: heads.append(given) or read(*given))
     assert check(str(tmp_path / "a.png")) == ("", str(tmp_path / "a.png"))
     assert len(heads) == 1
+
+
+@pytest.mark.parametrize(("level", "note"), [(0, True), (128, False), (255, False)])
+def test_an_uploaded_mask_of_one_level_has_a_note_only_if_it_is_black(tmp_path, level, note):
+    path = str(tmp_path / "mask.png")
+    Image.new("L", (40, 30), level).save(path)
+    words = EMPTY["style mask"]
+    assert check(path, empty=words) == (sentence(words) if note else "", path)
+    assert images.ONE_COLOR in check(path)[0]

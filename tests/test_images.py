@@ -239,7 +239,7 @@ def test_a_broken_profile_gives_a_note(profile):
 
 def test_a_flat_picture_gives_a_note():
     found = images.load(Image.new("RGB", (20, 20), "red"))
-    assert found.notes == ("This picture is one flat color, so it has no texture.",)
+    assert found.notes == (images.ONE_COLOR,)
 
 
 def cut(kind: str, part: float) -> bytes:

@@ -11,7 +11,7 @@ from conftest import picture
 from PIL import Image
 from test_cli import ONE, call, call_with, files, halves, pictures  # noqa: F401
 
-from adain_core import compare, forecast, methods, run, stylize
+from adain_core import compare, forecast, images, methods, run, stylize
 from adain_core.controls import mixing
 from adain_core.runs import pipeline
 from adain_core.system import console
@@ -132,7 +132,7 @@ def test_a_note_that_holds_for_every_picture_is_told_once(monkeypatch, capsys):
     Image.new("RGB", (30, 30), "red").save("paintings/x.png")
     halves("photos/c.png", 9, 9)
     code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
-    flat = "This picture is one flat color, so it has no texture."
+    flat = images.ONE_COLOR
     assert (code, err) == (0, [f"a.png: Style 1: {flat}", f"c.png: {flat}", "3 made, 0 kept, 0 not made."])
 
 

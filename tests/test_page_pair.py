@@ -2,7 +2,7 @@
 
 import functools
 
-from browser import saved, upload
+from browser import finished, saved, upload
 from conftest import picture
 from PIL import Image
 
@@ -92,6 +92,19 @@ class TestOnePair:
             tab.locator(f"#{prefix}content-note").get_by_text("This file is not a picture").wait_for()
             assert tab.get_by_text("This file is not a picture").locator("visible=true").count() == 1
             assert tab.locator(f"#{prefix}content img").count() == 0
+
+    def test_a_late_answer_to_a_removal_does_not_take_a_new_upload_away(self, tab, tmp_path):
+        picture(96, 64, 1).save(tmp_path / "mine.png")
+        held: list = []
+        tab.route("**/run/predict*", lambda route: held.append(route) if not held else route.continue_())
+        upload(tab, "content", tmp_path / "mine.png")  # the first request is the removal's
+        go(tab, "Controls")
+        shows(tab, "controls-content", "mine.png")
+        with tab.expect_response("**/run/predict*"):
+            held[0].continue_()
+        go(tab, "Stylize")
+        tab.locator("#run").click()
+        finished(tab, "512x341 pixels")
 
     def test_further_paintings_have_thumbnails(self, tab):
         tab.locator("#mix button").first.click()

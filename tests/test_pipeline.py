@@ -131,7 +131,7 @@ def test_a_refused_picture_says_which(tmp_path, photo, painting, tiny):
 
 
 def test_notes_reach_the_user(photo, tiny):
-    flat = "This picture is one flat color, so it has no texture."
+    flat = images.ONE_COLOR
     red = Image.new("RGB", (20, 20), "red")
     (result,) = run(red, [photo, red], networks=tiny)
     assert result.notes == (flat, f"Style 2: {flat}")

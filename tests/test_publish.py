@@ -146,10 +146,9 @@ def test_the_front_matter_is_a_spaces():
         for file in row.files
         for source in file.sources
     }
-    for each in about["preload_from_hub"]:
-        repo, _, names = each.partition(" ")
-        assert {(repo, name) for name in names.split(",")} <= known
-    assert set(card.models) <= {repo for repo, _ in known} and "style-transfer" in card.tags
+    preloaded = dict(each.split(" ") for each in about["preload_from_hub"])
+    assert {(repo, name) for repo, names in preloaded.items() for name in names.split(",")} <= known
+    assert card.models == [*preloaded] and "style-transfer" in card.tags  # a Space uses no other model of the Hub
 
 
 def test_requirements_of_a_space():

@@ -6,12 +6,13 @@ import torch
 from conftest import make_networks, picture, pixels
 from PIL import Image
 
-from adain_core import PictureError, normalization, run, stylize
+from adain_core import PictureError, images, normalization, run, stylize
 from adain_core.contracts import Region, Spatial, Style
 from adain_core.controls import proposals, regions
 from adain_core.feature_space.transfer import TransferParams
 from adain_core.methods import adain
 from adain_core.normalization import EPS, Statistics, merge, restyle, statistics, weighted_statistics
+from adain_core.runs.inputs import EMPTY
 
 
 def halves(width, height, at=None) -> Image.Image:
@@ -187,6 +188,14 @@ def test_a_region_may_mix_styles_and_have_a_strength(photo, painting, tiny):
     assert result.record["regions"] == {"1": {"styles": 1, "strength": 0.5}}
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_black_strength_map_has_a_note(photo, painting, tiny, level):
+    *_, result = run(photo, [painting], strength_map=Image.new("L", (45, 37), level), networks=tiny)
+    assert [note for note in result.notes if note.startswith("Strength map: It is black")] == (
+        [f"Strength map: {EMPTY['strength map']}"] if level == 0 else []
+    )
+
+
 def test_a_strength_map_is_strength_by_place(photo, painting, tiny):
     for level, alpha in ((0, 0.0), (255, 1.0), (51, 0.2)):
         found = stylize(photo, painting, strength_map=Image.new("L", (45, 37), level), networks=tiny)
@@ -328,7 +337,7 @@ def test_notes_on_a_regions_own_style_are_told(photo, painting, tiny):
     flat = Image.new("RGB", (40, 40), "red")
     style_for = {1: [painting, flat], 2: None}
     (result,) = run(photo, [painting], networks=tiny, regions=halves(*photo.size), style_for=style_for)
-    assert "Style of region 1: This picture is one flat color, so it has no texture." in result.notes
+    assert f"Style of region 1: {images.ONE_COLOR}" in result.notes
 
 
 def test_regions_that_change_nothing_are_told(photo, painting, tiny):

@@ -39,6 +39,7 @@ from adain_core.images.saving import output_format as output_format
 from adain_core.images.saving import save as save
 
 EXAMINED = 12_000_000  # pixels
+ONE_COLOR = "This picture is one flat color, so it has no texture."
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".avif", ".heic", ".heif",
@@ -90,7 +91,7 @@ def load(source: Source, longest: int | None = None) -> Picture:
         rgb = found.upright(colors.to_srgb(image, profile, notes))
         alpha = colors.hide(rgb, alpha and found.upright(alpha))
     if rgb.getcolors(1):
-        notes.append("This picture is one flat color, so it has no texture.")
+        notes.append(ONE_COLOR)
     if rgb.size != size:
         rgb = rgb.resize(size, Image.Resampling.LANCZOS)
         alpha = alpha and alpha.resize(size, Image.Resampling.LANCZOS)

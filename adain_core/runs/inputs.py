@@ -22,6 +22,10 @@ from adain_core.networks.model import Networks
 from adain_core.runs.settings import Settings
 
 T = TypeVar("T")
+EMPTY = {  # sentences about a mask or map that is black everywhere, by its role
+    "style mask": "It is black or transparent everywhere; leave some of the style white.",
+    "strength map": "It is black or transparent everywhere, so nothing is stylized.",
+}
 STRAY = 16  # a label map with more regions than this that have no settings is suspect
 ROWS = 128  # processed at a time, to bound memory and stay in the CPU caches
 DECODED: LRUCache[Hashable, images.Picture] = LRUCache(  # bytes
@@ -134,6 +138,8 @@ def read(
     areas = _read_areas(content.size, settings.feather, longest, rest, sources, notes)
     map_ = sources.strength_map
     strength = None if map_ is None else read_mask("strength map", map_, content.size, notes)
+    if strength is not None and not strength.any():
+        notes.append(f"Strength map: {EMPTY['strength map']}")
     if any(mask is not None for mask in masks) and not method.spatial:
         raise ValueError(f"{method.title} doesn't support style masks; leave them out, or choose adain.")
     if settings.color == "palette" and (areas or strength is not None or sources.style_masks):
@@ -234,8 +240,7 @@ def _read_style_masks(
     ]
     for index, each in enumerate(found):
         if each is not None and not each.any():
-            sentence = "It is black or transparent everywhere; leave some of the style white."
-            raise PictureError("style mask", index, sentence)
+            raise PictureError("style mask", index, EMPTY["style mask"])
     return found
 
 

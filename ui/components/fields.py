@@ -30,6 +30,7 @@ def picture(
     value: str | None = None,
     height: int = 170,
     offered: tuple[str, str, Sequence[Offered]] | None = None,
+    empty: str | None = None,
     **options: Any,
 ) -> Any:
     """Draw and wire a picture field and its note, added to `ui` as `name` and `name_note`.
@@ -43,6 +44,7 @@ def picture(
         value: the initial picture.
         height: the field's height in pixels.
         offered: the label, elem_id, and pictures of a strip of examples.
+        empty: for a mask, the note on an upload that is black everywhere.
         options: further options of SafeImage.
 
     Returns:
@@ -52,12 +54,12 @@ def picture(
     ui[f"{name}_note"] = note(f"{elem_id}-note")
 
     def take(path: str | None) -> tuple[str, Any]:
-        message, taken = check(path)
+        message, taken = check(path, empty)
         return message, gr.skip() if taken == path else taken
 
     outputs = [ui[f"{name}_note"], ui[name]]
     ui[name].upload(lanes.aside(take), ui[name], outputs, trigger_mode="multiple", **QUIET)
-    ui[name].clear(lambda: "", None, outputs[0], **QUIET)
+    ui[name].clear(None, None, outputs[0], js="() => ''", **QUIET)  # in the browser, before the next upload's note
     if offered is None:
         return None
     words, strip_id, pictures = offered
@@ -115,6 +117,7 @@ def gray_mask(
     label: str,
     words: str,
     ground: int,
+    empty: str,
     pair: Pair,
 ) -> None:
     """Draw and wire a gray mask for a picture, uploaded or painted.
@@ -131,6 +134,7 @@ def gray_mask(
         label: the mask's label.
         words: a sentence on what its gray levels mean.
         ground: background level, 0 to 255.
+        empty: the note on an uploaded mask that is black everywhere.
         pair: the page's pair, which the picture may belong to.
     """
     first = painting.GRAYS.index("#000000" if ground else "#ffffff")
@@ -140,7 +144,7 @@ def gray_mask(
         clear = gr.Button("Clear", size="sm", elem_id=f"{elem_id}-clear")
         save = gr.Button(f"Save the {label.lower()}", size="sm", scale=2, elem_id=f"{elem_id}-save")
         file = gr.DownloadButton(visible="hidden")
-    picture(ui, name, elem_id, f"{label}: a file", "", None, 150)
+    picture(ui, name, elem_id, f"{label}: a file", "", None, 150, empty=empty)
     gr.HTML(sentence(words), elem_classes="note")
 
     def saved(path: str | None, uploaded: str | None, layers: list[Image.Image]) -> tuple[Any, str]:

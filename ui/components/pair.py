@@ -12,6 +12,7 @@ from ui import examples
 from ui.components.widgets import QUIET, Offered, check, field, note, pick, strip
 from ui.serving import lanes
 
+CLOCK = "performance.now()"  # in the browser
 LABELS = {"content": ("Photograph", "Your photograph"), "style": ("Painting", "The painting")}
 STRIPS = {"content": ("Photographs to try", examples.photos), "style": ("Paintings to try", examples.styles)}
 
@@ -20,13 +21,16 @@ class Pair:
     """The photograph and painting that every tab works on; create it inside a gr.Blocks and wire it after all tabs.
 
     A choice is copied from a tab's field to the state, and from the state to every tab's field. Only a visitor's action
-    counts as a choice, so there are no cycles.
+    counts as a choice, so there are no cycles. The browser sends the time of each action, so that a removal that the
+    server handles late does not undo a later choice.
     """
 
     def __init__(self) -> None:
         first = examples.pairs()[0]
         self.paths = {"content": gr.State(first.photo.path), "style": gr.State(first.style.path)}
         self.messages = {name: gr.State("") for name in self.paths}  # notes on the choice, such as why it was refused
+        self.chosen_at = {name: gr.State(0.0) for name in self.paths}  # when it was chosen, by the browser's clock
+        self.now = gr.Number(visible=False)  # receives the browser's clock with each action
         self.fields: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self.notes: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self._chosen: dict[str, list[Any]] = {name: [] for name in self.paths}
@@ -55,8 +59,15 @@ class Pair:
         ui[name], ui[f"{name}_note"] = self.paths[name], note(f"{prefix}{name}-note")
         self.fields[name].append(shown)
         self.notes[name].append(ui[f"{name}_note"])
-        outputs = [self.paths[name], self.messages[name], ui[f"{name}_note"], shown]
-        uploaded = shown.upload(lanes.aside(_take), shown, outputs, trigger_mode="multiple", **QUIET)
+        outputs = [self.paths[name], self.messages[name], self.chosen_at[name], ui[f"{name}_note"], shown]
+        uploaded = shown.upload(
+            lanes.aside(_take),
+            [shown, self.now],
+            outputs,
+            js=f"(picture) => [picture, {CLOCK}]",
+            trigger_mode="multiple",
+            **QUIET,
+        )
         picked = self.offer(strip(offered(), words, strip_id), {name: offered()}, [shown])
         self._chosen[name] += [uploaded]
         return uploaded, picked
@@ -73,12 +84,12 @@ class Pair:
         """
         picks = [pick(offered) for offered in pictures.values()]
 
-        def picked(event: gr.SelectData) -> list[Any]:
+        def picked(now: float, event: gr.SelectData) -> list[Any]:
             paths = [each(event) for each in picks]
-            return [*paths, *([""] * len(paths)), *paths[: len(shown)]]
+            return [*paths, *([""] * len(paths)), *([now] * len(paths)), *paths[: len(shown)]]
 
-        outputs = [*(self.paths[name] for name in pictures), *(self.messages[name] for name in pictures), *shown]
-        event = gallery.select(picked, None, outputs, **QUIET)
+        states = [state[name] for state in (self.paths, self.messages, self.chosen_at) for name in pictures]
+        event = gallery.select(picked, self.now, [*states, *shown], js=f"() => [{CLOCK}]", **QUIET)
         for name in pictures:
             self._chosen[name].append(event)
         return event
@@ -101,12 +112,17 @@ class Pair:
             for chosen in self._chosen[name]:
                 chosen.then(lanes.aside(show), hub, outputs, **QUIET)
             clears = [each.clear for each in fields]
-            gr.on(clears, lambda: (None, ""), None, hub, **QUIET)
+            gr.on(clears, _remove, [self.now, self.chosen_at[name]], hub, js=f"(_, then) => [{CLOCK}, then]", **QUIET)
             taken = f"() => {json.dumps([None] * len(fields) + [''] * len(notes))}"  # before the next upload arrives
             gr.on(clears, None, None, [*fields, *notes], js=taken, **QUIET)
 
 
-def _take(path: str | None) -> tuple[Any, ...]:
+def _take(path: str | None, now: float) -> tuple[Any, ...]:
     """Accept an upload, or refuse it: then nothing is chosen, and the reason is shown."""
     message, taken = check(path)
-    return taken, message, message, gr.skip() if taken == path else taken
+    return taken, message, now, message, gr.skip() if taken == path else taken
+
+
+def _remove(now: float, chosen_at: float) -> tuple[Any, Any]:
+    """Remove the choice, unless it was made after the removal."""
+    return (gr.skip(), gr.skip()) if now < chosen_at else (None, "")

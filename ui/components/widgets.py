@@ -204,22 +204,32 @@ def pick(offered: Sequence[Offered]) -> Callable[[gr.SelectData], str]:
     return picked
 
 
-def check(path: str | None) -> tuple[str, str | None]:
-    """Examine an uploaded picture; return notes on it and its path.
+def check(path: str | None, empty: str | None = None) -> tuple[str, str | None]:
+    """Examine an uploaded picture or mask; return notes on it and its path.
 
     The path is a PNG's if browsers can't display the upload, and None if it is refused, so that no run starts with it.
+
+    Args:
+        path: the upload.
+        empty: for a mask, the note if it is black everywhere.
     """
     if path is None:
         return "", None
     try:
         if not path.lower().endswith(UNSEEN):
-            return sentences(images.examine(path, EXAMINED)), path
-        picture = images.load(path)
+            notes = images.examine(path, EXAMINED)
+        else:
+            picture = images.load(path)
+            notes = picture.notes
+            if picture.alpha is not None:
+                picture.rgb.putalpha(picture.alpha)
+            path = keep(picture.rgb, named(path) + ".png")
+        if empty is not None and images.ONE_COLOR in notes:
+            black = images.load_mask(path)[0].getbbox() is None
+            notes = (*(each for each in notes if each != images.ONE_COLOR), *([empty] if black else []))
     except ValueError as error:
         return sentence(str(error), refused=True), None
-    if picture.alpha is not None:
-        picture.rgb.putalpha(picture.alpha)
-    return sentences(picture.notes), keep(picture.rgb, named(path) + ".png")
+    return sentences(notes), path
 
 
 def show(result: Result, name: str) -> dict[str, Any]:

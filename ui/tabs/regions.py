@@ -12,6 +12,7 @@ from PIL import Image
 
 from adain_core import PictureError, images, run
 from adain_core.contracts import UNLIMITED, Limits
+from adain_core.runs.inputs import EMPTY
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples
 from ui.components import easel, fields, masks, painting
@@ -225,9 +226,8 @@ def _draw_more(ui: fields.Components, opening: str, pair: Pair, limits: Limits) 
         filterable=False,
         elem_id="regions-size",
     )
-    fields.gray_mask(
-        ui, "strength_map", "regions-strength-map", "content", opening, "Strength map", STRENGTHS, GROUND, pair
-    )
+    name, label, empty = "strength_map", "Strength map", EMPTY["strength map"]
+    fields.gray_mask(ui, name, "regions-strength-map", "content", opening, label, STRENGTHS, GROUND, empty, pair)
 
 
 def _slot(ui: fields.Components, slot: str, title: str) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 from adain_core import PictureError, methods, run
 from adain_core.contracts import UNLIMITED, Limits, Strength, marked
 from adain_core.runs import pipeline
+from adain_core.runs.inputs import EMPTY
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples, server
 from ui.components import fields
@@ -335,7 +336,8 @@ def _part(ui: fields.Components, number: int, opening: str | None, pair: Pair) -
     slot = SLOTS[number - 1]
     name = slot.replace("_", "-")
     with gr.Accordion(f"A part of painting {number}", open=False, elem_id=f"{name}-part"):
-        fields.gray_mask(ui, f"{slot}_mask", f"{name}-mask", slot, opening, f"Style mask {number}", PART, GROUND, pair)
+        mask, label, empty = f"{slot}_mask", f"Style mask {number}", EMPTY["style mask"]
+        fields.gray_mask(ui, mask, f"{name}-mask", slot, opening, label, PART, GROUND, empty, pair)
 
 
 def _share(number: int) -> gr.Slider:
