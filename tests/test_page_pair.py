@@ -96,14 +96,14 @@ class TestOnePair:
     def test_a_late_answer_to_a_removal_does_not_take_a_new_upload_away(self, tab, tmp_path):
         picture(96, 64, 1).save(tmp_path / "mine.png")
         held: list = []
-        tab.route("**/run/predict*", lambda route: held.append(route) if not held else route.continue_())
+        tab.route("**/run/predict*", lambda route: route.continue_() if held else held.append(route))
         upload(tab, "content", tmp_path / "mine.png")  # the first request is the removal's
-        go(tab, "Controls")
-        shows(tab, "controls-content", "mine.png")
+        finished(tab, "512x341 pixels")  # an upload runs at once
         with tab.expect_response("**/run/predict*"):
             held[0].continue_()
-        go(tab, "Stylize")
+        first = tab.locator("#compare img").last.get_attribute("src")
         tab.locator("#run").click()
+        tab.wait_for_function(f"document.querySelector('#compare img:last-of-type').src !== '{first}'")
         finished(tab, "512x341 pixels")
 
     def test_further_paintings_have_thumbnails(self, tab):
