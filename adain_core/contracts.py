@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -147,11 +148,28 @@ class Style:
         image: [1,3,h,w], RGB in [0,1], any size.
         weight: its share in the mix; the weights of a run sum to 1.
         mask: weight of each pixel, [1,1,h,w] in [0,1] or uint8 in [0,255]; None weights all pixels equally.
+        name: its name, for a method that knows a set of styles.
     """
 
     image: Tensor
     weight: float = 1.0
     mask: Tensor | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class KnownStyle:
+    """A style that a method was trained for.
+
+    Attributes:
+        name: its name, which can be given in place of a picture.
+        picture: file of its painting; None if that isn't on this machine.
+        model: row of the table of weights with the networks that paint in it.
+    """
+
+    name: str
+    picture: Path | None
+    model: str
 
 
 @dataclass(frozen=True)
@@ -264,8 +282,8 @@ class Method:
         random: whether the seed affects the result with these parameters; None if it never does.
         reconstructs: whether these parameters only reconstruct the content, without stylizing it.
         needs_style: whether the method uses the styles.
-        known_styles: maps networks to the names of the styles they were trained for, one of which the parameters
-            select; empty if any style picture can be used.
+        known_styles: the only styles that it was trained for, all in one row of the table of weights, which it uses
+            instead of the model that the user chooses; None if it takes any painting.
         spatial: whether it supports regions, strength maps, tiles, and style masks.
         cost: maps parameters and networks to time and memory.
         frames: like `run`, but takes an iterable of contents, for a method whose local variables carry state such as
@@ -284,7 +302,7 @@ class Method:
     random: Callable[[Any], bool] | None = None
     reconstructs: Callable[[Any], bool] = lambda _: False
     needs_style: bool = True
-    known_styles: Callable[[Any], Sequence[str]] = lambda _: ()
+    known_styles: Sequence[KnownStyle] | None = None
     spatial: bool = False
     cost: Callable[[Any, Any], Cost] = lambda *_: Cost()
     frames: Callable[..., Steps] | None = None

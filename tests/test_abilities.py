@@ -168,22 +168,6 @@ class TestReconstructions:
         assert without.image.tobytes() == result.image.tobytes()
 
 
-def test_a_method_that_knows_its_styles_takes_no_painting(photo, painting, tiny, monkeypatch):
-    def paint(content, styles, _params, _networks):
-        assert not styles
-        yield Step(content)
-
-    method = replace(make("painter", paint, MethodParams), needs_style=False, known_styles=lambda _: ("waves", "dots"))
-    monkeypatch.setattr(methods, "find", lambda: {"painter": method})
-    monkeypatch.setattr(methods, "get", lambda _: method)
-    (result,) = run(photo, [], networks=tiny, method="painter")
-    assert result.image.tobytes() == photo.tobytes()
-    with pytest.raises(
-        ValueError, match=r"^Painter takes no painting, only one of its built-in styles: waves, dots\.$"
-    ):
-        next(run(photo, [painting], networks=tiny, method="painter"))
-
-
 class TestFrames:
     def test_each_stands_by_itself(self, tiny):
         frames = [images.to_tensor(picture(40, 32, seed)) for seed in (1, 2)]

@@ -13,6 +13,7 @@ from adain_core.cli.plan import Naming, existing
 from adain_core.evaluation import report
 from adain_core.evaluation.comparison import DEFAULT_METHODS, arrange, compare
 from adain_core.runs.inputs import PictureError
+from adain_core.runs.known import every
 from adain_core.system import console, files
 
 
@@ -20,7 +21,11 @@ def compare_methods(
     content: Annotated[Path, typer.Argument(help="A photograph.", parser=path, metavar="PHOTOGRAPH")],
     style: Annotated[
         list[Path],
-        typer.Argument(help="A painting; several are mixed in equal shares.", parser=path, metavar="PAINTING"),
+        typer.Argument(
+            help="A painting, or the name of a known style; several are mixed in equal shares.",
+            parser=path,
+            metavar="PAINTING",
+        ),
     ],
     output: Annotated[
         Path,
@@ -54,8 +59,8 @@ def compare_methods(
     from tqdm import tqdm
 
     names = arrange([name.strip() for name in chosen.split(",") if name.strip()], mode)  # type: ignore[arg-type]
-    for each in (content, *style):
-        if existing(each).is_dir():
+    for each, known in ((content, ()), *((each, every()) for each in style)):
+        if existing(each, known).is_dir():
             raise ValueError(f"{files.shown(each)} is a folder; give one photograph and its paintings.")
     written = report.names(names, len(style))
     inputs = {each.resolve() for each in (content, *style)}

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from adain_core import methods as known
 from adain_core import weights
 from adain_core.cli.options import WeightsDir
-from adain_core.contracts import count, describe
+from adain_core.contracts import Method, count, describe
 
 
-def methods() -> None:
-    """List the style transfer methods."""
+def methods(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the styles that methods know.")] = False,
+) -> None:
+    """List the style transfer methods, and the styles of those that know only a set of styles."""
+    if as_json:
+        print(json.dumps([_facts(method) for method in known.find().values()], indent=1))
+        return
     for method in known.find().values():
         print(f"{method.name}  ({method.paper})  {method.summary}")
+        if method.known_styles is not None:
+            print(f"    knows {', '.join(style.name for style in method.known_styles)}")
         for name, info in method.params.model_fields.items():
             print(f"    --{name.replace('_', '-')}  {describe(info)}")
+
+
+def _facts(method: Method) -> dict[str, Any]:
+    """Return what there is to say of a method; `styles` is null if it takes any painting."""
+    styles = method.known_styles
+    each = [{"name": x.name, "picture": x.picture and str(x.picture), "model": x.model} for x in styles or ()]
+    return {
+        **{name: getattr(method, name) for name in ("name", "title", "paper", "summary")},
+        "parameters": {name: describe(info) for name, info in method.params.model_fields.items()},
+        "styles": each if styles is not None else None,
+    }
 
 
 def models(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from adain_core import images
 from adain_core.cli import folders
 from adain_core.contracts import count
+from adain_core.runs import known
 from adain_core.system import files
 
 STDOUT = "-"
@@ -84,7 +85,11 @@ def split(
 
 
 def plan(
-    contents: Sequence[Path], styles: Sequence[Path], naming: Naming, recursive: bool = False
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    naming: Naming,
+    recursive: bool = False,
+    names: Collection[str] = (),
 ) -> tuple[list[Job], list[str]]:
     """Pair contents with styles and name the outputs.
 
@@ -93,6 +98,7 @@ def plan(
         styles: paintings to mix; if one is a folder, all are applied separately.
         naming: how outputs are named.
         recursive: whether to include subfolders and keep their layout in the results.
+        names: names of known styles, which stand for paintings.
 
     Returns:
         The jobs, and sentences about files that were left out.
@@ -101,8 +107,8 @@ def plan(
         ValueError: an input doesn't exist, a folder has no pictures, or the output doesn't suit the number of pictures.
     """
     notes: list[str] = []
-    apart = any(existing(style).is_dir() for style in styles)
-    style_paths = [path for path, _ in _pictures(styles, recursive, notes)]
+    apart = any(existing(style, names).is_dir() for style in styles)
+    style_paths = [path for path, _ in _pictures(styles, recursive, notes, names)]
     pictures = dict(_pictures(contents, recursive, notes))
     if (folder := naming.folder) is not None:
         jobs = _jobs(pictures, style_paths, apart, naming, folder)
@@ -145,13 +151,13 @@ def there(path: Path) -> bool:
     return os.path.exists(path)  # Path.exists fails if a name is too long
 
 
-def existing(path: Path) -> Path:
-    """Return a path if it exists.
+def existing(path: Path, names: Collection[str] = ()) -> Path:
+    """Return a path if it exists or is one of `names`.
 
     Raises:
         ValueError: it doesn't exist.
     """
-    if not there(path):
+    if known.name_in(path, names) is None and not there(path):
         raise ValueError(f"There is no file or folder {files.shown(path)}.")
     return path
 
@@ -167,10 +173,12 @@ def _file(naming: Naming) -> Path | None:
     return path
 
 
-def _pictures(paths: Iterable[Path], recursive: bool, notes: list[str]) -> Iterator[tuple[Path, Path]]:
+def _pictures(
+    paths: Iterable[Path], recursive: bool, notes: list[str], names: Collection[str] = ()
+) -> Iterator[tuple[Path, Path]]:
     """Yield every picture with its parent folder, relative to the given folder."""
     for path in paths:
-        if not existing(path).is_dir():
+        if not existing(path, names).is_dir():
             yield path, Path()
             continue
         found = folders.find(path, recursive)

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from adain_core import images, methods, weights
+from adain_core import images, methods
 from adain_core.cli.options import Overwrite, WeightsDir, by_region, numbers, path, with_parameters
 from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
 from adain_core.contracts import SizeError
 from adain_core.controls import mixing
-from adain_core.runs import pipeline
+from adain_core.runs import known, pipeline
 from adain_core.system import console, files
 
 FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
@@ -48,7 +48,8 @@ def stylize(
     pictures: Annotated[
         list[Path],
         typer.Argument(
-            help="A photograph, then a painting; with --style, all are photographs. A folder means all pictures in it.",
+            help="A photograph, then a painting or the name of a known style; with --style, all are photographs. A"
+            " folder means all pictures in it.",
             parser=path,
             metavar="PICTURE",
         ),
@@ -68,7 +69,8 @@ def stylize(
         typer.Option(
             "--style",
             "-s",
-            help="A painting; several are mixed, those in a folder applied separately. Optional with --style-for.",
+            help="A painting, or the name of a known style; several are mixed, those in a folder applied separately."
+            " Optional with --style-for.",
             parser=path,
             metavar="PAINTING",
         ),
@@ -130,15 +132,15 @@ def stylize(
     spatial = _spatial(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
     mixed = values.get("weights") is not None
     regional = any(spatial.style_for.values())
-    needed = methods.get(settings.method).needs_style and not regional
-    contents, paintings = split(pictures, style or [], mixed, needed)
-    if any(existing(each).is_dir() for each in paintings):
+    method, names = methods.get(settings.method), known.every()
+    contents, paintings = split(pictures, style or [], mixed, method.needs_style and not regional)
+    if any(existing(each, names).is_dir() for each in paintings):
         if mixed:
             raise ValueError("Styles from a folder are applied one by one, so --weights has nothing to mix.")
     elif paintings:
         mixing.normalize(values.get("weights"), len(paintings))
     naming = _naming(output, kind, plain, as_json, "regions" if regional else settings.method)
-    jobs, left_out = plan(contents, paintings, naming, recursive)
+    jobs, left_out = plan(contents, paintings, naming, recursive, names)
     for each in spatial.paths():
         existing(each)
     inputs = {*spatial.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
@@ -147,9 +149,7 @@ def stylize(
         images.check_bits(images.OUTPUTS[suffix.lower()], settings.bits)
     for sentence in left_out:
         console.tell(sentence)
-    weights.load(
-        settings.model, settings.device, weights_dir, exact=settings.bits == 16
-    )  # fails before any picture is read, and only once
+    pipeline.networks_for(settings, method, weights_dir=weights_dir)  # fails before any picture is read, and only once
     return _make_all(jobs, values, spatial, weights_dir, overwrite, as_json, kind)
 
 

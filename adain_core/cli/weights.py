@@ -10,6 +10,7 @@ import typer
 
 from adain_core import weights
 from adain_core.cli.options import WeightsDir
+from adain_core.contracts import count
 from adain_core.weights import hub
 
 Name = Annotated[str, typer.Argument(help="A model's name; `weights list` shows them.")]
@@ -22,7 +23,8 @@ def list_weights(weights_dir: WeightsDir = None) -> None:
     """List every model: its description, license, origin, files, sources, and whether it is installed."""
     for model in weights.MODELS.values():
         print(f"{model.name}  {model.summary}")
-        print(f"    {'/'.join(map(str, model.widths))} channels, up to {model.layers[-1]}")
+        up_to = f"up to {model.layers[-1]}" if model.layers else f"{count(len(model.styles), 'style')}"
+        print(f"    {'/'.join(map(str, model.widths))} channels, {up_to}")
         print(f"    {model.license}; {model.origin}")
         for file in model.files:
             size = f", {file.size / 1e6:.0f} MB" if file.size else ""

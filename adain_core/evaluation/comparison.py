@@ -147,7 +147,7 @@ def compare(
 
     Args:
         content: the photograph, a file or a PIL image.
-        styles: a painting, or several to mix in equal shares.
+        styles: a painting, a file, a PIL image, or the name of a known style; or several to mix in equal shares.
         methods: names of methods, as in `methods.find()`.
         size: longer side of the photograph in pixels.
         seconds: time limit for each optimization, without measuring.
@@ -301,6 +301,9 @@ def _steps(
     judging: Judge,
     end: End,
 ) -> Generator[Output, None, None]:
+    settings, _ = pipeline.parse_options(options)
+    networks = pipeline.networks_for(settings, known.get(output.method), networks)
+    _ = networks.pace.rate  # warms the networks up
     meter, curve, due, own_losses = Meter(networks.device), list[Point](), 1, False
     with closing(_results(pair, options, _forgetful(networks))) as results:
         while True:

@@ -11,7 +11,12 @@ from adain_core.contracts import Method
 
 @functools.cache
 def find() -> dict[str, Method]:
-    """Return every method by name."""
+    """Return every method by name, except those whose weights the table doesn't have yet."""
+    return {name: method for name, method in written().items() if method.known_styles != ()}
+
+
+def written() -> dict[str, Method]:
+    """Return every method that there is code for, by name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return {name: importlib.import_module(f"{__name__}.{name}").METHOD for name in names}
 

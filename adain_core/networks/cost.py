@@ -32,7 +32,7 @@ class Pace:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self._rates: dict[str, float] = {}  # seconds per pixel, for encoding and for decoding
+        self._rates: dict[str, float] = {}  # seconds per pixel, for encoding and for decoding, or for generating
         self._passes: dict[str, float] = {}  # seconds per pass and pixel, by method
         self._trying = threading.Lock()
 
@@ -45,7 +45,7 @@ class Pace:
         return sum(self._rates.values())
 
     def timed(self, stage: str, pixels: int, work: Callable[[], T]) -> T:
-        """Encode or decode some pixels and update the rate, unless the picture is too small to be representative."""
+        """Encode, decode, or generate some pixels, and update the rate unless they are too few to be representative."""
         start = time.perf_counter()
         result = work()
         if stage in self._rates and pixels >= TRIED**2 and self._networks.device.type == "cpu":  # others don't block
@@ -76,7 +76,10 @@ class Pace:
     def _try(self) -> Mapping[str, float]:
         networks, image = self._networks, torch.full((1, 3, TRIED, TRIED), 0.5)
         stages: dict[str, Callable[[], Any]]
-        if networks.decoder is None:
+        if networks.generator is not None:
+            one = {next(iter(networks.generator.known)): 1.0}
+            stages = {"generate": lambda: networks.generate(image, one)}
+        elif networks.decoder is None:
             twice = torch.cat([image, image])  # the second one stands in for decoding
             stages = {"all": lambda: networks.perceptual(twice, networks.layers[-1:])}
         else:
@@ -102,7 +105,8 @@ def _passes(cost: Cost, pixels: int, style: int) -> float:
 
 def bytes_per_pixel(networks: Networks) -> float:
     """Return the bytes per pixel of a picture in one piece, or of a tile, fitted to measurements."""
-    return 3.6 * networks.encoder.widths[0] * networks.dtype.itemsize + 16
+    network = networks.encoder if networks.generator is None else networks.generator
+    return 3.6 * network.widths[0] * networks.dtype.itemsize + 16
 
 
 def loss_bytes(networks: Networks) -> float:
@@ -133,4 +137,4 @@ def feature_bytes(networks: Networks) -> float:
 
 def max_pixels(networks: Networks) -> int:
     """Return the pixels of the largest picture to process in one piece: its first features have 2^28 numbers, 1 GiB."""
-    return 2**28 // networks.encoder.widths[0]
+    return 2**28 // (networks.encoder if networks.generator is None else networks.generator).widths[0]

@@ -17,7 +17,7 @@ ROLES = {  # the parts a model may have, and what each one does
     "decoder": "maps features at its `levels` to an image; has `reach` and `target`",
     "inverse": "maps features at its `levels`, only one of which was changed, to an image",
     "perceptual": "like an encoder, but only for losses; a model without one uses its encoder",
-    "generator": "maps an image to an image in a style it was trained for",
+    "generator": "maps an image and shares of styles to an image; `known` maps names of styles to thumbnails",
 }
 
 
@@ -72,6 +72,11 @@ class Networks:
         return self.parts.get("inverse")
 
     @property
+    def generator(self) -> Any:
+        """The network that paints in the styles it was trained for, or None."""
+        return self.parts.get("generator")
+
+    @property
     def levels(self) -> tuple[str, ...]:
         """Layers whose features the decoder takes.
 
@@ -108,6 +113,8 @@ class Networks:
     @property
     def reach(self) -> int:
         """Largest distance, in pixels, at which changing a pixel can affect the output."""
+        if self.generator is not None:
+            return self.generator.reach
         return self.encoder.reach + (0 if self.decoder is None else self.decoder.reach)
 
     def encode(self, image: Tensor) -> Encoding:
@@ -166,6 +173,13 @@ class Networks:
         """Turn features at the inverse network's levels into an image, like `decode`."""
         assert self.inverse is not None
         return _image(self.inverse, features, size)
+
+    @torch.inference_mode()
+    def generate(self, image: Tensor, shares: Mapping[str, float]) -> Tensor:
+        """Paint an image, [N,3,H,W], RGB in [0,1], in a mixture of known styles whose shares sum to 1."""
+        assert self.generator is not None
+        image = image.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return self.pace.timed("generate", image[:, 0].numel(), lambda: self.generator(image, shares))
 
     def _prepare(self, module: nn.Module) -> Any:
         module = module.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

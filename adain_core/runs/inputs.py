@@ -19,6 +19,7 @@ from adain_core import images
 from adain_core.contracts import Method, Region
 from adain_core.controls import mixing, regions, scale
 from adain_core.networks.model import Networks
+from adain_core.runs import known
 from adain_core.runs.settings import Settings
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Inputs:
         styles: styles of everything outside the regions.
         weights: weights of these styles, which sum to 1.
         style_masks: masks of these styles, or None.
+        names: names of these styles, for a method that knows a set of styles; otherwise "".
         areas: the regions.
         strength: the strength map, [1,1,H,W], or None.
         notes: sentences about changes made to the pictures.
@@ -90,6 +92,7 @@ class Inputs:
     styles: Sequence[images.Picture]
     weights: Sequence[float]
     style_masks: Sequence[Tensor | None]
+    names: Sequence[str]
     areas: Sequence[Area]
     strength: Tensor | None
     notes: tuple[str, ...]
@@ -111,18 +114,13 @@ def check(sources: Sources, settings: Settings, method: Method) -> Sequence[floa
     return mixing.normalize(settings.weights, len(sources.styles)) if sources.styles else ()
 
 
-def check_known(sources: Sources, method: Method, networks: Networks) -> None:
-    """Refuse paintings if a method only has built-in styles.
-
-    Raises:
-        ValueError: there are paintings; the message lists the built-in styles.
-    """
-    if (known := method.known_styles(networks)) and sources.styles:
-        raise ValueError(f"{method.title} takes no painting, only one of its built-in styles: {', '.join(known)}.")
-
-
 def read(
-    content: images.Picture, sources: Sources, weights: Sequence[float], settings: Settings, method: Method
+    content: images.Picture,
+    sources: Sources,
+    weights: Sequence[float],
+    settings: Settings,
+    method: Method,
+    networks: Networks,
 ) -> Inputs:
     """Read all inputs of a run besides the content.
 
@@ -132,7 +130,13 @@ def read(
     """
     notes: list[str] = []
     longest = scale.longest(settings)
-    styles = [load("style", style, longest, index) for index, style in enumerate(sources.styles)]
+    if method.known_styles is None:
+        styles = [load("style", style, longest, index) for index, style in enumerate(sources.styles)]
+        names = [""] * len(styles)
+    else:
+        every = [_load_known(style, longest, index, method, networks) for index, style in enumerate(sources.styles)]
+        styles, names = [style for style, _ in every], [name for _, name in every]
+        notes += _without_effect(settings, method)
     masks = _read_style_masks(sources.style_masks, styles, notes)
     rest = Area("", torch.empty(0), styles, weights, masks)
     areas = _read_areas(content.size, settings.feather, longest, rest, sources, notes)
@@ -145,7 +149,33 @@ def read(
     if settings.color == "palette" and (areas or strength is not None or sources.style_masks):
         raise ValueError("The palette color mode recolors the whole picture; leave out regions and masks.")
     of_styles = [f"Style {number}: {note}" for number, style in enumerate(styles, 1) for note in style.notes]
-    return Inputs(content, styles, weights, masks, areas, strength, (*content.notes, *of_styles, *notes))
+    return Inputs(content, styles, weights, masks, names, areas, strength, (*content.notes, *of_styles, *notes))
+
+
+def _load_known(
+    source: images.Source, longest: int, index: int, method: Method, networks: Networks
+) -> tuple[images.Picture, str]:
+    """Load the painting of a style that networks know, and return it with its name."""
+    thumbnails = networks.generator.known
+    name = refusing("style", index, lambda: known.name_in(source, thumbnails))
+    if name is None:
+        picture = load("style", source, longest, index)
+        return picture, refusing(
+            "style", index, lambda: known.recognize(images.to_tensor(picture.rgb), method, thumbnails)
+        )
+    if (path := known.file_of(name)) is not None:
+        return load("style", path, longest, index), name
+    return images.Picture(images.to_image(thumbnails[name][None])), name
+
+
+def _without_effect(settings: Settings, method: Method) -> list[str]:
+    """Say which settings change nothing, because the networks don't see the painting."""
+    fields = (*scale.ScaleParams.model_fields, "color")
+    changed = [name for name in fields if getattr(settings, name) != Settings.model_fields[name].default]
+    if settings.color in ("luminance", "palette"):  # which work without a painting that the networks see
+        changed.remove("color")
+    words = " and ".join(name.replace("_", " ") for name in changed)
+    return [f"{method.title} doesn't look at the painting, so {words} changed nothing."] if changed else []
 
 
 def _read_areas(
@@ -266,6 +296,7 @@ def load(role: str, source: images.Source, longest: int | None, index: int = 0) 
     """
     if longest is None or not role.startswith("style"):
         return refusing(role, index, lambda: _decoded(source, longest))
+    source = refusing(role, index, lambda: known.picture(source))
     least = refusing(role, index, lambda: images.least_side(images.measure(source)))
     picture = refusing(role, index, lambda: _decoded(source, max(longest, least)))
     if least <= longest:

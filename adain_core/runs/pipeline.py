@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from adain_core import images, methods, weights
+from adain_core import images, methods
 from adain_core.contracts import UNLIMITED, Limits, Region, Spatial, Step, Steps, Stopwatch, Style
 from adain_core.controls import color
 from adain_core.networks.model import Networks
@@ -25,6 +25,7 @@ from adain_core.runs.inputs import PictureError as PictureError
 from adain_core.runs.plan import Plan, Task, plan, timed
 from adain_core.runs.plan import forecast as forecast
 from adain_core.runs.plan import lent_seconds as lent_seconds
+from adain_core.runs.plan import networks_for as networks_for
 from adain_core.runs.settings import MAX_SIZE as MAX_SIZE
 from adain_core.runs.settings import Settings as Settings
 from adain_core.runs.settings import parse_options as parse_options
@@ -81,7 +82,7 @@ def run(
 
     Args:
         content: a file or a PIL image.
-        styles: files or PIL images; may be empty if regions have their own styles.
+        styles: files, PIL images, or names of known styles; may be empty if regions have their own styles.
         style_masks: for each style a grayscale picture, white in the part to take the style from, or None.
         regions: a label map in which each value or color is a region (see images.load_labels), or grayscale masks by
             label, white inside, which may be soft and may overlap. Masks and maps need the content's aspect ratio, but
@@ -91,7 +92,8 @@ def run(
         region_strength: by label, a factor from 0 to 1 for the method's strength.
         mask: grayscale; white parts are stylized, black and transparent parts are left unchanged.
         strength_map: grayscale, white for full strength.
-        networks: the networks to use instead of the option `model`.
+        networks: the networks to use instead of the option `model`, or instead of those of a method that knows a set of
+            styles.
         weights_dir: folder to search for weights first.
         download: whether to download missing weights from the Hub.
         limits: limits of the server.
@@ -110,13 +112,12 @@ def run(
     with clock("read"):
         picture = inputs.load("content", content, settings.size)
     with clock("load model"):
-        networks = networks or weights.load(settings.model, settings.device, weights_dir, download, settings.bits == 16)
-    inputs.check_known(sources, method, networks)
+        networks = networks_for(settings, method, networks, weights_dir, download)
     task = Task(picture.size, settings, params, method, networks, sources.masks, len(styles))
     chosen = plan(task, limits)
     machine.reuse_memory(chosen.side is None)
     with clock("read"):
-        given = inputs.read(picture, sources, shares, settings, method)
+        given = inputs.read(picture, sources, shares, settings, method, networks)
     facts = record.begin(task, given)
     with clock("color"):
         seen, spatial, mixed = _prepare(settings, given, chosen)
@@ -141,7 +142,7 @@ def stylize(content: images.Source, style: images.Source | Sequence[images.Sourc
 
     Args:
         content: the photograph, a file or a PIL image.
-        style: the painting, or several to mix.
+        style: the painting or the name of a known style, or several to mix.
         options: `alpha` (strength, 0 to 1), `weights` (one per style), `size` (longer side in pixels), `style_scale`
             (stroke size), `color` and `color_strength`, `regions`, `style_for`, `region_strength`, `mask`,
             `style_masks`, `strength_map`, `model` ("compact" or "vgg19"), `method`, `seed`, `device`, `weights_dir`,
@@ -192,14 +193,14 @@ def _prepare(settings: Settings, given: Inputs, chosen: Plan) -> tuple[Tensor, S
     pictures = [*given.styles, *(style for area in given.areas for style in area.styles)]
     colored = {id(style): color.prepare_style(settings, style.rgb, content) for style in pictures}
 
-    def mixed(of: Inputs | Area) -> list[Style]:
-        each = zip(of.styles, of.weights, of.style_masks, strict=True)
-        return [Style(images.to_tensor(colored[id(style)]), weight, mask) for style, weight, mask in each]
+    def mixed(of: Inputs | Area, names: Sequence[str]) -> list[Style]:
+        each = zip(of.styles, of.weights, of.style_masks, names, strict=True)
+        return [Style(images.to_tensor(colored[id(style)]), weight, mask, name) for style, weight, mask, name in each]
 
-    areas = [Region(area.mask, mixed(area), area.strength) for area in given.areas]
+    areas = [Region(area.mask, mixed(area, [""] * len(area.styles)), area.strength) for area in given.areas]
     exact = chosen.side is not None and settings.bits == 8
     seen = images.to_tensor(color.prepare_content(settings, content), exact=exact)
-    return seen, Spatial(areas, given.strength, chosen.side), mixed(given)
+    return seen, Spatial(areas, given.strength, chosen.side), mixed(given, given.names)
 
 
 def _steps(task: Task, given: Inputs, content: Tensor, styles: Sequence[Style], spatial: Spatial) -> Steps:

@@ -158,10 +158,29 @@ def forecast(
     settings, params = parse_options(options, limits)
     method = methods.get(settings.method)
     size = inputs.refusing("content", 0, lambda: images.measure(content, settings.size))
-    networks = networks or weights.load(settings.model, settings.device, weights_dir, False, settings.bits == 16)
+    networks = networks_for(settings, method, networks, weights_dir, False)
     task = Task(size, settings, params, method, networks, masks)
     found = plan(task, limits)
     return Forecast(_seconds(task, found.tiles), found.bytes, len(found.tiles), size, task.iterations)
+
+
+def networks_for(
+    settings: Settings,
+    method: Method,
+    given: Networks | None = None,
+    weights_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Networks:
+    """Return the networks of a run: those that the method knows styles by, or else the given or chosen ones.
+
+    Raises:
+        WeightsError: they can't be had.
+    """
+    known = method.known_styles
+    if given is not None and (given.generator is None) == (known is None):
+        return given
+    name = settings.model if known is None else known[0].model
+    return weights.load(name, settings.device, weights_dir, download, settings.bits == 16)
 
 
 def lent_seconds(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> float:
@@ -171,9 +190,10 @@ def lent_seconds(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> floa
         ValueError: the options are invalid, as for `run`.
     """
     settings, params = parse_options(options, limits)
-    networks = weights.load(settings.model, settings.device, None, False, settings.bits == 16)
+    method = methods.get(settings.method)
+    networks = networks_for(settings, method, download=False)
     side = settings.size or scale.longest(settings)
-    task = Task((side, side), settings, params, methods.get(settings.method), networks)
+    task = Task((side, side), settings, params, method, networks)
     found = LENT * task.pixels * (1 + (task.cost.passes + task.cost.pairs * task.style_pixels) * task.iterations)
     return min(found, _time_limit(task))
 
@@ -200,7 +220,7 @@ def timed(steps: Steps, task: Task) -> Steps:
 
 
 def _networks(stage: str) -> bool:
-    return stage.startswith(("encode", "decode"))
+    return stage.startswith(("encode", "decode", "generate"))
 
 
 def _learn(task: Task, seconds: float) -> None:

@@ -65,7 +65,8 @@ def parse_options(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> tup
     if unknown := [name for name in options if name not in {**Settings.model_fields, **params.model_fields}]:
         names = ", ".join({**Settings.model_fields, **params.model_fields})
         raise ValueError(f"{settings.method} has no option {unknown[0]}; there are {names}.")
-    weights.get(settings.model)
+    if weights.get(settings.model).styles:
+        raise ValueError(f"{settings.model} is the network of a method; choose the method {settings.model} instead.")
     if settings.bits == 16 and settings.color == "palette":
         raise ValueError("The palette color mode supports only 8 bits; choose another mode, or leave out bits.")
     preset = {} if settings.preset is None else method.presets[settings.preset]

@@ -18,6 +18,7 @@ import torch
 from cachetools import LRUCache
 from safetensors import safe_open
 
+from adain_core.contracts import KnownStyle
 from adain_core.networks.model import Networks
 from adain_core.system import files
 from adain_core.weights import hub, sources, store
@@ -42,6 +43,7 @@ from adain_core.weights.table import get as get
 
 FOLDER_VARIABLE = "ADAIN_WEIGHTS"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
+PICTURES = Path(__file__).parents[2] / "examples" / "styles"  # not in an installed package
 
 
 class MissingError(WeightsError):
@@ -172,6 +174,13 @@ def here(model: Model, folder: str | os.PathLike[str] | None = None) -> bool:
     except WeightsError:
         return False
     return True
+
+
+def known_styles(name: str) -> tuple[KnownStyle, ...]:
+    """Return the styles that a row's networks know; none if the table has no such row yet."""
+    styles = MODELS[name].styles if name in MODELS else ()
+    paths = {each: PICTURES / f"{each}.jpg" for each in styles}
+    return tuple(KnownStyle(each, path if path.is_file() else None, name) for each, path in paths.items())
 
 
 def verify(name: str, folder: str | os.PathLike[str] | None = None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from torch import nn
 
-from adain_core.networks import compact, perceptual, vgg
+from adain_core.networks import compact, generators, perceptual, vgg
 from adain_core.networks.vgg import Decoder, Encoder
 from adain_core.weights.hub import Source
 
@@ -69,12 +69,13 @@ class Model:
         summary: one plain sentence on what it is.
         license: license of the weights.
         origin: author of the weights.
-        widths: channels of each block of the encoder.
+        widths: channels of each block of the encoder, or at each resolution of the generator.
         layers: layers of the encoder.
         parts: its modules, each with a different role; a model without a decoder only serves methods that optimize.
         half: whether it may run in bfloat16 on CPUs that support it.
         teacher: the model that it was trained and measured with, if any.
         imagenet: whether it takes pictures normalized by ImageNet's mean and deviation, like torchvision's networks.
+        styles: names of the styles that its generator knows; the method of the row's name uses such a row.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Model:
     half: bool = False
     teacher: str = ""
     imagenet: bool = False
+    styles: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -101,7 +103,7 @@ class Model:
     @property
     def judges(self) -> bool:
         """Whether its loss network is its own rather than one that it shares with another model."""
-        return self.file("encoder") is None or self.file("perceptual") is None
+        return (self.file("encoder") is None) != (self.file("perceptual") is None)
 
     def build(self) -> dict[str, nn.Module]:
         """Create the modules by role, with random weights."""
@@ -188,6 +190,40 @@ _ROWS = [
         teacher="vgg19",
     ),
 ]
+
+
+def knowing(
+    name: str,
+    title: str,
+    summary: str,
+    file: File,
+    module: Callable[[Iterable[str], tuple[int, ...]], nn.Module],
+    styles: tuple[str, ...],
+    widths: tuple[int, ...] = generators.WIDTHS,
+) -> Model:
+    """Return a row for the networks of a method that knows a set of styles.
+
+    Args:
+        name: name of the method.
+        title: see Model.
+        summary: see Model.
+        file: the file with the networks of all styles.
+        module: creates them from the styles' names and the widths.
+        styles: names of the styles, and of their pictures in examples/styles.
+        widths: see Model.
+    """
+    return Model(
+        name=name,
+        title=title,
+        summary=summary,
+        license="MIT",
+        origin="trained for this project; see adain_core/pretrained/README.md",
+        widths=widths,
+        layers=(),
+        parts=(Part("generator", file, lambda: module(styles, widths)),),
+        half=True,
+        styles=styles,
+    )
 
 
 def _own(repo: str) -> Model:
