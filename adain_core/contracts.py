@@ -336,6 +336,8 @@ class StyleLoss:
         layers: default layers.
         make_across: `make_across(style, content, generator, reduction)` takes the features of a style and of the
             content by layer, and returns a function that maps an image's features by layer to a scalar.
+        views: function that maps a style's image, [1,3,h,w], to further views of it, such as scaled ones; `make` then
+            takes their features as a fourth argument, an iterable that is consumed once.
         cost: cost per step in addition to the networks', in passes of `compact`; features have VGG-19's widths in
             every model.
         random: whether the seed affects it.
@@ -347,9 +349,10 @@ class StyleLoss:
     title: str
     paper: str
     summary: str
-    make: Callable[[Tensor, torch.Generator, str], Callable[[Tensor], Tensor]] | None = None
+    make: Callable[..., Callable[[Tensor], Tensor]] | None = None
     layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     make_across: Callable[[Features, Features, torch.Generator, str], Callable[[Features], Tensor]] | None = None
+    views: Callable[[Tensor], Iterable[Tensor]] | None = None
     cost: Cost = Cost(0.0)
     random: bool = False
     learns: bool = False

@@ -39,7 +39,7 @@ class TestForecasts:
         found = {loss: forecast(square, networks=tiny, method="optimize", loss=loss, steps=1000).seconds
                  for loss in ("mean_std", "gram", "coral", "mrf", "histogram")}  # fmt: skip
         assert [*found] == sorted(found, key=found.get)
-        assert found["histogram"] > 10 * found["gram"] and found["mrf"] > 5 * found["gram"]
+        assert found["histogram"] > 10 * found["gram"] and found["mrf"] > 2.5 * found["gram"]
 
     def test_the_next_is_as_the_last_was(self, painting, tiny, monkeypatch):
         content, given = picture(160, 120, 1), {"networks": tiny, "method": "style_swap", "by": "optimization"}

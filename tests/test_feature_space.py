@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from adain_core import images, run, stylize
 from adain_core.contracts import Style
+from adain_core.losses.mrf import patches
 from adain_core.methods import adain, adamean, adastd, histogram_match, identity, style_swap, wct
 
 X = torch.tensor([[1.0, 3.0], [0.0, 8.0]]).view(1, 2, 1, 2)
@@ -103,6 +104,29 @@ def test_overlaps_are_averaged_and_what_no_patch_reaches_stays():
     assert torch.equal(found[..., 6:], x[..., 6:]) and not torch.equal(found[..., :6], x[..., :6])
     assert style_swap.swap(x, style, size=3).min() >= 2 - 1e-6 and style_swap.swap(x, style, size=3).max() <= 6 + 1e-6
     assert style_swap.swap(x, style[..., :1, :1]).unique().tolist() == [2]  # a patch of one pixel
+
+
+def normal(seed, channels=4, height=6, width=5):
+    return torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_planted_patches_are_found():
+    style, x = normal(1, height=9, width=9), 0.01 * normal(2, height=3, width=8)
+    style[..., 6:9, 0:3] *= 50  # a long patch must not draw the others
+    x[..., 0:3] += 3 * style[..., 4:7, 5:8]  # longer, but in the same direction
+    x[..., 5:8] += style[..., 0:3, 2:5]
+    chosen = style_swap.nearest(x, style)
+    assert chosen[0] == 4 * 7 + 5 and chosen[5] == 0 * 7 + 2
+
+
+@pytest.mark.parametrize("chunk", [1, 500, 2000, 2**24])
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (2, 1), (3, 1), (3, 2), (5, 3)])
+def test_matches_are_those_of_whole_patches(size, stride, chunk, monkeypatch):
+    """The oracle lays every patch out, and normalizes it by torch's cosine."""
+    monkeypatch.setattr(style_swap, "CHUNK", chunk)
+    x, style = normal(1, height=11, width=14), normal(2, height=9, width=10)
+    cosines = torch.cosine_similarity(patches(x, size, stride)[:, None], patches(style, size)[None], dim=2)
+    assert torch.equal(style_swap.nearest(x, style, size, stride), cosines.argmax(1))
 
 
 @pytest.mark.parametrize("method", [adamean, adastd, histogram_match, style_swap, wct])

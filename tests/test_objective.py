@@ -1,5 +1,7 @@
 """What an optimization minimizes: its equation, units, layers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from optimizing import CONTENT, GRAM, STYLE, go, spy
 from adain_core import images
 from adain_core.contracts import Style
 from adain_core.losses import find
+from adain_core.losses import mrf as loss_module
 from adain_core.methods import gatys, mrf
 from adain_core.networks.model import Networks
 from adain_core.networks.vgg import Encoder
@@ -111,6 +114,21 @@ def test_a_loss_may_hold_on_more_firmly():
         total, terms = minimized(params, mixed, networks)(CONTENT + 0.05)
         expected = terms["style"] + (10 + 3) / 4 * 0.03 * terms["content"] + 0.4 * terms["smoothness"]
         torch.testing.assert_close(total, expected)
+
+
+@pytest.mark.parametrize("kind", [0, -1])
+def test_a_loss_sees_further_views_of_its_style(kind):
+    """At each layer; a view of the painting has its patches, as far as the shares that are kept hold all of them."""
+    networks, loss = make_networks(), find()["mrf"]
+    turned = loss_module.view(STYLE, *loss_module.TRANSFORMS[kind])
+    content, params = F.interpolate(CONTENT, turned.shape[2:]), OptimizationParams(layers="relu2_1, relu3_1")
+
+    def distance(chosen):
+        total = objective(content, [Style(STYLE)], {chosen: 1.0}, params, networks, torch.Generator())
+        with torch.no_grad():
+            return float(total(turned)[1]["style"])
+
+    assert distance(loss) < 1e-6 < 0.01 < distance(replace(loss, views=None))
 
 
 @pytest.mark.parametrize(

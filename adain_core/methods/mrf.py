@@ -1,11 +1,15 @@
 """Combining Markov random fields and convolutional networks (CNNMRF; Li & Wand, CVPR 2016), coarse to fine.
 
+The style's patches come from several scales and angles; see adain_core/losses/mrf.py.
+
 Departures from the paper: units and optimizer are those of optimization/ (the paper: L-BFGS with 100 iterations per
-scale, at 384 px); two scales by default; relu4_1 replaces relu4_2 if the networks lack it; the style's patches are
-neither rotated nor scaled.
+scale, at 384 px); two scales by default; it starts from the photograph in the painting's colors, of which the features
+at relu3_1 and relu4_1 say too little; relu4_1 replaces relu4_2 if the networks lack it.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -23,6 +27,11 @@ class MRFParams(OptimizationParams):
         le=6,
         title="Scales",
         description="Sizes to work through, from coarse to fine. More scales give larger brush strokes.",
+    )
+    start: Literal["content", "noise", "colors", "adain"] = Field(
+        "colors",
+        title="Start",
+        description="Starting picture: photograph, noise, photograph in the painting's colors, or AdaIN's result.",
     )
 
 

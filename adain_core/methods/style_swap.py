@@ -3,7 +3,7 @@
 Patches are swapped at relu3_1, and the picture is made by an inverse network (adain_core/training/inverse.py trains the
 one of `compact`) or by optimization; the paper has both.
 
-Departures from the paper: matches are found by summing products of pixels along diagonals (losses/mrf.py) instead of by
+Departures from the paper: matches are found by summing products of pixels along diagonals (`nearest`) instead of by
 one convolution, which gives the same result with bounded memory; the optimization uses optimization/loop.py. Other
 layers can be swapped as well: the picture is then made by AdaIN's decoder, with AdaIN at the remaining levels.
 """
@@ -21,13 +21,15 @@ from torch import Tensor
 from adain_core.contracts import Cost, Limited, Method, Step, Steps, Stopwatch, Style, parse
 from adain_core.controls.strength import blend
 from adain_core.feature_space import transfer
-from adain_core.losses.mrf import nearest, patches
+from adain_core.losses.mrf import TINY, check, patches
 from adain_core.networks.model import Networks
 from adain_core.normalization import adain
 from adain_core.optimization.loop import optimize
 from adain_core.optimization.method import step_cost
 from adain_core.optimization.objective import ContentTarget
 from adain_core.optimization.params import OptimizationParams
+
+CHUNK = 2**23  # products computed at once, to bound memory at 32 MiB
 
 
 class StyleSwapParams(transfer.TransferParams):
@@ -86,6 +88,47 @@ def swap(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
         chosen = target[nearest(each, style, size, stride)]
         found.append(F.fold(chosen.T[None], x.shape[2:], size, stride=stride) / covered.clamp_min(1))
     return torch.where(covered > 0, torch.cat(found), x)
+
+
+def nearest(x: Tensor, style: Tensor, size: int = 3, stride: int = 1) -> Tensor:
+    """Find the style patch with the highest normalized cross-correlation for each patch.
+
+    A patch's correlation is the sum of its pixels', so pixels are multiplied once and summed along diagonals, which
+    saves a factor of the number of pixels in a patch. Rows are processed in chunks to bound memory.
+
+    Args:
+        x: features, [1,C,H,W].
+        style: features, [1,C,h,w].
+        size: side of a patch in pixels.
+        stride: step between patches of `x`.
+
+    Returns:
+        [P]: for each patch of `x`, as `patches` returns them, the index of its match in `style`, at stride 1.
+
+    Raises:
+        ValueError: either set of features is smaller than a patch.
+    """
+    check(x, size)
+    check(style, size)
+    height, width = style.shape[2:]
+    pixels = style[0].flatten(1)  # [C,hw]
+    energy = pixels.square().sum(0).view(1, 1, height, width)
+    lengths = F.avg_pool2d(energy, size, 1).flatten().clamp_min(TINY).sqrt()  # x's norms don't affect the ranking
+    tops = range(0, x.shape[2] - size + 1, stride)
+    rows = max(1, CHUNK // (x.shape[3] * pixels.shape[1]) // stride)
+    found = []
+    for first in range(0, len(tops), rows):
+        part = tops[first : first + rows]
+        seen = x[0, :, part[0] : part[-1] + size]  # [C,r,W]
+        products = (seen.flatten(1).T @ pixels).view(*seen.shape[1:], height, width)
+        for axis in (0, 1):  # rows of both pictures, then columns of both
+            own, other = seen.shape[1 + axis] - size + 1, style.shape[2 + axis] - size + 1
+            products = sum(
+                products.narrow(axis, shift, own).narrow(axis + 2, shift, other) for shift in range(1, size)
+            ) + products.narrow(axis, 0, own).narrow(axis + 2, 0, other)
+        chosen = products[::stride, ::stride].flatten(2).flatten(0, 1) / lengths  # [patches,patches of style]
+        found.append(chosen.argmax(1))
+    return torch.cat(found)
 
 
 def nearest_count(x: Tensor, size: int, stride: int) -> int:

@@ -14,7 +14,7 @@ Departures from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -51,6 +51,20 @@ class ContentTarget(NamedTuple):
 
 
 OWN_CONTENT = ContentTarget([(layer,) for layer in CONTENT], lambda own, _: own)
+
+
+class SeenStyle(NamedTuple):
+    """A style with its features by layer.
+
+    Attributes:
+        style: the image and its weight.
+        features: the image's features.
+        see: function that maps an image to its features.
+    """
+
+    style: Style
+    features: Features
+    see: Callable[[Tensor, Collection[str]], Features]
 
 
 class Plan(NamedTuple):
@@ -136,8 +150,8 @@ def objective(
     chosen = plan(losses, params, networks, target)
     every = sorted({*chosen.content, *(layer for each in chosen.styles.values() for layer in each)})
 
-    def features(image: Tensor) -> Features:
-        return networks.perceptual(image, every, chosen.pooling)
+    def features(image: Tensor, layers: Collection[str] = every) -> Features:
+        return networks.perceptual(image, layers, chosen.pooling)
 
     def content_target(own: Features) -> Features:
         made = target.make(own, of_styles)
@@ -147,11 +161,11 @@ def objective(
     with torch.no_grad():
         own, of_styles = features(content), [features(style.image) for style in styles]
         targets, turns = {shifts[0]: content_target(own)}, cycle(shifts)
-    weights = [style.weight for style in styles]
+    seen_styles = [SeenStyle(style, each, features) for style, each in zip(styles, of_styles, strict=True)]
     terms = [
         term
         for loss, share in losses.items()
-        for term in style_terms(loss, share, chosen.styles[loss], own, of_styles, weights, generator, params)
+        for term in style_terms(loss, share, chosen.styles[loss], own, seen_styles, generator, params)
     ]
     content_scale, tv_scale = (_mean(losses, each) for each in (CONTENT_WEIGHT, TV_WEIGHT))
     if params.units == "absolute":
@@ -180,8 +194,7 @@ def style_terms(
     share: float,
     layers: Mapping[str, float],
     content: Features,
-    styles: Sequence[Features],
-    weights: Sequence[float],
+    styles: Sequence[SeenStyle],
     generator: torch.Generator,
     params: ObjectiveParams,
 ) -> list[Term]:
@@ -192,32 +205,30 @@ def style_terms(
         share: share of this loss.
         layers: the layers that it compares, with their shares.
         content: features of the content.
-        styles: features of each style.
-        weights: weights of the styles.
+        styles: the styles with their features.
         generator: source of the loss's random choices.
         params: units and reduction.
     """
     terms: list[Term] = []
     whole = sum(layers.values())
     for layer, part in layers.items() if loss.make_across is None else [(None, whole)]:
-        each = [
-            (weight, _make(loss, layer, style, content, generator, params.reduction))
-            for weight, style in zip(weights, styles, strict=True)
-        ]
+        each = [(one.style.weight, _make(loss, layer, one, content, generator, params.reduction)) for one in styles]
         scale = share * part / (whole * max(_unit(each, content, params), TINY))
         terms += [(scale * weight, one) for weight, one in each]
     return terms
 
 
+@torch.no_grad()
 def _make(
-    loss: StyleLoss, layer: str | None, style: Features, content: Features, generator: torch.Generator, reduction: str
+    loss: StyleLoss, layer: str | None, seen: SeenStyle, content: Features, generator: torch.Generator, reduction: str
 ) -> Callable[[Features], Tensor]:
     """Make the loss for a style at one layer, or across layers if `layer` is None."""
     if layer is None:
         assert loss.make_across is not None
-        return loss.make_across(style, content, generator, reduction)
+        return loss.make_across(seen.features, content, generator, reduction)
     assert loss.make is not None
-    one = loss.make(style[layer], generator, reduction)
+    given = [(seen.see(view, [layer])[layer] for view in loss.views(seen.style.image))] if loss.views else []
+    one = loss.make(seen.features[layer], generator, reduction, *given)
     return lambda features: one(features[layer])
 
 
