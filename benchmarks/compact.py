@@ -42,9 +42,10 @@ from tqdm import tqdm
 
 from adain_core import images, weights
 from adain_core.contracts import Style
-from adain_core.evaluation.metrics import PERIODS, lattice
+from adain_core.evaluation.metrics import lattice
 from adain_core.feature_space.transfer import TransferParams
 from adain_core.losses import gram
+from adain_core.losses.lattice import PERIODS
 from adain_core.losses.mean_std import mean_std
 from adain_core.methods import adain
 from adain_core.networks.model import Networks

@@ -8,8 +8,9 @@ from torch import nn
 
 from adain_core.controls.color import color_shift
 from adain_core.evaluation.meter import Meter
-from adain_core.evaluation.metrics import PERIODS, frequencies, lattice
+from adain_core.evaluation.metrics import lattice
 from adain_core.images.metrics import difference, heat, ssim
+from adain_core.losses.lattice import PERIODS, frequencies
 
 
 def test_ssim_of_equal_flat_and_opposite_pictures_by_hand():

@@ -11,6 +11,7 @@ from torch import nn
 
 from adain_core import images
 from adain_core.losses.gram import gram, gram_matrix
+from adain_core.losses.lattice import lattice_loss
 from adain_core.losses.mean_std import mean_std
 from adain_core.networks.compact import CompactEncoder, CompactInverse
 from adain_core.normalization import Statistics, statistics
@@ -28,7 +29,6 @@ from adain_core.training.pair import (
     Yardstick,
     color_loss,
     fidelity_loss,
-    lattice_loss,
     reference,
 )
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss

@@ -36,16 +36,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from adain_core.contracts import Params
-from adain_core.evaluation.metrics import PERIODS, peaks_of, spectrum
 from adain_core.losses.gram import gram, gram_matrix
+from adain_core.losses.lattice import lattice_loss
 from adain_core.normalization import restyle, statistics
 from adain_core.training.distill import Unexplained
 from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
-WINDOW = 64  # pixels, side of the windows in which a lattice counts
-UNSEEN = 0.5 / 255  # standard deviation of noise below which a lattice can't be seen
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
@@ -298,28 +296,6 @@ def fidelity_loss(own: Features, photo: Features) -> Tensor:
     goal = photo[DEEPEST].float()
     deviation = goal.var((2, 3), correction=0).mean(1).sqrt()
     return content_loss(own, goal) / deviation.clamp_min(0.1)
-
-
-def lattice_loss(image: Tensor) -> Tensor:
-    """Compare the energy at a lattice's frequencies with that around them, in overlapping windows of 64 pixels.
-
-    A logarithm lets faint windows, dark and flat ones, count as much as strong ones.
-
-    Args:
-        image: [N,3,H,W], RGB; at least 16 pixels on a side.
-
-    Returns:
-        The mean over windows, periods and frequencies of log(1 + energy / energy around); 0.6 for noise.
-    """
-    side = min(WINDOW, *(each // 8 * 8 for each in image.shape[2:]))
-    windows = image.float().unfold(2, side, side // 2).unfold(3, side, side // 2)  # [N,3,h,w,side,side]
-    energy = spectrum(windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2))
-    floor = (UNSEEN * 3 / 8 * side) ** 2  # energy of such noise under a Hann window
-    terms = []
-    for period in PERIODS:
-        peaks, around = peaks_of(energy, period)
-        terms.append((peaks / (around.mean(-1).detach() + floor)).log1p().mean())
-    return torch.stack(terms).mean()
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:
