@@ -18,6 +18,7 @@ Departures from these papers:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -147,6 +148,16 @@ class Generators(nn.ModuleDict):
         """Paint images in one style; see Generator."""
         (name,) = shares
         return self[name](image, shares)
+
+
+def check_name(name: str) -> None:
+    """Check that a style can have a name.
+
+    Raises:
+        ValueError: it can't.
+    """
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or hasattr(nn.ModuleDict(), name) or hasattr(nn.ParameterDict(), name):
+        raise ValueError(f"{name} can't be the name of a style; use a word of letters, digits, and underscores.")
 
 
 def thumbnail(picture: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training of the compact networks, with the full-size ones as teacher, and of the full-size decoder as in the paper.
+"""Training of the compact networks, with the full-size ones as teacher, of the paper's decoder, and of generators.
 
 Needs a folder of photographs, a folder of paintings, the full-size weights (from the Hub or a folder), and the packages
 in requirements-dev.txt. The shipped compact model was made with the first two stages; docs/training-log.md has the
@@ -21,6 +21,13 @@ An inverse network for style swap, and conversion to bfloat16, the format of the
     python -m adain_core.training inverse --photos PHOTOS --paintings ART --teacher WEIGHTS -o runs/inverse \
         --pair runs/pair/weights.safetensors
     python -m adain_core.training ship runs/pair/weights.safetensors adain_core/pretrained/compact.safetensors
+
+Generators, networks that paint in styles they were trained for: one for all pictures in a folder, or for one picture
+(generators.py). They need photographs and the perceptual network alone:
+
+    python -m adain_core.training conditional --photos PHOTOS --paintings STYLES -o runs/conditional
+    python -m adain_core.training johnson --photos PHOTOS --painting PICTURE -o runs/johnson \
+        --start runs/conditional/weights.safetensors
 
 The paper's recipe for the full-size decoder:
 

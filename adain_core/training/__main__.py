@@ -8,6 +8,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,19 +18,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from adain_core import weights
+from adain_core import images, weights
 from adain_core.contracts import Params, describe, parse
 from adain_core.networks.compact import CompactDecoder, CompactEncoder, CompactInverse
+from adain_core.networks.generators import Generator, Generators, check_name
+from adain_core.networks.model import Networks
 from adain_core.networks.perceptual import PerceptualEncoder
 from adain_core.networks.vgg import Decoder
+from adain_core.optimization import feedforward
 from adain_core.system import console, files
-from adain_core.training import loop, pictures
+from adain_core.training import generators, loop, pictures
 from adain_core.training.decoder import PaperDecoder, PaperSettings
 from adain_core.training.decoder import Weights as DecoderWeights
 from adain_core.training.distill import Distill, fit
+from adain_core.training.generators import GeneratorSettings
 from adain_core.training.inverse import Inverse
 from adain_core.training.inverse import Weights as InverseWeights
-from adain_core.training.loop import Settings
+from adain_core.training.loop import Schedule, Settings
 from adain_core.training.pair import Judge, Pair, Predictions, reference
 from adain_core.training.pair import Weights as PairWeights
 from adain_core.training.perceptual import Perceptual, begin_by_least_squares, degrade
@@ -40,6 +45,7 @@ from adain_core.weights.layouts import checksum
 M = TypeVar("M", bound=nn.Module)
 C = TypeVar("C", bound=CompactInverse)
 P = TypeVar("P", bound=Params)
+Draw = Callable[[range], Iterator[loop.Batch]]  # yields a batch for each step
 
 JUDGED = 96  # pairs for the reference losses; a few styles dominate the style loss, so 24 pairs gave 0.24 to 0.73
 PREFIXES = ("inverse.", "perceptual.")  # of the names in a run's weights that are shipped as separate files
@@ -192,41 +198,75 @@ def decoder(
 
 
 @app.command()
+@declared(GeneratorSettings, feedforward.Weights)
+def conditional(photos: Photos, paintings: Paintings, output: Output, start: Start = None, options: Any = None) -> None:
+    """Train one network for the styles of all pictures in a folder, named by their files (Dumoulin et al. 2017)."""
+    run = Run(GeneratorSettings, options, photos, None, output)
+    run.train_generator(Generator, pictures.find(paintings), start)
+
+
+@app.command()
+@declared(GeneratorSettings, feedforward.Weights)
+def johnson(
+    photos: Photos,
+    painting: Annotated[Path, typer.Option(help="The style picture; its file names the style.")],
+    output: Output,
+    start: Start = None,
+    options: Any = None,
+) -> None:
+    """Train a network for one style, from nothing or from the trunk of a run of conditional (Johnson et al. 2016)."""
+    run = Run(GeneratorSettings, options, photos, None, output)
+    run.train_generator(Generators, [painting], start)
+
+
+@app.command()
 def ship(
     run: Annotated[Path, typer.Argument(help="A run's weights.safetensors.")],
     output: Annotated[Path, typer.Argument(help="The file to write.")],
     mean_with: Annotated[list[Path] | None, typer.Option(help="Weights of other runs to average with these.")] = None,
+    add: Annotated[
+        list[Path] | None, typer.Option(help="Weights of other runs to write into the same file, such as johnson's.")
+    ] = None,
     gains: Annotated[float, typer.Option(help="Factor for the gains; below 1 keeps more of the photograph.")] = 1.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write weights in bfloat16, half the size, as the package ships them, and print their SHA-256."""
     files.check_new(output.parent, [output.name], overwrite)
     runs = [stored(each) for each in (run, *(mean_with or []))]
-    tensors = {name: torch.stack([each[name] for each in runs]).mean(0) for name in runs[0]}
+    tensors = {
+        name: torch.stack([each[name] for each in runs]).mean(0) if first.is_floating_point() else first
+        for name, first in runs[0].items()
+    }
+    for path in add or []:
+        more = stored(path)
+        if twice := tensors.keys() & more.keys():
+            raise ValueError(f"{files.shown(path)} has another {min(twice)}; add runs of other styles only.")
+        tensors |= more
     for name in ("decoder.gains.second.weight", "decoder.gains.second.bias"):
         if name in tensors:
             tensors[name] = gains * tensors[name]
     prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in tensors)), "")
-    data = save({name.removeprefix(prefix): each.bfloat16().contiguous() for name, each in tensors.items()})
+    halved = {name: each.bfloat16() if each.is_floating_point() else each for name, each in tensors.items()}
+    data = save({name.removeprefix(prefix): each.contiguous() for name, each in halved.items()})
     output.parent.mkdir(parents=True, exist_ok=True)
     files.write(output, data)
     print(hashlib.sha256(data).hexdigest())
 
 
 class Run:
-    """The setup that all stages share: device, precision, pictures, and teacher."""
+    """The setup that all stages share: device, precision, pictures, and teacher, if there is one."""
 
     def __init__(
         self,
-        kind: type[Settings],
+        kind: type[Schedule],
         options: dict[str, Any],
         photos: Path,
-        paintings: Path,
+        paintings: Path | None,
         output: Path,
-        teacher: Path | None,
+        teacher: Path | None = None,
     ) -> None:
-        self.options, self.output = options, output
-        self.settings = parse(kind, {name: options[name] for name in kind.model_fields})
+        self.options, self.output, self._folder = options, output, teacher
+        self.settings: Any = parse(kind, {name: options[name] for name in kind.model_fields})
         loop.check(output, options)
         torch.manual_seed(self.settings.seed)
         self.device = torch.device(weights.pick_device("auto"))
@@ -234,14 +274,26 @@ class Run:
         self.bf16 = self.device.type == "cuda" or weights.has_bfloat16()
         held_out = [name for names in pictures.held_out().values() for name in names]
         self.photos = pictures.load(photos, 2 * self.settings.size, held_out)
-        self.paintings = pictures.load(paintings, 2 * self.settings.size, held_out)
-        dtype = torch.bfloat16 if self.bf16 else torch.float32
-        self.full = weights.load("vgg19", folder=teacher)
-        self.teacher = Teacher(self.full, self.device, dtype)
+        self.paintings = [] if paintings is None else pictures.load(paintings, 2 * self.settings.size, held_out)
+
+    @cached_property
+    def full(self) -> Networks:
+        """The full-size networks."""
+        return weights.load("vgg19", folder=self._folder)
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The teacher, in the precision of the run."""
+        teacher = Teacher(self.full, self.device, torch.bfloat16 if self.bf16 else torch.float32)
         if self.settings.fused:
-            self.teacher.encoder.compile(dynamic=False)
+            teacher.encoder.compile(dynamic=False)
+        return teacher
+
+    @cached_property
+    def samples(self) -> loop.Batch:
+        """Photographs and paintings for the sheet."""
         shown = self.settings.model_copy(update={"batch": 6, "size": 192, "varied": 0.0})
-        self.samples = self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
+        return self.move(next(iter(pictures.batches(self.photos, self.paintings, shown, range(1)))))
 
     def move(self, batch: loop.Batch) -> loop.Batch:
         """Move a batch to the device."""
@@ -252,7 +304,8 @@ class Run:
         for each in module.modules():
             if isinstance(each, nn.Conv2d):
                 nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
-                nn.init.constant_(each.bias, 0)  # type: ignore[arg-type]
+                if each.bias is not None:
+                    nn.init.constant_(each.bias, 0)
         if self.settings.fused:
             module.compile(dynamic=False)
         return module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -289,9 +342,30 @@ class Run:
         """Draw the batches of some steps."""
         return pictures.batches(self.photos, self.paintings, self.settings, steps)
 
-    def train(self, stage: loop.Stage, metadata: Mapping[str, str] | None = None) -> None:
-        """Train a stage with these settings."""
-        loop.train(stage, self.batches, self.settings, self.options, self.output, self.device, self.bf16, metadata)
+    def train_generator(
+        self, kind: type[Generator] | type[Generators], paths: Sequence[Path], start: Path | None
+    ) -> None:
+        """Train a generator for the styles of some paintings, which are named by their files."""
+        for path in paths:
+            check_name(path.stem)
+        width, blocks = self.settings.width, self.settings.blocks
+        network = self.new(kind([path.stem for path in paths], (width // 2, width), blocks))
+        paintings = {path.stem: images.to_tensor(images.load(path).rgb).to(self.device) for path in paths}
+        for each in paintings.values():
+            feedforward.check(each)
+        generators.remember(network, paintings)
+        if start is not None:
+            generators.begin(network, stored(start), start)
+        shown = self.settings.model_copy(update={"batch": 4, "size": feedforward.SHORT[0], "flat": 0.0})
+        samples, _ = self.move(next(generators.batches(self.photos, shown, range(1))))
+        look, objective = Predictions(self.loss_network()).features, self.weights(feedforward.Weights)
+        stage = generators.Painting(network, paintings, look, objective, self.settings.seed, samples)
+        self.train(stage, draw=lambda steps: generators.batches(self.photos, self.settings, steps))
+
+    def train(self, stage: loop.Stage, metadata: Mapping[str, str] | None = None, draw: Draw | None = None) -> None:
+        """Train a stage with these settings, on batches from `draw` if it is given."""
+        drawn, settings = draw or self.batches, self.settings
+        loop.train(stage, drawn, settings, self.options, self.output, self.device, self.bf16, metadata)
 
 
 def join(parts: Sequence[Features]) -> Features:

@@ -26,7 +26,7 @@ WRITTEN = ("weights.safetensors", "log.jsonl", "losses.png", "samples.jpg")
 Batch = tuple[Tensor, Tensor]  # content and style crops, [N,3,H,W] each, RGB in [0,1], or uint8 before `move`
 
 
-class Settings(Params):
+class Schedule(Params):
     """How long and how fast to train."""
 
     steps: int = Field(4000, ge=1, le=10_000_000, description="Total steps, including those before a resume.")
@@ -39,13 +39,18 @@ class Settings(Params):
     )
     warm_up: float = Field(0.1, gt=0, lt=1, description="Share of the one-cycle schedule spent warming up.")
     muon: float = Field(0.0, ge=0, le=100, description="Muon's rate for kernels, relative to Adam's; 0 for Adam alone.")
+    save_every: int = Field(500, ge=1, le=1_000_000, description="Steps between checkpoints.")
+    fused: bool = Field(False, description="Compile the networks with torch.compile, which pays off on a GPU.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed of weights, crops and pairs.")
+
+
+class Settings(Schedule):
+    """The same, and how crops are drawn."""
+
     smallest: float = Field(0.5, gt=0, le=8, description="Smallest scale of a crop relative to its picture.")
     largest: float = Field(2.5, gt=0, le=8, description="Largest scale of a crop relative to its picture.")
     sharp: float = Field(0.0, ge=0, le=1, description="Share of crops at their picture's original scale.")
     varied: float = Field(0.15, ge=0, le=1, description="Share of crops made gray, dark, flat and so on.")
-    save_every: int = Field(500, ge=1, le=1_000_000, description="Steps between checkpoints.")
-    fused: bool = Field(False, description="Compile the networks with torch.compile, which pays off on a GPU.")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed of weights, crops and pairs.")
 
 
 class Stage(Protocol):
@@ -72,7 +77,7 @@ class Optimizers:
     gets views of the kernels.
     """
 
-    def __init__(self, stage: Stage, settings: Settings) -> None:
+    def __init__(self, stage: Stage, settings: Schedule) -> None:
         self.parameters: list[Tensor] = []
         self.views: list[tuple[Tensor, Tensor]] = []  # a kernel, and a matrix that shares its memory
         kernels = {id(each.weight) for each in stage.student.modules() if getattr(each, "kernel_size", 0) == (3, 3)}
@@ -121,7 +126,7 @@ def _matrix(kernel: Tensor) -> Tensor:
     return kernel.permute(0, 2, 3, 1).flatten(1)
 
 
-def _schedule(optimizer: torch.optim.Optimizer, settings: Settings) -> LRScheduler:
+def _schedule(optimizer: torch.optim.Optimizer, settings: Schedule) -> LRScheduler:
     if settings.decay:
         return LambdaLR(optimizer, lambda step: 1 / (1 + settings.decay * step))
     highest = [group["lr"] for group in optimizer.param_groups]
@@ -160,7 +165,7 @@ def check(output: Path, record: Mapping[str, object]) -> None:
 def train(
     stage: Stage,
     batches: Callable[[range], Iterable[Batch]],
-    settings: Settings,
+    settings: Schedule,
     record: Mapping[str, object],
     output: Path,
     device: torch.device,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from adain_core import images
-from adain_core.training.loop import Settings
+from adain_core.training.loop import Batch, Settings
 
 HELD_OUT = Path(__file__).parent / "held_out.txt"
 KINDS = ("gray", "dark", "bright", "poster", "inverted", "ink", "recolored")
@@ -29,6 +29,19 @@ def held_out() -> dict[str, list[str]]:
     """Return the names of pictures excluded from training, 40 `photos` and 40 `art`, in the order of their pairs."""
     names = HELD_OUT.read_text(encoding="utf-8").split()
     return {folder: [name for name in names if name.startswith(folder)] for folder in ("photos", "art")}
+
+
+def find(folder: Path, without: Collection[str] = ()) -> list[Path]:
+    """List the pictures in a folder, except those in `without`, which are named as folder/file.
+
+    Raises:
+        ValueError: there is no picture.
+    """
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in images.SUFFIXES]
+    paths = [path for path in paths if f"{folder.name}/{path.name}" not in without]
+    if not paths:
+        raise ValueError(f"There is no picture to train on in the folder {folder.name}.")
+    return paths
 
 
 def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[Image.Image]:
@@ -42,10 +55,7 @@ def load(folder: Path, short_side: int, without: Collection[str] = ()) -> list[I
     Raises:
         ValueError: there is no picture.
     """
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in images.SUFFIXES]
-    paths = [path for path in paths if f"{folder.name}/{path.name}" not in without]
-    if not paths:
-        raise ValueError(f"There is no picture to train on in the folder {folder.name}.")
+    paths = find(folder, without)
 
     def one(path: Path) -> Image.Image:
         picture = images.load(path).rgb
@@ -130,11 +140,16 @@ def batches(
         how = (settings.batch, settings.size, rng, scales, settings.varied, settings.sharp)
         return crops(photos, *how), crops(paintings, *how)
 
+    return ahead(draw, steps)
+
+
+def ahead(draw: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
+    """Yield what `draw` makes for each step, prepared some steps in advance."""
     workers = os.cpu_count() or 2
     with ThreadPoolExecutor(workers) as pool:
-        ahead = [pool.submit(draw, step) for step in steps[: 2 * workers]]
+        waiting = [pool.submit(draw, step) for step in steps[: 2 * workers]]
         for step in steps:
-            batch = ahead.pop(0)
+            batch = waiting.pop(0)
             if (later := step + 2 * workers) in steps:
-                ahead.append(pool.submit(draw, later))
+                waiting.append(pool.submit(draw, later))
             yield batch.result()
