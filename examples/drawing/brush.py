@@ -7,7 +7,7 @@ smooths its edges. Positions and lengths are in pixels of the large picture, ang
 import numpy as np
 from PIL import Image, ImageDraw
 
-WIDE, TALL = (1152, 1536), (1536, 1152)  # [height, width] of the large picture
+WIDE, TALL, SQUARE = (1152, 1536), (1536, 1152), (1152, 1152)  # [height, width] of the large picture
 
 
 def colors(*codes):
@@ -82,6 +82,19 @@ def follow(angle, starts, steps, length):
         heading = sample(angle, path[-1])
         path.append(path[-1] + length * np.stack([np.cos(heading), np.sin(heading)], -1))
     return np.stack(path, 1)
+
+
+def curve(points, steps=16, closed=False):
+    """Smooth path [P,2] through the points [N,2] (Catmull and Rom's spline), back to the first if closed."""
+    points = np.asarray(points, float)
+    before, after = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
+    ends = np.vstack([before, points, after])
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    pieces = [
+        b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+        for a, b, c, d in zip(ends, ends[1:], ends[2:], ends[3:], strict=False)
+    ]
+    return np.vstack([*pieces, points[:1] if closed else points[-1:]])
 
 
 def swirl(shape, centers):
@@ -161,6 +174,50 @@ def polygon(shape, points):
     return np.asarray(image, np.float32) / 255
 
 
+def trace(shape, path, width):
+    """Mask [H,W] of a line with round ends along a path [P,2]; `width` is one number or one for each point."""
+    image = Image.new("L", shape[::-1])
+    ink, widths = ImageDraw.Draw(image), np.broadcast_to(width, len(path))
+    for (x, y), radius in zip(path, widths / 2, strict=True):
+        ink.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+    for start, end, wide in zip(path, path[1:], widths, strict=False):
+        ink.line([tuple(start), tuple(end)], 255, max(round(wide), 1))
+    return np.asarray(image, np.float32) / 255
+
+
+def hatch(phase, dark, soft=0.05):
+    """Mask [H,W] of lines, one where `phase` passes an integer, that cover the share `dark` of the surface."""
+    return step(-soft, soft, np.clip(dark, 0, 1) / 2 - np.abs(phase - np.round(phase)))
+
+
+def halftone(tone, pitch, turn):
+    """Mask [H,W] of dots, `pitch` apart on a grid turned by `turn`, that cover the share `tone` [H,W] of the paper."""
+    x, y = grid(tone.shape)
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    screen = 0.5 + 0.25 * (np.cos(2 * np.pi * u / pitch) + np.cos(2 * np.pi * v / pitch))
+    return step(-0.08, 0.08, np.clip(tone, 0, 1) * 1.16 - 0.08 - (1 - screen))
+
+
+def streaks(rng, shape, length, width, turn=0.0):
+    """Noise [H,W] that fills [0,1], drawn out along the direction `turn` as by a dry brush."""
+    reach = int(np.hypot(*shape)) + 2
+    lumps = noise(rng, (int(reach * 4 / width), int(reach * 4 / length)), 4, 2)
+    x, y = grid(shape)
+    x, y = x - shape[1] / 2, y - shape[0] / 2
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    return sample(lumps, np.stack([(u + reach / 2) * 4 / length, (v + reach / 2) * 4 / width], -1))
+
+
+def tooth(rng, shape):
+    """Height [H,W] in [0,1] of rough paper."""
+    return 0.7 * noise(rng, shape, 3.5, 2) + 0.3 * noise(rng, shape, 9, 2)
+
+
+def rub(tooth, pressure):
+    """Dry pigment [H,W] in [0,1] that a pressure [H,W] in [0,1] leaves on paper with this tooth [H,W]."""
+    return step(-0.25, 0.2, pressure * 1.1 - tooth) * np.clip(0.3 + 0.8 * pressure, 0, 1)
+
+
 def window(shape, points, margin):
     """Slices (rows, columns) of the part of the picture that holds the points, with a margin."""
     low = np.floor(np.min(points, 0) - margin).astype(int)
@@ -168,10 +225,42 @@ def window(shape, points, margin):
     return tuple(slice(max(low[i], 0), max(min(high[i], shape[1 - i]), 0)) for i in (1, 0))
 
 
+def extent(mask, margin=0):
+    """Slices (rows, columns) of the part of the picture where the mask [H,W] is not 0, with a margin."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return window(mask.shape, [(columns[0], rows[0]), (columns[-1], rows[-1])], margin + 1)
+
+
 def disc(shape, cx, cy, radius):
     """Mask [H,W] of a disc, with an edge one pixel wide."""
     x, y = grid(shape)
     return np.clip(radius - np.hypot(x - cx, y - cy) + 0.5, 0, 1)
+
+
+def bricks(rng, shape, width, height, uneven):
+    """Courses of bricks: number [H,W] of each brick and distance [H,W] to its edge, which wavers by `uneven`."""
+    x, y = (each + uneven * 2 * (noise(rng, shape, height * 0.7, 2) - 0.5) for each in grid(shape))
+    row = np.floor(y / height)
+    column = np.floor(x / width + 0.5 * (row % 2))
+    across, down = x / width + 0.5 * (row % 2) - column, y / height - row
+    edge = np.minimum(np.minimum(across, 1 - across) * width, np.minimum(down, 1 - down) * height)
+    return ((row + 1) * (shape[1] // width + 3) + column + 1).astype(int), edge
+
+
+def fans(shape, size):
+    """Rows of overlapping fans: distance [H,W] to the middle of the one on top, in its radii, and its row [H,W].
+
+    The distance is 9 between the fans.
+    """
+    x, y = grid(shape)
+    far, number = np.full(shape, 9.0), np.zeros(shape)
+    for row in (np.floor(2 * y / size) - 1, np.floor(2 * y / size)):
+        middle = np.round(x / (2 * size) - row % 2 / 2) * 2 * size + row % 2 * size
+        out = np.hypot(x - middle, y - row * size / 2 - size) / size
+        far, number = np.where(out < 1, out, far), np.where(out < 1, row, number)
+    return far, number
 
 
 def voronoi(rng, shape, size, jitter=0.9):
