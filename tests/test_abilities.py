@@ -158,7 +158,7 @@ class TestReconstructions:
             ({"alpha": 0.0, "color": "palette"}, False),
         ],
     )
-    def test_they_are_told_where_nothing_was_stylized(self, photo, painting, tiny, options, found):
+    def test_a_note_says_that_nothing_was_stylized(self, photo, painting, tiny, options, found):
         (result,) = run(photo, [painting], networks=tiny, **options)
         assert ("reconstruction" in result.record) == found
 
@@ -169,7 +169,7 @@ class TestReconstructions:
 
 
 class TestFrames:
-    def test_each_stands_by_itself(self, tiny):
+    def test_frames_are_independent_by_default(self, tiny):
         frames = [images.to_tensor(picture(40, 32, seed)) for seed in (1, 2)]
         method, params = methods.get("gatys"), methods.get("gatys").params(steps=2)
         steps = [*run_frames(method, iter(frames), [Style(STYLE)], params, tiny)]

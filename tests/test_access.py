@@ -105,7 +105,7 @@ def test_control_enter_runs_and_escape_stops(tab):
     assert tab.evaluate(f"{FOCUS}.closest('button')?.id") in ("run", "stop")
 
 
-def test_focus_stays_near_what_is_taken_away(tab):
+def test_focus_moves_near_a_removed_element(tab):
     tab.locator("#content button[aria-label='Remove Image']").focus()
     tab.keyboard.press("Enter")
     tab.wait_for_function("!document.querySelector('#content img')")
@@ -153,7 +153,7 @@ def test_tabs_have_names_of_their_own(glass):
     assert len(names) == len(set(names))
 
 
-def test_what_is_pressed_is_large_enough(glass):
+def test_targets_are_large_enough(glass):
     small = """() => [...document.querySelectorAll("button, a[href], input:not([type=file])")]
       .filter((e) => e.checkVisibility({ visibilityProperty: true }))
       .map((e) => [e, (e.type === "radio" || e.type === "checkbox" ? e.closest("label") : e).getBoundingClientRect()])
@@ -164,7 +164,7 @@ def test_what_is_pressed_is_large_enough(glass):
         assert glass.evaluate(small) == [], name
 
 
-def test_forced_colors_show_what_is_chosen(tab):
+def test_forced_colors_show_the_selection(tab):
     tab.emulate_media(forced_colors="active")
     style = "(e) => getComputedStyle(e)"
     chosen, other = tab.get_by_label("512 px"), tab.get_by_label("256 px")
@@ -185,7 +185,7 @@ def test_nothing_moves_where_a_visitor_wants_less_motion():
             assert '"smooth"' not in line or "still" in line, f"{script.name}: {line}"
 
 
-def test_a_sliders_thumb_stands_out_from_white():
+def test_a_slider_thumb_contrasts_with_white():
     def light(channel: int) -> float:
         value = channel / 255
         return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4

@@ -60,7 +60,7 @@ def test_a_checkerboards_energy_is_its_amplitude_squared():
     assert marks(gray(plain), gray(plain + board)) == pytest.approx(0.01, rel=0.03)
 
 
-def test_marks_beside_what_is_flat_do_not_count():
+def test_marks_outside_flat_areas_do_not_count():
     photo = np.where(X < 0, 0.5, 0.5 + 0.2 * np.sin(X + Y))
     board = 0.1 * (-1.0) ** (X + Y - 1)
     assert marks(gray(photo), gray(np.where(X > 10, 0.5 + board, 0.5))) < 1e-5

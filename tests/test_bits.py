@@ -92,7 +92,7 @@ def test_a_run_makes_the_same_picture_with_more_levels(photo, painting, tiny, op
     assert json.loads(sixteen.info["adain"])["bits"] == 16 and "exact" not in eight.info
 
 
-def test_what_a_mask_leaves_is_the_photograph(photo, painting, tiny):
+def test_unmasked_parts_are_the_photograph(photo, painting, tiny):
     mask = Image.new("L", photo.size, 255)
     mask.paste(0, (0, 0, 20, 20))
     exact = stylize(photo, painting, networks=tiny, bits=16, mask=mask, feather=0, color="luminance").info["exact"]
@@ -113,7 +113,7 @@ def test_the_shipped_networks_make_more_than_eight_bits(shipped_pair):
     assert len(np.unique(stylize(*shipped_pair, bits=16, size=128).info["exact"])) > 5000
 
 
-def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
+def test_pictures_without_16_bits_are_refused(photo, painting, tmp_path):
     half = make_networks()
     half.dtype = torch.bfloat16
     with pytest.raises(
@@ -135,7 +135,7 @@ def test_what_has_no_16_bits_is_refused(photo, painting, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_forecast_knows_what_16_bits_take(photo, tiny):
+def test_the_forecast_includes_the_memory_of_16_bits(photo, tiny):
     eight, sixteen = (pipeline.forecast(photo, networks=tiny, bits=bits).bytes for bits in (8, 16))
     assert sixteen - eight == 48 * photo.width * photo.height
 

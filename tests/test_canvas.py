@@ -47,7 +47,7 @@ def test_an_index_that_no_canvas_has_is_refused(canvas, index):
     assert not uploads.PAINTED
 
 
-def test_what_is_too_large_is_refused(canvas):
+def test_large_layers_are_refused(canvas):
     with pytest.raises(HTTPException):
         send(canvas, b"x" * (uploads.LARGEST + 1))
     send(canvas, layer((65, 64)))
@@ -64,7 +64,7 @@ def test_all_of_them_together_are_bounded(canvas):
     assert uploads.KEPT - 2 * uploads.LARGEST < kept <= uploads.KEPT
 
 
-def test_backgrounds_are_not_kept_and_only_what_a_canvas_paints_is_read(canvas):
+def test_backgrounds_are_dropped_and_only_painted_layers_are_read(canvas):
     send(canvas, layer(), kind="background")
     assert not uploads.PAINTED
     send(canvas, layer(kind="TIFF"))

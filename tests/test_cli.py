@@ -165,7 +165,7 @@ def test_folders_make_every_pair_and_a_bad_file_is_reported_once(files, monkeypa
     assert err[1].startswith("bad.jpg: This file is not a picture;") and err[2] == "4 made, 0 kept, 2 not made."
 
 
-def test_what_is_there_is_kept_unless_asked(files, monkeypatch, capsys):
+def test_existing_files_are_kept_unless_overwrite_is_given(files, monkeypatch, capsys):
     (files / "out.png").write_bytes(b"mine")
     code, _, err = call(f"{ONE} -o out.png", monkeypatch, capsys)
     assert (code, err) == (1, ["out.png already exists and was kept; --overwrite replaces it."])
@@ -177,13 +177,13 @@ def test_what_is_there_is_kept_unless_asked(files, monkeypatch, capsys):
     assert (code, err[-1]) == (0, "0 made, 2 kept, 0 not made.")
 
 
-def test_equal_names_do_not_meet(files, monkeypatch, capsys):
+def test_photographs_of_the_same_name_do_not_collide(files, monkeypatch, capsys):
     picture(40, 30, 9).save(files / "photos/a.jpg")
     assert call("stylize photos paintings/x.png -o out", monkeypatch, capsys)[0] == 0
     assert sorted(path.name for path in (files / "out").iterdir()) == ["a_jpg-x.png", "a_png-x.png", "b-x.png"]
 
 
-def test_styles_of_two_folders_with_the_same_names_do_not_meet(files, monkeypatch, capsys):
+def test_styles_of_the_same_name_do_not_collide(files, monkeypatch, capsys):
     (files / "more").mkdir()
     picture(40, 30, 9).save(files / "more/x.png")
     code, _, err = call("stylize photos/a.png --style paintings --style more -o out", monkeypatch, capsys)

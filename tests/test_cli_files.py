@@ -74,7 +74,7 @@ class TestPictures:
         code, _, err = call("stylize photos paintings/x.png -o out --recursive", monkeypatch, capsys)
         assert (code, err) == (0, ["2 made, 0 kept, 0 not made."])
 
-    def test_what_is_left_out_is_counted_with_the_reason(self, monkeypatch, capsys):
+    def test_skipped_files_are_counted_with_the_reason(self, monkeypatch, capsys):
         for name in ("a.txt", "b.txt", "c.mp4", "d.db"):
             Path("photos", name).write_bytes(b"no picture")
         Path("photos/empty").touch()
@@ -106,7 +106,7 @@ class TestOutputs:
     """Where results go, and what they are called."""
 
     @pytest.mark.parametrize("output", ["new/", "new/deep/", "out.v2", "result"])
-    def test_what_is_no_picture_name_is_a_folder(self, monkeypatch, capsys, output):
+    def test_an_output_without_a_picture_suffix_is_a_folder(self, monkeypatch, capsys, output):
         code, out, err = call(f"{ONE} -o {output}", monkeypatch, capsys)
         assert (code, err) == (0, []) and made(output) == ["a-x.png"]
         assert out.startswith(f"{output.rstrip('/')}/a-x.png (")
@@ -144,7 +144,7 @@ class TestOutputs:
         assert err[-1] == "0 made, 4 kept, 0 not made." and made("photos") == first
 
     @pytest.mark.parametrize("name", ["png", "jpg", "webp", "tiff"])
-    def test_nor_are_those_of_another_style_stylized(self, monkeypatch, capsys, name):
+    def test_results_in_another_style_are_not_stylized_again(self, monkeypatch, capsys, name):
         line = f"stylize photos paintings/x.png -o photos/out --plain-names --format {name}"
         assert call(line, monkeypatch, capsys)[0] == 0
         code, _, err = call("stylize photos paintings/y.png -o photos/out -r", monkeypatch, capsys)
@@ -195,20 +195,20 @@ class TestOutputs:
             ("stylize photos paintings/x.png -o out --overwrite", "out/b-x.png is not a regular file"),
         ],
     )
-    def test_a_file_that_can_not_be_is_refused_first(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
+    def test_an_impossible_file_is_refused_first(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
         Path("dangling.png").symlink_to("none/out.png")
         Path("out/b-x.png").mkdir(parents=True)
         code, _, err = call(line, monkeypatch, capsys)
         assert (code, len(err)) == (2, 1) and err[0].startswith(f"adain: {sentence}")
 
     @pytest.mark.parametrize("output", ["photos/a.png/out.png", "photos/a.png/", "photos/a.png/deep/down"])
-    def test_a_folder_that_can_not_be_is_refused_first(self, no_run, monkeypatch, capsys, output):  # noqa: ARG002
+    def test_an_impossible_folder_is_refused_first(self, no_run, monkeypatch, capsys, output):  # noqa: ARG002
         code, _, err = call(f"{ONE} -o {output}", monkeypatch, capsys)
         sentence = "adain: photos/a.png is not a folder, so nothing can be written into it; choose another folder."
         assert (code, err) == (2, [sentence])
 
     @pytest.mark.parametrize("command", [ONE, "compare photos/a.png paintings/x.png", "publish me/mine --dry-run"])
-    def test_so_is_a_place_without_rights(self, no_run, monkeypatch, capsys, command):  # noqa: ARG002
+    def test_a_folder_without_permissions_is_refused_first(self, no_run, monkeypatch, capsys, command):  # noqa: ARG002
         monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
         line = f"{command} /proc/out" if "publish" in command else f"{command} -o /proc/out"
         code, _, err = call(line, monkeypatch, capsys)  # where even root can make no file
@@ -218,7 +218,7 @@ class TestOutputs:
 
 @pytest.mark.usefixtures("files")
 class TestStandardOutput:
-    def test_it_is_the_picture_alone(self, monkeypatch, capfdbinary):
+    def test_standard_output_gets_only_the_picture(self, monkeypatch, capfdbinary):
         for more, kind in (("", "PNG"), (" --format jpg", "JPEG")):
             monkeypatch.setattr(sys, "argv", ["adain", *f"{ONE} -o -{more}".split()])
             with pytest.raises(SystemExit, match="0"):
@@ -235,10 +235,10 @@ class TestStandardOutput:
             ("stylize photos paintings/x.png", "There are 2 pictures to make; give -o a folder, not a file."),
         ],
     )
-    def test_one_thing_only(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
+    def test_standard_output_takes_one_picture(self, no_run, monkeypatch, capsys, line, sentence):  # noqa: ARG002
         assert call(f"{line} -o -", monkeypatch, capsys) == (2, "", [f"adain: {sentence}"])
 
-    def test_a_terminal_is_spared(self, no_run, monkeypatch, capsys):  # noqa: ARG002
+    def test_no_picture_goes_to_a_terminal(self, no_run, monkeypatch, capsys):  # noqa: ARG002
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         code, out, err = call(f"{ONE} -o -", monkeypatch, capsys)
         assert (code, out) == (2, "") and err[0].startswith("adain: A terminal can't show the picture;")
@@ -252,7 +252,7 @@ class TestCompare:
         monkeypatch.setattr("adain_core.cli.compare.arrange", lambda names, _: names)
         assert files
 
-    def test_what_is_there_is_kept(self, monkeypatch, capsys):
+    def test_existing_files_are_kept(self, monkeypatch, capsys):
         monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
         for name in ("content.png", "sheet.png", "style-1.png", "wct-left.png", "results.json"):
             Path(name).write_text("mine")
@@ -264,7 +264,7 @@ class TestCompare:
         code, _, err = call(f"{self.LINE} -o file", monkeypatch, capsys)
         assert code == 2 and err[0].startswith("adain: file is not a folder, so nothing can be written into it;")
 
-    def test_what_can_not_be_replaced_is_refused_first(self, monkeypatch, capsys):
+    def test_irreplaceable_outputs_are_refused_first(self, monkeypatch, capsys):
         monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
         Path("sheet.png").mkdir()
         code, _, err = call(f"{self.LINE} -o . --overwrite", monkeypatch, capsys)
@@ -279,7 +279,7 @@ class TestCompare:
         sentence = f"adain: compare writes several files, so {output} must be a folder; choose one with -o."
         assert (code, err) == (2, [sentence]) and not Path(output).exists()
 
-    def test_and_replaced_if_asked_for(self, monkeypatch, capsys):
+    def test_existing_files_are_replaced_with_overwrite(self, monkeypatch, capsys):
         for name in ("content.png", "notes.txt"):
             Path(name).write_text("mine")
         assert call(f"{self.LINE} -o . --overwrite", monkeypatch, capsys)[0] == 0
@@ -309,7 +309,7 @@ def test_ctrl_c_while_it_starts_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_who_has_read_enough_ends_it_quietly():
+def test_a_closed_pipe_ends_it_quietly():
     """As `head` does; so little is printed that it is noticed only when all has been."""
     reader, writer = os.pipe()
     os.close(reader)

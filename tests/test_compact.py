@@ -121,7 +121,7 @@ def test_gains_begin_as_adain_and_leave_a_picture_in_its_own_style(tiny):
             torch.testing.assert_close(found[level], expected[level])
 
 
-def test_gains_stay_within_bounds_for_what_was_never_seen(tiny):
+def test_gains_stay_within_bounds_for_unseen_statistics(tiny):
     """A statistic goes twice as far as the painting's at most, and no deviation falls below 0."""
     own, goal = (
         some_statistics(4, 5),
@@ -136,7 +136,7 @@ def test_gains_stay_within_bounds_for_what_was_never_seen(tiny):
             assert (found[level].std >= 0).all()
 
 
-def test_gains_settle_on_what_pictures_have():
+def test_gains_standardize_their_inputs():
     gains, seen = Gains(tuple(WIDTH.values())), [some_statistics(5, n) for n in (7, 8)]
     gains.standardize(seen)
     deepest = torch.cat([each["relu4_1"].mean for each in seen])[:, 3].flatten()

@@ -52,7 +52,7 @@ class TestRuns:
         assert found.outputs["adain"].image.tobytes() == alone.tobytes()
         assert found.outputs["adain"].record["alpha"] == 0.5
 
-    def test_none_finds_what_another_has_encoded(self, tiny, monkeypatch):
+    def test_methods_do_not_share_encodings(self, tiny, monkeypatch):
         encoded, forward = [], tiny.encoder.forward
         monkeypatch.setattr(tiny.encoder, "forward", lambda *given: (encoded.append(1), forward(*given))[1])
         counts = []
@@ -77,7 +77,7 @@ class TestRuns:
         assert all(each.image is not None for each in found.values())
         assert "secret.py" in caplog.text  # who runs the server is told
 
-    def test_what_is_not_wanted_is_skipped_or_stopped(self, ours, tiny):
+    def test_methods_can_be_skipped_or_stopped(self, ours, tiny):
         ours["third"] = make("third", approach)
         skip = {"adain"}
         for now in run(["adain", "approach", "third"], tiny, skip=skip):
@@ -93,7 +93,7 @@ class TestRuns:
 
     @pytest.mark.usefixtures("ticks")
     @pytest.mark.parametrize("end", ["time", "loss", "stop", "steps"])
-    def test_doubts_about_the_last_picture_are_told_however_it_ends(self, ours, tiny, end):
+    def test_doubts_about_the_last_picture_are_reported_however_it_ends(self, ours, tiny, end):
         def doubtful(*given):
             for step in approach(*given):
                 yield replace(step, doubt=f"Step {step.iteration} is mostly noise.")
@@ -141,7 +141,7 @@ class TestRuns:
                     output.state, output.image and output.image.tobytes())  # fmt: skip
                 assert [point.mean_std for point in kept.curve] == [point.mean_std for point in output.curve]
 
-    def test_the_judge_looks_often_first_and_always_last(self, tiny):
+    def test_the_judge_measures_often_at_first_and_always_at_the_end(self, tiny):
         found = last(["approach"], tiny, options={"approach": {"steps": 97}})
         output, curve = found.outputs["approach"], found.outputs["approach"].curve
         steps = [point.iteration for point in curve]

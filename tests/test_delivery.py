@@ -77,14 +77,14 @@ class TestPacking:
         body, _ = raw(lambda _: Response(HTML, media_type="text/plain"))
         assert b"first" not in body
 
-    def test_only_what_never_changes_is_kept(self):
+    def test_only_immutable_files_are_cached(self):
         for path, rule in (("/assets/a.js", "public, max-age=31536000, immutable"), ("/config", None)):
             assert raw(lambda _: JSONResponse({}), path)[1].get("cache-control") == rule
         assert "cache-control" not in raw(lambda _: JSONResponse({}, 404), "/assets/a.js")[1]
 
 
 class TestServed:
-    def test_the_page_is_small_and_what_it_names_is_there(self, url):
+    def test_the_page_is_small_and_its_links_exist(self, url):
         request = urllib.request.Request(url, headers={"Accept-Encoding": "br"})
         with urllib.request.urlopen(request) as answer:
             body = answer.read()
@@ -96,7 +96,7 @@ class TestServed:
             with urllib.request.urlopen(url + name) as answer:
                 assert "immutable" in answer.headers["Cache-Control"]
 
-    def test_gradio_fetches_what_is_named(self, page, url):
+    def test_gradio_fetches_the_preloaded_files(self, page, url):
         """Else visitors would wait for what they don't need."""
         links = "[...document.querySelectorAll('link[rel=modulepreload]')].map(link => link.href)"
         page.goto(url, wait_until="commit")

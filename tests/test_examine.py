@@ -68,7 +68,7 @@ def test_data_that_is_no_zlib_stream_is_missing():
     assert pngs.missing(io.BytesIO(data)) == 1
 
 
-def test_a_large_png_that_is_cut_is_told_or_refused_as_a_small_one(tmp_path, monkeypatch):
+def test_a_truncated_large_png_is_treated_like_a_small_one(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "EXAMINED", 100)
     data = stream(Image.effect_noise((64, 64), 50)).getvalue()
     path = tmp_path / "a.png"

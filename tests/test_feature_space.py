@@ -96,7 +96,7 @@ def test_swapping_by_hand():
     assert style_swap.swap(x, style, size=1).flatten().tolist() == [5, 0, 0, 2]
 
 
-def test_overlaps_are_averaged_and_what_no_patch_reaches_stays():
+def test_overlaps_are_averaged_and_uncovered_pixels_are_kept():
     style = torch.cat([torch.full((1, 1, 3, 3), 2.0), torch.full((1, 1, 3, 3), 6.0)], 3)
     style[..., 2:4] = torch.tensor([2.0, 6.0])
     x = torch.rand(1, 1, 3, 8) + 1

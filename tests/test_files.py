@@ -68,7 +68,7 @@ def test_a_link_is_followed(tmp_path):
     assert names(tmp_path / "real") == ["new", "old"]
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path):
+def test_irregular_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "folder").mkdir()
@@ -110,7 +110,7 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_two_at_once_do_not_meet(tmp_path):
+def test_concurrent_writes_do_not_collide(tmp_path):
     def write(data):
         for _ in range(20):
             files.write(tmp_path / "a", data)
@@ -137,7 +137,7 @@ def test_a_folder_is_checked_and_left_as_it_was(tmp_path):
     assert error.value.filename == "/proc/none/deep"
 
 
-def test_what_is_there_is_named(tmp_path):
+def test_existing_files_are_named(tmp_path):
     files.check_new(tmp_path / "none", ["a"])
     files.check_new(tmp_path, ["a", "b"])
     (tmp_path / "b").symlink_to("nowhere")
@@ -148,7 +148,7 @@ def test_what_is_there_is_named(tmp_path):
         files.check_new(tmp_path, ["a", "b", "c"])
 
 
-def test_what_can_not_be_replaced_is_refused_before_anything_is_computed(tmp_path):
+def test_irreplaceable_outputs_are_refused_before_anything_is_computed(tmp_path):
     (tmp_path / "a").touch()
     files.check_outputs([tmp_path / "a", tmp_path / "new", tmp_path / "deep" / "new"])
     (tmp_path / "real").mkdir()

@@ -74,7 +74,7 @@ class TestVisitors:
         headers = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "203.0.113.9")]
         assert site(proxies=1).get("/", headers=headers).json()["visitor"] == "203.0.113.9"
 
-    def test_what_a_visitor_says_of_the_address_is_dropped(self):
+    def test_forged_addresses_are_dropped(self):
         said = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "X-Gradio-Server": "evil.example"}
         found = site().get("/", headers=said).json()
         assert not {name.lower() for name in said} & set(found) and found["url"] == "http://testserver/"
@@ -149,7 +149,7 @@ class TestRateLimit:
 
 
 class TestBodies:
-    def test_what_is_too_large_is_refused(self, monkeypatch):
+    def test_large_bodies_are_refused(self, monkeypatch):
         monkeypatch.setitem(guard.BODIES, "", 2 * guard.MEGABYTE)
         visits = site()
         refused = visits.post("/queue/join", content=b" " * (2 * guard.MEGABYTE + 1))
@@ -271,7 +271,7 @@ class TestSentences:
         (record,) = caplog.records
         assert "\n" not in record.getMessage() and record.exc_info is None
 
-    def test_what_the_page_has_put_into_the_log_is_not_put_there_again(self, caplog):
+    def test_errors_that_the_page_logged_are_not_logged_again(self, caplog):
         assert site().post("/null").json()["error"] == guard.UNFIT
         assert not caplog.records
 
@@ -279,7 +279,7 @@ class TestSentences:
         assert site().get("/stream").text == "data: 1\n\n"
         assert len(caplog.records) == 1 and "KeyError: 'session'" in caplog.text
 
-    def test_what_fastapi_says_stays(self):
+    def test_fastapi_messages_are_kept(self):
         assert site().get("/none").status_code == 404
 
 
@@ -316,7 +316,7 @@ class TestServer:
             ("cancel", {}),
         ],
     )
-    def test_what_does_not_fit_is_told_so(self, client, functions, path, body):
+    def test_invalid_requests_get_a_sentence(self, client, functions, path, body):
         if body.get("fn_index") in functions:
             body = {**body, "fn_index": functions[body["fn_index"]]}
         found = client.post(path, json=body)
@@ -342,7 +342,7 @@ class TestServer:
         assert f"Size is {shown}, but it must be a number." in client.get(f"call/stylize/{event}").text
 
     @pytest.mark.parametrize("path", ["file=https://example.com/a.png", "deep_link?session_hash=x", "proxy=http://a/"])
-    def test_what_it_does_not_need_is_closed(self, client, path):
+    def test_unneeded_routes_are_closed(self, client, path):
         assert client.get(path).status_code == 404
 
 

@@ -25,7 +25,7 @@ def copy(tmp_path):
     return tmp_path
 
 
-def test_it_stands():
+def test_the_import_contracts_hold():
     done = lint(ROOT)
     assert "Contracts: " in done.stdout and " 0 broken." in done.stdout, done.stdout
 

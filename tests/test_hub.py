@@ -68,7 +68,7 @@ def test_the_next_source_is_taken(hub, states, fault, caplog):
 
 
 @pytest.mark.parametrize("fault", ["truncated once", "slow", "no commit", "redirect", "whole"])
-def test_what_isnt_wrong_is_taken(hub, states, fault):
+def test_harmless_faults_are_tolerated(hub, states, fault):
     hub.faults[FIRST] = fault
     assert same(weights.load("vgg19"), states)
     assert not hub.got(name=SECOND)
@@ -167,7 +167,7 @@ def cached(role: str) -> Path:
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_poisoned_cache_is_fetched_anew(states, caplog):
+def test_a_poisoned_cache_is_downloaded_again(states, caplog):
     weights.load("vgg19")
     path = cached("encoder")
     good = path.read_bytes()
@@ -219,7 +219,7 @@ def test_a_part_is_left_where_the_whole_file_is_sent_all_the_same(hub, states):
     assert len(hub.got(name=ENCODER)) == 1
 
 
-def test_a_part_that_is_too_long_begins_anew(hub, states):
+def test_a_partial_download_that_is_too_long_starts_over(hub, states):
     file = weights.MODELS["vgg19"].file("encoder")
     store.part(f"{file.key}.{file.sha256[:8]}").write_bytes(bytes(10**6))
     assert same(weights.load("vgg19"), states)

@@ -46,7 +46,7 @@ class TestTheDisk:
                 weights.load("vgg19")
         assert states and not hub.got()
 
-    def test_what_is_there_is_read_from_a_disk_that_cant_be_written(self, hub, states):
+    def test_a_read_only_cache_is_read(self, hub, states):
         weights.load("vgg19")
         (client.assets() / store.HASHES).unlink()
         with unwritable(client.assets()):
@@ -54,7 +54,7 @@ class TestTheDisk:
         hub.close()
 
     @pytest.mark.usefixtures("hub")
-    def test_what_cant_be_read_is_not_deleted(self, states, monkeypatch, caplog):
+    def test_unreadable_files_are_not_deleted(self, states, monkeypatch, caplog):
         weights.load("vgg19")
         before = kept()
         with unreadable(monkeypatch, ".safetensors"), pytest.raises(WeightsError, match="have not been downloaded yet"):
@@ -62,7 +62,7 @@ class TestTheDisk:
         assert "A weights file in the cache can't be read and is ignored." in caplog.text
         assert "damaged" not in caplog.text and kept() == before and same(again(), states)
 
-    def test_what_cant_be_read_in_a_folder_is_said(self, hub, tmp_path, monkeypatch):
+    def test_unreadable_files_in_a_folder_are_reported(self, hub, tmp_path, monkeypatch):
         save_file({"some": torch.zeros(1)}, tmp_path / "mine.safetensors")
         shutil.copy(hub.folder / DECODER, tmp_path)
         for name in (DECODER, "mine.safetensors"):
@@ -70,7 +70,7 @@ class TestTheDisk:
                 weights.load("vgg19", folder=tmp_path)
             assert str(error.value) == f"{name} can't be read (Permission denied)."
 
-    def test_what_cant_be_kept_is_used_all_the_same(self, hub, states, monkeypatch, caplog):
+    def test_weights_that_cannot_be_cached_are_used_anyway(self, hub, states, monkeypatch, caplog):
         def full(*_given):
             raise OSError(errno.ENOSPC, "No space left on device")
 

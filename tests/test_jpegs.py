@@ -47,7 +47,7 @@ def test_too_many_are_refused(tmp_path, data, words):
         load(tmp_path, data)
 
 
-def test_what_stands_behind_the_picture_or_in_its_metadata_does_not_count(tmp_path):
+def test_scans_in_metadata_or_after_the_picture_do_not_count(tmp_path):
     thumbnail = b"\xff\xe5" + struct.pack(">H", 2 + 8 * 200) + b"\xff\xda\0\x08abcd" * 200
     data = jpeg()
     assert load(tmp_path, data[:2] + thumbnail + data[2:] + b"\xff\xda\0\x08abcd" * 200).size == (48, 32)

@@ -75,7 +75,7 @@ def test_a_mask_on_clear_ground_stylizes_the_box_alone(tmp_path, photo, painting
     assert not any("empty" in note for note in result.notes)
 
 
-def test_that_a_mask_is_empty_is_told_of_the_black_one(photo, painting, tiny):
+def test_only_a_black_mask_is_reported_as_empty(photo, painting, tiny):
     for level, told in ((0, True), (255, False)):
         (result,) = run(photo, [painting], mask=Image.new("L", photo.size, level), networks=tiny)
         assert [note for note in result.notes if "empty" in note] == (

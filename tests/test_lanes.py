@@ -84,7 +84,7 @@ class TestTurns:
 
         assert asyncio.run(main()) == ["a0", "c0", "d0", "b0"]
 
-    def test_who_waits_reads_place_and_seconds(self, lane, monkeypatch):
+    def test_a_waiting_visitor_sees_position_and_seconds(self, lane, monkeypatch):
         now = [100.0]
         monkeypatch.setattr(lanes, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
 
@@ -147,7 +147,7 @@ class TestTurns:
 
         assert asyncio.run(main()) == ["next0"]
 
-    def test_what_turns_out_long_goes_on_in_the_next_lane(self, room, monkeypatch):
+    def test_a_run_that_exceeds_the_limit_continues_in_the_next_lane(self, room, monkeypatch):
         now = [100.0]
         monkeypatch.setattr(lanes, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
         long = lanes.Lane("long", room)
@@ -188,7 +188,7 @@ class TestEnds:
 
         assert asyncio.run(main()) and lane.now is None
 
-    def test_a_waiting_one_gives_up_its_place(self, lane):
+    def test_a_canceled_waiting_run_leaves_the_queue(self, lane):
         async def main():
             first = Work("first", go=False)
             run = begin(lane, first)
@@ -266,7 +266,7 @@ class TestListening:
         now[0] += 2
         assert not listener.there()
 
-    def test_a_program_is_told_its_place(self, event):
+    def test_a_program_receives_its_position(self, event):
         told = []
         lanes.LocalContext.blocks.get()._queue.send_message = lambda *given: told.append(given)
         lanes.Listener().send(lanes.Position(1, 3, 2.5))
@@ -278,7 +278,7 @@ class TestListening:
 
 
 class TestHandlers:
-    def test_the_lane_is_chosen_by_what_a_run_will_take(self):
+    def test_the_lane_is_chosen_by_the_expected_seconds(self):
         def work(_seconds):
             yield threading.current_thread().name
 

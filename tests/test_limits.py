@@ -55,7 +55,7 @@ class TestLimits:
         assert (filled["steps"], filled["optimizer"], filled["shifts"]) == (20, "lbfgs", 1)
         assert dict(zip(ui, fill("Defaults"), strict=True))["steps"] == 20
 
-    def test_what_exceeds_them_is_refused(self, tiny, photo, painting):
+    def test_values_beyond_the_limits_are_refused(self, tiny, photo, painting):
         given = {"networks": tiny, "limits": LIMITS}
         with pytest.raises(ValueError, match="size is 128, but this server allows at most 100"):
             next(pipeline.run(photo, [painting], size=128, **given))

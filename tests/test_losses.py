@@ -57,7 +57,7 @@ class TestContract:
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_it_says_what_it_is(name):
+def test_it_describes_itself(name):
     loss = ALL[name]
     assert loss.name == name and loss.title and loss.paper and loss.summary.endswith(".") and loss.layers
 
@@ -235,7 +235,7 @@ def test_mrf_keeps_a_bounded_number_of_patches_of_every_view(monkeypatch):
     assert torch.equal(mrf.pool(style, [small]), mrf.pool(style))  # no patch fits in
 
 
-def test_mrf_refuses_what_is_smaller_than_a_patch():
+def test_mrf_refuses_features_smaller_than_a_patch():
     with pytest.raises(ValueError, match="have 5x2 pixels here, fewer than a patch of 3x3; choose a larger picture"):
         made("mrf", features(1, height=2))
     with pytest.raises(ValueError, match="have 2x6 pixels here, fewer than a patch of 3x3; choose a larger picture"):

@@ -107,7 +107,7 @@ class TestContract:
         with pytest.raises(StopIteration):
             next(steps)
 
-    def test_parameters_say_what_they_are(self, name):
+    def test_parameters_have_descriptions_and_bounds(self, name):
         method = methods.written()[name]
         assert method.name == name and method.title and method.paper and method.summary
         for info in method.params.model_fields.values():

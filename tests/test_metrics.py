@@ -101,7 +101,7 @@ def test_a_meter_adds_up_and_sees_the_peak(monkeypatch):
     assert meter.seconds == 2.5 and meter.bytes < 8 * 2**20
 
 
-def test_a_meter_counts_what_fails(monkeypatch):
+def test_a_meter_counts_failed_work(monkeypatch):
     monkeypatch.setattr("adain_core.evaluation.meter.time", SimpleNamespace(perf_counter=iter([1.0, 4.0]).__next__))
     meter = Meter()
     with pytest.raises(ValueError), meter():

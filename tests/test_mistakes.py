@@ -128,7 +128,7 @@ def test_a_picture_that_fits_no_setting_is_not_a_mistake_in_the_call(monkeypatch
 
 
 @pytest.mark.usefixtures("files")
-def test_a_note_that_holds_for_every_picture_is_told_once(monkeypatch, capsys):
+def test_a_note_about_every_picture_is_printed_once(monkeypatch, capsys):
     Image.new("RGB", (30, 30), "red").save("paintings/x.png")
     halves("photos/c.png", 9, 9)
     code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
@@ -201,7 +201,7 @@ def test_in_python(tiny, pair, given):
 
 
 @pytest.mark.parametrize("given", [None, 5, b"a.png", np.zeros((30, 40, 3), np.uint8), io.BytesIO(b"")])
-def test_what_is_no_picture_in_python(tiny, pair, given):
+def test_values_that_are_no_pictures_are_refused_in_python(tiny, pair, given):
     photo, painting = pair
     sentence = f"Give a file's path or a PIL image, not {type(given).__name__}."
     for act in (

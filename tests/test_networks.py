@@ -96,7 +96,7 @@ def test_layers_follow_torchvisions_vgg19():
     assert convolutions(FULL, "relu5_4") == theirs
 
 
-def test_the_plan_ends_where_it_is_told():
+def test_the_plan_ends_at_the_last_layer():
     assert [each.name for each in convolutions(WIDTHS, "relu2_1")] == ["conv1_1", "conv1_2", "conv2_1"]
     with pytest.raises(ValueError, match=r"no layer relu2_3; there are relu1_1, relu1_2, relu2_1, relu2_2\.$"):
         convolutions(WIDTHS[:2], "relu2_3")

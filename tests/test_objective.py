@@ -179,7 +179,7 @@ def test_layers_that_the_networks_lack_are_left_out_or_refused():
 
 
 @pytest.mark.parametrize(("photo", "painting"), [((16, 16), (64, 48)), ((64, 48), (40, 16))])
-def test_what_is_smaller_than_a_patch_is_refused(photo, painting):
+def test_pictures_smaller_than_a_patch_are_refused(photo, painting):
     content, style = (images.to_tensor(picture(*size, 1)) for size in (photo, painting))
     size = "2x2" if photo == (16, 16) else "5x2"
     with pytest.raises(ValueError, match=f"^A picture's features have {size} pixels here, fewer than a patch of 3x3; "):
@@ -207,7 +207,7 @@ def test_the_picture_is_seen_at_each_place_of_the_grid_in_turns(monkeypatch):
     assert len({float(one["style"]) for one in first}) == 8
 
 
-def test_what_it_holds_on_to_is_moved_along():
+def test_the_content_target_is_shifted_with_the_picture():
     networks = make_networks()
     total = minimized(OptimizationParams(), GRAM, networks, shifts=8)
     with torch.no_grad():
@@ -215,7 +215,7 @@ def test_what_it_holds_on_to_is_moved_along():
 
 
 @pytest.mark.parametrize(("optimizer", "pixels"), [("adam", 8), ("lbfgs", 1)])
-def test_what_falls_between_the_strides_is_seen(optimizer, pixels, monkeypatch):
+def test_shifts_reveal_detail_between_the_strides(optimizer, pixels, monkeypatch):
     """A network that sees every eighth pixel of each row and column: at eight places it is eight times as many."""
     networks = make_networks()
     monkeypatch.setattr(networks, "perceptual", lambda image, layers, _: dict.fromkeys(layers, image[..., ::8, ::8]))

@@ -44,7 +44,7 @@ def test_a_pyramid_is_the_picture(size, levels):
     assert len(moving.levels) == min(levels, 1 + sum(min(size) >= 8 * 2**n for n in range(8)))
 
 
-def test_what_leaves_the_range_is_brought_back():
+def test_pictures_are_clamped_to_the_range():
     moving = Pyramid(CONTENT, OptimizationParams(pyramid=3, rate=1.0), None)
     for _ in range(3):
         moving.improve(lambda image: (-image.sum(), {"total": -image.sum()}))
@@ -164,7 +164,7 @@ def test_it_stops_by_patience_and_by_time(monkeypatch):
     assert len(steps) < 20 and steps[-1].note.startswith("The time limit of 30 s was reached after ")
 
 
-def test_patience_begins_anew_at_each_scale():
+def test_patience_restarts_at_each_scale():
     """A loss that rises from call to call: at the coarse scale that ends the scale alone, at the last one the run."""
     calls = itertools.count(1)
     rising = StyleLoss("rising", "", "", "", lambda *_: lambda x: x.square().mean() + next(calls), ("relu1_1",))
@@ -209,7 +209,7 @@ def test_divergence_at_once_keeps_the_photograph():
     assert torch.equal(step.image, CONTENT) and step.note.startswith("The optimization diverged")
 
 
-def test_what_a_coarse_level_spoils_is_seen():
+def test_a_non_finite_coarse_level_is_detected():
     moving = Pyramid(CONTENT, OptimizationParams(pyramid=3), None)
     assert moving.finite()
     with torch.no_grad():
@@ -279,7 +279,7 @@ def test_patches_take_more_memory():
         ("size", 63, "size is 63, but it must be from 64 to 8192."),
     ],
 )
-def test_what_is_out_of_bounds_is_refused(photo, painting, tiny, option, value, words):
+def test_values_out_of_bounds_are_refused(photo, painting, tiny, option, value, words):
     with pytest.raises(ValueError) as error:
         stylize(photo, painting, networks=tiny, method="gatys", **{option: value})
     assert str(error.value) == words

@@ -137,7 +137,7 @@ class TestInABrowser:
         )
         assert tab.evaluate(bright) == (scheme == "light")
 
-    def test_the_page_asks_nobody_else(self, page, url):
+    def test_the_page_makes_no_external_requests(self, page, url):
         hosts = set()
         page.on("request", lambda request: hosts.add(request.url.split("/")[2] if "://" in request.url else ""))
         page.goto(url)

@@ -35,7 +35,7 @@ class TestCurves:
         assert across == pytest.approx([across[0]] * 4, abs=0.2) and across[0] > 0
         assert down == pytest.approx([down[0]] * 4, abs=0.2) and down[0] > 0
 
-    def test_adains_loss_is_level_and_marked_where_a_curve_meets_it(self):
+    def test_adains_loss_is_a_line_marked_where_a_curve_crosses_it(self):
         drawn = ET.fromstring(curves.draw({"Gatys": FALLING, "Slow": [Point(1, 1.0, 9.0), Point(9, 2.0, 8.0)]}, 2.0))
         level = drawn.find("line[@class='goal'][@x1='52']")
         assert level.get("y1") == level.get("y2")
@@ -58,7 +58,7 @@ class TestCurves:
         assert drawn.startswith("<svg" if points else "<p") and "<b>" not in drawn
 
 
-def test_the_table_marks_the_best_and_says_what_columns_mean():
+def test_the_table_marks_the_best_and_explains_its_columns():
     nothing = dict.fromkeys(report.COLUMNS)
     rows = [
         {"name": "", "title": "The photograph itself", "state": "", **nothing, "ssim": 1.0},
@@ -83,7 +83,7 @@ def test_a_cell_says_how_it_ended_and_offers_stop_only_until_then():
     assert shown["gatys.stop"]["visible"] and shown["gatys.stop"]["interactive"]
 
 
-def test_the_bar_and_what_is_left_of_an_optimization():
+def test_the_progress_bar_and_the_remaining_time():
     running = Output("gatys", "running", image=None, iteration=10, iterations=40, seconds=3.0)
     ended, waiting = Output("adain", "done", seconds=0.1), Output("mrf", "waiting")
     now = SimpleNamespace(outputs={"adain": ended, "gatys": running, "mrf": waiting}, changed="gatys")
@@ -235,7 +235,7 @@ class TestInABrowser:
         tab.locator("#compare-run").click()
         tab.locator("#compare-status [role=alert]").get_by_text("Choose at least one method.").wait_for()
 
-    def test_two_visitors_do_not_meet_and_who_leaves_stops(self, tab, url, browser):
+    def test_two_visitors_are_independent_and_leaving_stops_the_run(self, tab, url, browser):
         for visitor in (tab, opened(browser.new_page(), url)):
             small(visitor, "Gatys")
             visitor.locator("#compare-mode").get_by_label("Equal time").check()

@@ -55,7 +55,7 @@ class TestStylize:
         tab.locator("#details").get_by_text("256x190 pixels").wait_for()
         assert len(runs) == 2
 
-    def test_a_large_picture_is_forecast_and_told_by_tile(self, tab):
+    def test_a_large_picture_is_forecast_and_reports_its_tiles(self, tab):
         said = "MutationObserver"
         tab.evaluate(
             f"window.said = []; new {said}(() => window.said.push(document.querySelector('#status').innerText))"
@@ -88,7 +88,7 @@ class TestControls:
         assert "reconstruction: SSIM 0." in tab.locator("#controls-gallery .caption-label").first.inner_text()
         assert not tab.locator("#controls-seen").is_visible()
 
-    def test_stroke_sizes_show_what_the_network_sees(self, tab):
+    def test_stroke_sizes_show_the_painting_as_the_network_sees_it(self, tab):
         tab.get_by_role("tab", name="Controls").click()
         tab.get_by_label("Stroke sizes").click()
         tab.locator("#controls-run").click()
@@ -97,7 +97,7 @@ class TestControls:
         assert captions[0] == "stroke size 0.25 · 128 pixels" and captions[-1] == "stroke size 4 · 2048 pixels"
         tab.locator("#controls-status").get_by_text("Stroke sizes: 5 of 5.").wait_for()
 
-    def test_stop_keeps_what_is_ready(self, tab):
+    def test_stop_keeps_finished_pictures(self, tab):
         tab.get_by_role("tab", name="Controls").click()
         tab.get_by_label("Sizes", exact=True).click()
         tab.evaluate(  # by hand it could come after the end

@@ -75,7 +75,7 @@ def quick(page, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_what_a_press_causes_is_in_view(window, tab):
+def test_the_effect_of_a_press_is_in_view(window, tab):
     prefix = show(window, tab)
     assert window.evaluate("document.documentElement.scrollWidth") <= window.viewport_size["width"]
     quick(window, prefix)

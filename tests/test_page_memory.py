@@ -23,7 +23,7 @@ OLD = {"size": 8192, "adain-alpha": "strong", "color": ["off"], "compare-methods
         (gr.Textbox(max_length=5), "relu", ["relu4_1", 5, None]),
     ],
 )
-def test_only_what_a_setting_takes_is_brought_back(setting, right, wrong):
+def test_only_valid_values_are_restored(setting, right, wrong):
     assert memory.fits(setting, right) and not any(memory.fits(setting, value) for value in wrong)
 
 
@@ -80,7 +80,7 @@ class TestInABrowser:
         tab.locator("#style-mask-clear").press("Enter")
         tab.locator("#old p").get_by_text("Made with other settings; press Stylize.").wait_for()
 
-    def test_a_result_of_other_settings_or_pictures_is_marked_until_it_is_made_anew(self, tab):
+    def test_an_outdated_result_is_marked_until_it_is_made_again(self, tab):
         mark = tab.locator("#old p")
         said = mark.get_by_text("Made with other settings; press Stylize.")
         tab.get_by_label("256 px").click()

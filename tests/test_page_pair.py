@@ -84,7 +84,7 @@ class TestOnePair:
         tab.locator("#regions-map-note").get_by_text("Nothing is painted yet").wait_for()
         assert saved(tab, "regions-save").getextrema() == (0, 0)
 
-    def test_a_rejected_file_is_not_taken_and_the_reason_stands_in_every_tab_once(self, tab, tmp_path):
+    def test_a_rejected_file_is_not_used_and_every_tab_shows_the_reason_once(self, tab, tmp_path):
         (tmp_path / "bad.png").write_bytes(b"no picture")
         upload(tab, "content", tmp_path / "bad.png")
         for name, prefix in (("Stylize", ""), ("Compare", "compare-"), ("Controls", "controls-")):

@@ -71,7 +71,7 @@ class TestRegions:
         record = json.loads(saved(easel, "regions-download").text["adain"])
         assert record["regions"] == {"1": {"styles": 1, "strength": 1.0}}
 
-    def test_only_what_is_painted_changes(self, easel, tmp_path):
+    def test_only_painted_parts_change(self, easel, tmp_path):
         picture(256, 192, 5).save(tmp_path / "photo.png")
         upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.size == (512, 384) and labels.getextrema() == (0, 0))
@@ -155,7 +155,7 @@ class TestRegions:
         load(easel, "regions-map", tmp_path / "labels.png")
         easel.locator("#regions-map-note [role=alert]").get_by_text("a region 9").wait_for()
 
-    def test_which_color_is_which_region_is_told_and_stays(self, easel, tmp_path):
+    def test_the_colors_of_regions_are_listed_and_stay(self, easel, tmp_path):
         picture(256, 192, 5).save(tmp_path / "photo.png")
         upload(easel, "regions-content", tmp_path / "photo.png")
         holds(easel, lambda labels: labels.getextrema() == (0, 0))

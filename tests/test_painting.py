@@ -66,7 +66,7 @@ class TestMasks:
         assert np.array_equal(masks.merge(found, (1200, 900)), lines)
         assert masks.compose(loaded, loaded.shown, 600)[2].size == (600, 450)
 
-    def test_notes_on_what_was_loaded_are_kept(self, tmp_path):
+    def test_notes_on_loaded_masks_are_kept(self, tmp_path):
         colored = Image.new("RGB", (64, 48), "#ff0000")
         colored.paste("#0000ff", (0, 0, 30, 48))
         colored.save(tmp_path / "labels.png")
@@ -95,7 +95,7 @@ class TestMasks:
         assert list(found) == [3, 5] and np.array_equal(found[3], expected)
         assert found[5].shape == (384, 512) and found[5][:100, 400:].min() == 255 and found[5].mean() < 20
 
-    def test_masks_are_laid_beside_what_is_painted(self, tmp_path):
+    def test_loaded_masks_are_laid_beside_paint(self, tmp_path):
         half = Image.new("L", (512, 384))
         half.paste(255, (0, 0, 256, 384))
         half.save(tmp_path / "a.png")
@@ -113,7 +113,7 @@ class TestMasks:
             np.asarray(found[8]) == 255, np.arange(384)[:, None] > [191] * 512
         )
 
-    def test_what_is_no_label_map_is_refused(self, tmp_path):
+    def test_other_pictures_are_refused_as_label_maps(self, tmp_path):
         path = str(tmp_path / "labels.png")
         palette = labels_of([0, 2]).convert("P")
         palette.putdata(labels_of([0, 2]).get_flattened_data())

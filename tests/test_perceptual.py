@@ -66,7 +66,7 @@ def test_compact_optimizes_through_it():
         alone.encode(image)
 
 
-def test_a_step_costs_what_the_loss_network_takes():
+def test_the_cost_of_a_step_is_that_of_the_loss_network():
     networks = make_networks()
     loss = PerceptualEncoder((8, 8, 8, 8), (1, 1, 1, 1))
     both = Networks("both", {**networks.parts, "perceptual": loss})
@@ -89,7 +89,7 @@ def test_pivots_are_channels_that_tell_the_others():
     assert len(set(pivots(x, 11).tolist())) == 11
 
 
-def test_a_rectified_fit_does_not_care_what_lies_below_zero():
+def test_a_rectified_fit_ignores_values_below_zero():
     generator = torch.Generator().manual_seed(0)
     x, weight = torch.randn(4000, 6, generator=generator), torch.randn(3, 6, generator=generator)
     z = x @ weight.T + 0.2

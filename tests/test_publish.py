@@ -57,7 +57,7 @@ def test_the_shipped_model(tmp_path, monkeypatch, capsys):
     assert text.endswith((weights.PRETRAINED / "README.md").read_text())
 
 
-def test_weights_of_ones_own_with_what_was_measured(tmp_path, monkeypatch, capsys):
+def test_own_weights_with_their_measurements(tmp_path, monkeypatch, capsys):
     tensors = {name: each + 0 for name, each in load_file(weights.PRETRAINED / "compact.safetensors").items()}
     save_file(tensors, tmp_path / "weights.safetensors")
     results = {"512 px": {"compact style": 3.0, "vgg19 style": 2.0, "compact content": 1.0, "vgg19 content": 4.0}}

@@ -261,7 +261,7 @@ def test_regions_may_be_any_number(tiny):
     assert gap[~rows].max() == 0 and gap[rows].mean() < 0.2 * np.abs(pixels(photo) - expected)[rows].mean()
 
 
-def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
+def test_a_label_map_with_stray_values_is_reported(photo, painting, tiny):
     soft = Image.fromarray(np.tile(np.arange(45, dtype=np.uint8), (37, 1)))
     (result,) = run(photo, [painting], regions=soft, region_strength={3: 0.5}, networks=tiny)
     assert result.notes[0].startswith(
@@ -296,7 +296,7 @@ def test_a_label_map_with_stray_values_is_told(photo, painting, tiny):
         ),
     ],
 )
-def test_refusals_say_what_is_wrong(photo, painting, tiny, options, sentence):
+def test_refusals_give_the_reason(photo, painting, tiny, options, sentence):
     with pytest.raises(ValueError) as error:
         stylize(photo, painting, networks=tiny, **options)
     assert str(error.value) == sentence
@@ -313,7 +313,7 @@ def test_a_bad_mask_is_named(photo, painting, tiny, tmp_path, name, role):
         stylize(photo, painting, networks=tiny, **{name: [given] if name == "style_masks" else given})
 
 
-def test_proposals_find_what_stands_out():
+def test_proposals_find_the_foreground():
     image = np.full((120, 160, 3), (30, 90, 160), np.uint8)
     image[40:90, 50:110] = (220, 180, 40)
     image = np.clip(image + np.random.default_rng(0).integers(-8, 9, image.shape), 0, 255).astype(np.uint8)
@@ -333,14 +333,14 @@ def test_proposals_of_a_flat_picture(kind):
     assert found.size == (50, 40)
 
 
-def test_notes_on_a_regions_own_style_are_told(photo, painting, tiny):
+def test_notes_on_a_regions_own_style_are_reported(photo, painting, tiny):
     flat = Image.new("RGB", (40, 40), "red")
     style_for = {1: [painting, flat], 2: None}
     (result,) = run(photo, [painting], networks=tiny, regions=halves(*photo.size), style_for=style_for)
     assert f"Style of region 1: {images.ONE_COLOR}" in result.notes
 
 
-def test_regions_that_change_nothing_are_told(photo, painting, tiny):
+def test_regions_that_change_nothing_are_reported(photo, painting, tiny):
     words = "No region has a style or strength of its own, so the regions change nothing."
     maps = {"map": halves(*photo.size), "masks": {1: Image.new("L", photo.size, 255)}}
     (plain,) = run(photo, [painting], networks=tiny)

@@ -68,7 +68,7 @@ class TestJudge:
         both = Judge(Plain(), flat(0), [flat(51), flat(102)])
         assert both.mean_std(flat(0)) == pytest.approx(4 * (0.2**2 + 0.4**2) / 2, rel=1e-5)
 
-    def test_what_is_left_lies_where_the_style_is_not(self):
+    def test_the_map_of_remaining_style_shows_where_it_is_missing(self):
         judge = Judge(Plain(), flat(51), [flat(153)])
         halves = flat(51)
         halves.paste(flat(153, (30, 40)), (0, 0))
@@ -128,7 +128,7 @@ class TestReport:
         assert report.save(found, tmp_path)["rows"] == report.score(found)
         assert len(measured) == 3  # with the photograph itself
 
-    def test_the_mark_is_in_words(self):
+    def test_the_crossing_is_described(self):
         ran = Output("gatys", "done", iteration=50, seconds=5.0, curve=(Point(1, 0.1, 8.0), Point(50, 4.9, 0.5)))
         adain = Output("adain", "done", curve=(Point(1, 0.02, 2.0),))
         settings = {"mode": "each", "seconds": 9, "judge": "vgg19", "model": "compact"}
@@ -158,7 +158,7 @@ class TestReport:
             ("perceptual", "vgg19", "had no part in AdaIN, Style swap and Gatys."),
         ],
     )
-    def test_it_says_what_the_judge_was_to_each_method(self, judge, model, sentence):
+    def test_it_states_the_judges_part_in_each_method(self, judge, model, sentence):
         through = "perceptual" if model == "compact" else "vgg19"
         outputs = {name: Output(name, "done") for name in ("adain", "style_swap")}
         outputs["gatys"] = Output("gatys", "done", record={"losses": {"total": 1.0}, "loss_network": through})
@@ -185,7 +185,7 @@ class TestReport:
         assert again.outputs["approach"].curve == found.outputs["approach"].curve
         assert again.outputs["refuse"] == found.outputs["refuse"]
 
-    def test_16_bits_are_saved_as_such(self, tiny, tmp_path):
+    def test_16_bits_are_saved(self, tiny, tmp_path):
         report.save(last(["adain", "approach"], tiny, options={"adain": {"bits": "16"}}), tmp_path)
         kinds = {name: cv2.imread(str(tmp_path / f"{name}.png"), -1).dtype for name in ("adain", "approach")}
         assert kinds == {"adain": np.uint16, "approach": np.uint8}

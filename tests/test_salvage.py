@@ -43,7 +43,7 @@ def file(image: Image.Image, kind: str, **options) -> bytes:
 @pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "ppm"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("part", [0.4, 0.8])
-def test_of_a_cut_picture_what_is_there_is_shown_and_what_is_missing_told(tmp_path, kind, mode, part):
+def test_the_readable_part_of_a_truncated_picture_is_shown_with_a_note(tmp_path, kind, mode, part):
     source = smooth().convert(mode)
     data = file(source, kind)
     (tmp_path / "a").write_bytes(data)

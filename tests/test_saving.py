@@ -72,7 +72,7 @@ def test_of_damaged_exif_nothing_is_kept(tmp_path, monkeypatch):
     assert len(images.details(source)) < 80
 
 
-def test_what_a_format_can_not_hold(tmp_path):
+def test_a_picture_too_large_for_webp_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^WebP allows at most 16383 pixels on a side; save it as .png or .tiff\.$"):
         images.save(Image.new("RGB", (16_384, 16)), tmp_path / "a.webp")
     assert not list(tmp_path.iterdir())

@@ -60,13 +60,13 @@ def test_views_are_gradio_s(built, values):
     assert ours == theirs and session.state_data == other.state_data
 
 
-def test_so_is_a_view_by_component_and_one_of_one_output(built):
+def test_views_by_component_and_of_one_output(built):
     html, dropdown, *_ = built.fns[0].outputs
     for function, values in ((0, {html: "words", dropdown: CHOICES}), (1, "words"), (1, gr.skip())):
         assert answer(built, sessions.Light, function, values)[0] == answer(built, gr.Blocks, function, values)[0]
 
 
-def test_what_a_session_changed_is_its_own(built):
+def test_changes_of_a_session_are_its_own(built):
     dropdown = built.fns[0].outputs[1]
     _, session = answer(built, sessions.Light, 0, (gr.skip(), CHOICES, gr.skip(), gr.skip(), gr.skip()))
     assert session[dropdown._id].choices == [("a", "a"), ("b", "b")]
@@ -74,7 +74,7 @@ def test_what_a_session_changed_is_its_own(built):
     assert session.config_values == {}
 
 
-def test_what_stays_is_not_made_anew(built, monkeypatch):
+def test_unchanged_blocks_are_not_copied(built, monkeypatch):
     made = []
     monkeypatch.setattr(gr.Image, "__init__", lambda *_, **__: made.append(1))
     answer(built, sessions.Light, 0, ("words", *[gr.skip()] * 4))

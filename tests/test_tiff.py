@@ -97,7 +97,7 @@ def test_jpeg_in_tiff_is_turned_once(tmp_path, turn):
     assert np.abs(found.astype(int) - RGB).mean() < 6
 
 
-def test_what_opencv_writes_with_lzw_and_a_predictor(tmp_path):
+def test_files_that_opencv_writes_with_lzw_and_a_predictor(tmp_path):
     for data in (RGB, WIDE):
         cv2.imwrite(str(tmp_path / "a.tif"), data[..., ::-1])
         assert (read(tmp_path / "a.tif")[0] == RGB).all()
@@ -257,7 +257,7 @@ def test_ycbcr_without_jpeg(tmp_path, sampling):
     assert np.abs(read(tmp_path / "a.tif")[0].astype(int) - np.asarray(smooth)).mean() < 12
 
 
-def test_pages_are_told_and_previews_are_not(tmp_path):
+def test_further_pages_have_a_note_but_previews_do_not(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(RGB, photometric="rgb")
         file.write(RGB[::2, ::2], photometric="rgb", subfiletype=1)
@@ -270,7 +270,7 @@ def test_pages_are_told_and_previews_are_not(tmp_path):
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_what_is_cut_off_is_told(tmp_path, compression):
+def test_a_truncated_file_has_a_note(tmp_path, compression):
     tall = np.random.default_rng(0).integers(1, 256, (300, 40, 3), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", tall, photometric="rgb", rowsperstrip=10, compression=compression)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
@@ -316,7 +316,7 @@ def test_a_strip_that_would_unpack_to_gigabytes_does_not(tmp_path, monkeypatch):
         ({322: 1, 323: 1, 324: 8, 325: 9}, "This picture is damaged or truncated; try"),
     ],
 )
-def test_refusals_say_what_is_so(tmp_path, more, sentence):
+def test_refusals_give_the_reason(tmp_path, more, sentence):
     (tmp_path / "a.tif").write_bytes(tiff(GRAY.tobytes(), 8, 1, more=more))
     with pytest.raises(ValueError) as error:
         images.load(tmp_path / "a.tif")

@@ -103,7 +103,7 @@ def test_crops_come_from_the_seed_and_stay_inside():
     assert torch.equal(draw(7, scales=(2, 2), sharp=1), draw(7, scales=(2, 2), sharp=1))
 
 
-def test_variations_are_what_they_are_called(photo):
+def test_variations_match_their_names(photo):
     seen = {
         kind: np.asarray(pictures.vary(photo, random.Random(3), kind), dtype=int)
         for kind in ("gray", "dark", "bright", "poster", "inverted", "ink", "recolored")
@@ -117,7 +117,7 @@ def test_variations_are_what_they_are_called(photo):
     assert sorted(seen["recolored"][0, 0]) == sorted(plain[0, 0])
 
 
-def test_batches_begin_where_they_are_told():
+def test_batches_begin_at_the_given_step():
     photos, paintings = [picture(80, 70, n) for n in range(4)], [picture(70, 80, n) for n in range(4, 8)]
     settings = Settings(batch=2, size=32)
     every = list(pictures.batches(photos, paintings, settings, range(7)))
@@ -140,7 +140,7 @@ class Linear:
         return {layer: self.heads[layer](x) for layer, x in features.items()}
 
 
-def test_heads_explain_what_is_linear_and_nothing_of_noise():
+def test_heads_explain_linear_features_but_not_noise():
     torch.manual_seed(0)
     encoder, unexplained = Linear(2, 3), Unexplained((3, 3, 3, 3))
     own = {layer: torch.randn(4, 2, 16, 16) for layer in LAYERS}
@@ -240,7 +240,7 @@ def test_the_pair_measures_the_teacher_itself_as_one():
     assert sheet.width > 2 * 32 and sheet.height > 3 * 32
 
 
-def test_what_stands_for_one_is_the_mean_over_all_batches():
+def test_reference_losses_are_means_over_all_batches():
     teacher = Teacher(make_networks(paper=True), CPU)
     one, two = (tuple(torch.rand(2, 1, 3, 32, 32)) for _ in range(2))
     sets = ([one], [two], [one, two])
@@ -250,7 +250,7 @@ def test_what_stands_for_one_is_the_mean_over_all_batches():
         assert both[name] == pytest.approx((first[name] + second[name]) / 2)
 
 
-def test_every_content_meets_two_styles_and_its_own_picture_once():
+def test_every_content_is_paired_with_two_styles_and_once_with_itself():
     networks = make_networks(paper=True)
     teacher = Teacher(networks, CPU)
     yardsticks = [Yardstick(teacher, {"style": 1, "content": 1, "fidelity": 1})]
@@ -290,7 +290,7 @@ def test_colors_by_hand():
     assert float(color_loss(wide, grey)) == pytest.approx(moved / (spread + floor) / 3, rel=1e-3)
 
 
-def test_an_encoder_that_stays_can_judge_in_the_teachers_place(monkeypatch):
+def test_a_frozen_encoder_can_judge_in_place_of_the_teacher(monkeypatch):
     networks = make_networks()
     for head in networks.encoder.heads.values():
         nn.init.normal_(head.weight, std=0.5)
@@ -328,7 +328,7 @@ def test_judges_take_turns():
     assert found[0] > 0 and found == pytest.approx([found[0], found[0], 2 * found[0]] * 2)
 
 
-def test_a_lattice_costs_what_noise_does_not():
+def test_a_lattice_costs_more_than_noise():
     torch.manual_seed(0)
     noise = 0.5 + 0.1 * torch.randn(8, 1, 128, 96).expand(-1, 3, -1, -1)
     assert 0.5 < float(lattice_loss(noise)) < 0.7

@@ -65,7 +65,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         assert (stream.metadata() or {}) == belongs
 
 
-def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
+def test_ship_writes_the_run_in_half_the_size(tmp_path):
     tensors = {"inverse.conv1_1.weight": torch.randn(4, 3), "inverse.conv1_1.bias": torch.randn(4)}
     save_file(tensors, tmp_path / "run.safetensors")
     result = CliRunner().invoke(app, ["ship", str(tmp_path / "run.safetensors"), str(tmp_path / "out.safetensors")])
@@ -102,7 +102,7 @@ def test_what_is_shipped_is_the_run_in_half_the_size(tmp_path):
         ("a file", "is not a folder, so nothing can be written into it; choose another folder."),
     ],
 )
-def test_a_folder_of_somebody_elses_is_refused_before_anything_is_read(tmp_path, monkeypatch, held, sentence):
+def test_other_folders_are_refused_before_anything_is_read(tmp_path, monkeypatch, held, sentence):
     monkeypatch.setattr("adain_core.training.pictures.load", lambda *_: pytest.fail("pictures were read"))
     if isinstance(held, str):
         (tmp_path / "run").write_text(held)
@@ -127,7 +127,7 @@ def test_weights_that_can_not_be_read_are_one_sentence(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_tensors_may_begin_anew(tmp_path, capsys):
+def test_tensors_can_be_reinitialized(tmp_path, capsys):
     one, other = CompactDecoder(WIDTHS), CompactDecoder(WIDTHS)
     save_file({f"decoder.{name}": each for name, each in one.state_dict().items()}, tmp_path / "w.safetensors")
     begin(torch.nn.ModuleDict({"decoder": other}), tmp_path / "w.safetensors", ("decoder.conv3", "decoder.conv4_1"))
@@ -136,7 +136,7 @@ def test_tensors_may_begin_anew(tmp_path, capsys):
         assert torch.equal(each, one.state_dict()[name]) != name.startswith(("conv3", "conv4_1")), name
 
 
-def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
+def test_a_frozen_encoder_is_unchanged_and_not_distilled(folders, monkeypatch):
     full = make_networks(paper=True)
     monkeypatch.setattr(weights, "load", lambda *_, **__: full)
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
@@ -151,7 +151,7 @@ def test_a_kept_encoder_stays_and_nothing_is_distilled(folders, monkeypatch):
     assert "probing" not in last and last["style"] > 0
 
 
-def test_what_stands_for_one_is_of_many_pairs(folders, monkeypatch):
+def test_reference_losses_use_many_pairs(folders, monkeypatch):
     """The style losses of few pictures differ too much to be a measure."""
     monkeypatch.setattr(weights, "load", lambda *_, **__: make_networks(paper=True))
     seen = []
@@ -183,7 +183,7 @@ def test_the_perceptual_network_judges_three_steps_of_four(folders, monkeypatch)
     assert counts[1] == counts[0] and counts[2] == counts[0] + 2 and counts[3] == 0  # before the picture and after it
 
 
-def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):
+def test_gains_are_standardized_once_and_have_their_own_rate(folders, monkeypatch):
     monkeypatch.setattr(weights, "load", lambda *_, **__: make_networks(paper=True))
     common = ["--photos", str(folders / "photos"), "--paintings", str(folders / "paintings"), "--batch", "2"]
     common += ["--size", "32", "--steps", "2", "--encoder", "0", "--average", "0"]
@@ -197,7 +197,7 @@ def test_gains_settle_once_and_learn_at_their_own_rate(folders, monkeypatch):
     assert not torch.equal(one["decoder.conv1_1.weight"], two["decoder.conv1_1.weight"])
 
 
-def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, monkeypatch):
+def test_a_decoder_starts_from_an_inverse_network_and_its_encoder_judges(folders, monkeypatch):
     full = make_networks(paper=True)
     monkeypatch.setattr(weights, "load", lambda *_, **__: full)
     inverse = CompactInverse()
@@ -214,7 +214,7 @@ def test_a_decoder_begins_as_an_inverse_network_and_its_encoder_judges(folders, 
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)
 
 
-def test_an_inverse_network_goes_on_for_another_encoder(folders, monkeypatch):
+def test_an_inverse_network_continues_for_another_encoder(folders, monkeypatch):
     full, small = make_networks(paper=True), make_networks()
     monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else small)
     monkeypatch.setattr("adain_core.training.__main__.CompactInverse", lambda: CompactInverse(WIDTHS))
@@ -237,7 +237,7 @@ def test_an_inverse_network_goes_on_for_another_encoder(folders, monkeypatch):
     assert losses[0] != losses[1]
 
 
-def test_fused_compiles_the_teacher_and_what_learns(folders, monkeypatch):
+def test_fused_compiles_the_teacher_and_the_student(folders, monkeypatch):
     full, compiled = make_networks(paper=True), []
     monkeypatch.setattr(weights, "load", lambda *_, **__: full)
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **_: compiled.append(type(module).__name__))

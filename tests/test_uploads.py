@@ -150,7 +150,7 @@ def test_an_upload_is_taken(built, uploaded, shape, address):
     assert taken == [str(uploaded)]
 
 
-def test_what_the_page_opens_with_is_taken(built):
+def test_the_pages_initial_pictures_are_accepted(built):
     for _, place, block, sent in inputs(built):
         assert (checked(sent[place], block) is None) == (sent[place] is None)
 

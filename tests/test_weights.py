@@ -229,7 +229,7 @@ def test_rows_are_complete(name):
         assert file.sources or (weights.PRETRAINED / file.name).is_file()
 
 
-def test_messages_list_what_there_is(tmp_path):
+def test_messages_list_the_available_models(tmp_path):
     with pytest.raises(ValueError, match="There is no model vgg; there are compact, vgg19, vgg19-imagenet"):
         weights.load("vgg")
     with pytest.raises(ValueError, match="The device tpu is not available; choose auto, .*cpu"):

@@ -43,6 +43,6 @@ def test_only_models_that_this_server_can_run_are_offered(monkeypatch):
     assert [name for _, name in server.models()] == ["compact", "vgg19"]
 
 
-def test_every_loss_and_method_is_told_in_one_sentence():
+def test_every_loss_and_method_has_a_one_sentence_summary():
     for found in (*methods.find().values(), *losses.find().values()):
         assert found.summary[-1] == "." and found.summary.count(". ") == 0 and len(found.summary) < 120
