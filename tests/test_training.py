@@ -29,6 +29,7 @@ from adain_core.training.pair import (
     Yardstick,
     color_loss,
     fidelity_loss,
+    halo_loss,
     reference,
 )
 from adain_core.training.teacher import LAYERS, Teacher, all_statistics, content_loss, style_loss
@@ -341,6 +342,22 @@ def test_a_lattice_costs_more_than_noise():
     better = (woven - 0.05 * woven.grad / woven.grad.abs().max()).detach()
     assert float(lattice_loss(better)) < float(loss.detach())
     assert float(lattice_loss(torch.full((1, 3, 64, 64), 0.4))) < 1e-3  # nothing that can be seen
+
+
+def test_a_halo_costs_on_either_side_and_in_either_polarity():
+    photo = torch.full((1, 3, 96, 96), 0.3)
+    photo[..., 48:] = 0.7
+    glow = torch.zeros_like(photo)
+    glow[..., 48:58], glow[..., 38:48] = 0.08, -0.08
+    assert float(halo_loss(photo, photo)) < 1e-6 > float(halo_loss(1 - photo, photo))
+    assert float(halo_loss(photo - glow, photo)) < 1e-6  # softer than the photograph
+    one, other = halo_loss(photo + glow, photo), halo_loss(1 - photo - glow, photo)
+    assert float(one) > 0.01 and float(other) == pytest.approx(float(one), rel=1e-3)
+    assert float(halo_loss(photo + 2 * glow, photo)) > 2 * float(one)
+    assert float(halo_loss(photo + glow, torch.full_like(photo, 0.5))) == 0  # no edge, no halo
+    image = (photo + glow).requires_grad_()
+    halo_loss(image, photo).backward()
+    assert image.grad[0, 0, 48, 50] > 0 > image.grad[0, 0, 48, 45]
 
 
 def test_an_inverse_network_learns_pictures_and_swapped_features():

@@ -248,3 +248,12 @@ def test_fused_compiles_the_teacher_and_the_student(folders, monkeypatch):
         catch_exceptions=False,
     )
     assert compiled == ["Encoder", "CompactEncoder", "CompactDecoder"]
+
+
+def test_a_layer_that_has_grown_keeps_what_it_had(tmp_path):
+    narrow, wide = torch.nn.Linear(3, 2), torch.nn.Linear(3, 5)
+    before = wide.weight.detach().clone()
+    save_file(narrow.state_dict(), tmp_path / "narrow.safetensors")
+    begin(wide, tmp_path / "narrow.safetensors")
+    assert torch.equal(wide.weight[:2], narrow.weight) and torch.equal(wide.weight[2:], before[2:])
+    assert torch.equal(wide.bias[:2], narrow.bias)

@@ -392,6 +392,12 @@ def begin(module: nn.Module, path: Path, without: tuple[str, ...] = ()) -> None:
         for name, tensor in stored(path).items()
         if not name.startswith(without)
     }
+    own = module.state_dict()
+    for name in kept.keys() & own.keys():
+        if kept[name].shape != own[name].shape:  # a layer that has grown: new units start as they are initialized
+            grown = own[name].clone()
+            grown[tuple(map(slice, kept[name].shape))] = kept[name]
+            kept[name] = grown
     found = module.load_state_dict(kept, strict=False)
     print(f"{path.name}: {len(found.missing_keys)} tensors reinitialized, {len(found.unexpected_keys)} unused")
 

@@ -1,7 +1,7 @@
 """Joint training of the compact encoder and decoder, with every loss measured by a larger network.
 
     L = w_c (L_c / L_c*)^p + w_f (L_f / L_f*)^p + w_s (L_s / L_s*)^p + w_k L_k + w_l L_l
-        + w_i L_i + w_r L_r + w_d L_d + w_p L_p
+        + w_h L_h + w_i L_i + w_r L_r + w_d L_d + w_p L_p
 
 L_c and L_s are the paper's losses (Eqs. 12 and 13, squared errors) in the judge's features. L_f is L_c with the
 photograph's own features as the target, divided by their standard deviation so that large, smooth crops count as much
@@ -10,10 +10,10 @@ kind of crops, so a ratio of 1 means "as good as the paper's network". An expone
 errors into norms, as the paper writes them, and keeps a few styles with extreme statistics from dominating; the
 benchmark uses p = 1. L_k compares the means and standard deviations of the colors, relative to the style's own: a trace
 of the photograph's color in a gray painting's style barely changes L_s, but it is obvious to the eye. L_l is the
-lattice that up-sampling leaves. L_i is the distance to the full-size pair's output in the teacher's features. L_r is
-the error of reconstructing a photograph from itself, scaled to 1 at 24 dB. L_d continues the distillation, because
-other methods use the encoder as their perceptual network, and L_p does the same on stylized pictures and on Probes,
-where optimization exposes the encoder's blind spots.
+lattice that up-sampling leaves, and L_h the halos beside strong edges. L_i is the distance to the full-size pair's
+output in the teacher's features. L_r is the error of reconstructing a photograph from itself, scaled to 1 at 24 dB. L_d
+continues the distillation, because other methods use the encoder as their perceptual network, and L_p does the same on
+stylized pictures and on Probes, where optimization exposes the encoder's blind spots.
 
 The decoder's gains (see compact.py) are trained jointly but with their own learning rate: which statistics a channel
 needs so that the picture ends up with the painting's is a different question from how features become pixels.
@@ -31,19 +31,23 @@ from statistics import fmean
 from typing import Any, NamedTuple, Protocol
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 
 from adain_core.contracts import Params
 from adain_core.losses.gram import gram, gram_matrix
-from adain_core.losses.lattice import lattice_loss
+from adain_core.losses.lattice import LUMINANCE, lattice_loss
 from adain_core.normalization import restyle, statistics
 from adain_core.training.distill import Unexplained
 from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
+BESIDE = 48  # pixels, side of the windows in which the luminance beside an edge is looked at
+HALO = 15  # pixels, width of the box that blurs the unsharp mask, twice
+EDGE = 0.12  # standard deviation of the photograph's luminance that makes a window one with a strong edge
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
@@ -70,6 +74,7 @@ class Weights(Params):
     imitation: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the full-size pair's picture.")
     color: float = Field(0.0, ge=0, le=1000, description="Weight of the color means and standard deviations.")
     lattice: float = Field(1.0, ge=0, le=1000, description="Weight of the lattice that up-sampling leaves.")
+    halo: float = Field(0.0, ge=0, le=1000, description="Weight of the halos beside the photograph's edges.")
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Weight of reconstructing a photograph from itself.")
     distillation: float = Field(2.0, ge=0, le=1000, description="Weight of predicting the teacher's features.")
     probing: float = Field(2.0, ge=0, le=1000, description="Weight of the same on stylized and optimized pictures.")
@@ -210,6 +215,8 @@ class Pair:
             terms["color"] = (gaps + 1e-4).sqrt().mean()
         if self.weights.lattice:
             terms["lattice"] = lattice_loss(stylized)
+        if self.weights.halo:
+            terms["halo"] = halo_loss(stylized, contents[first])
         if self.weights.encoder and (self.weights.distillation or self.weights.probing):
             terms |= self.distill(judge, own, truth, stylized[:count].detach(), found, batch, step)
         if self.weights.imitation:
@@ -296,6 +303,46 @@ def fidelity_loss(own: Features, photo: Features) -> Tensor:
     goal = photo[DEEPEST].float()
     deviation = goal.var((2, 3), correction=0).mean(1).sqrt()
     return content_loss(own, goal) / deviation.clamp_min(0.1)
+
+
+def halo_loss(image: Tensor, photo: Tensor) -> Tensor:
+    """Return the share of the luminance beside strong edges that is a sharpened photograph's.
+
+    In each window, the luminance is regressed on the photograph's, and what is left on the photograph's unsharp mask: a
+    positive slope is a halo on both sides of the edge. The painting's finer strokes are averaged out first.
+
+    Args:
+        image: [N,3,H,W], RGB; at least 48 pixels on a side.
+        photo: of the same shape.
+
+    Returns:
+        The mean share over windows of 48 pixels with a strong edge, 0 to 1; 0 if there is none.
+    """
+    light = torch.cat([image, photo]).float().clamp(0, 1)
+    light = torch.einsum("nchw,c->nhw", light, light.new_tensor(LUMINANCE))[:, None]
+    own, plain = _blur(light, 3).chunk(2)
+    mask = plain - _blur(_blur(plain, HALO), HALO)
+    own, plain, mask = (_windows(each) for each in (own, plain, mask))  # [N,1,h,w,K]
+    variance = _mean(plain * plain)
+    rest, sharp = (x - _mean(x * plain) / (variance + 1e-6) * plain for x in (own, mask))
+    slope = _mean(rest * sharp) * _mean(own * plain).sign()
+    share = slope.clamp_min(0).square() / (_mean(sharp * sharp) * _mean(own * own) + 1e-6)
+    where = (variance > EDGE**2).float()
+    return (share * where).sum() / where.sum().clamp_min(1)
+
+
+def _blur(x: Tensor, side: int) -> Tensor:
+    return F.avg_pool2d(x, side, 1, side // 2, count_include_pad=False)
+
+
+def _windows(x: Tensor) -> Tensor:
+    """Cut half-overlapping windows and subtract their means, [N,1,H,W] -> [N,1,h,w,K]."""
+    windows = x.unfold(2, BESIDE, BESIDE // 2).unfold(3, BESIDE, BESIDE // 2).flatten(-2)
+    return windows - _mean(windows)
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(-1, keepdim=True)
 
 
 def color_loss(own: Tensor, style: Tensor) -> Tensor:
