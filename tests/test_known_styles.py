@@ -87,8 +87,8 @@ def test_another_painting_is_refused(method, photo):
     with pytest.raises(PictureError) as refused:
         stylize(photo, picture(60, 48, 9), method=method)
     assert str(refused.value) == (
-        f"Style: {title} doesn't know this painting; choose one that it was trained for (s1, s2, s3), or adain, which"
-        " takes any."
+        f"Style: {title} doesn't know this painting; choose one of s1, s2, s3, teach it this one with python -m"
+        " adain_core teach, or choose adain, which takes any."
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from adain_core.cli import compare, lists, publish, stylize, weights
+from adain_core.cli import compare, lists, publish, stylize, teach, weights
+from adain_core.runs import known
 
 app = typer.Typer(
     name="adain",
@@ -15,6 +16,8 @@ app = typer.Typer(
 )
 app.command("stylize")(stylize.stylize)
 app.command("compare")(compare.compare_methods)
+if known.every():  # a method can learn a painting once its weights ship
+    app.command("teach")(teach.teach)
 app.command("methods")(lists.methods)
 app.command("models")(lists.models)
 app.command("doctor")(lists.doctor)

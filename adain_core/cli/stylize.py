@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from adain_core.contracts import SizeError
 from adain_core.controls import mixing
 from adain_core.runs import known, pipeline
 from adain_core.system import console, files
+from adain_core.weights import taught
 
 FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
 
@@ -120,6 +122,15 @@ def stylize(
         Path | None,
         typer.Option(help="Grayscale map of the strength: white is full strength.", parser=path, metavar="FILE"),
     ] = None,
+    style_weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A style that teach has learned, such as mine.safetensors; its name can be given as a painting.",
+            parser=path,
+            metavar="FILE",
+            hidden=not known.every(),
+        ),
+    ] = None,
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per picture.")] = False,
@@ -128,12 +139,17 @@ def stylize(
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if "weights" in values:
         values["weights"] = numbers(values["weights"])
+    learned = [taught.read(existing(each)) for each in style_weights or ()]
+    if learned:
+        values.setdefault("method", learned[0].method)
     settings, _ = pipeline.parse_options(values)
     spatial = _spatial(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
     mixed = values.get("weights") is not None
     regional = any(spatial.style_for.values())
-    method, names = methods.get(settings.method), known.every()
-    contents, paintings = split(pictures, style or [], mixed, method.needs_style and not regional)
+    method, names = methods.get(settings.method), [*known.every(), *(each.name for each in learned)]
+    needed = method.needs_style and not regional and not learned
+    contents, paintings = split(pictures, style or [], mixed, needed)
+    paintings = paintings or [Path(each.name) for each in learned]
     if any(existing(each, names).is_dir() for each in paintings):
         if mixed:
             raise ValueError("Styles from a folder are applied one by one, so --weights has nothing to mix.")
@@ -149,7 +165,9 @@ def stylize(
         images.check_bits(images.OUTPUTS[suffix.lower()], settings.bits)
     for sentence in left_out:
         console.tell(sentence)
-    pipeline.networks_for(settings, method, weights_dir=weights_dir)  # fails before any picture is read, and only once
+    networks = pipeline.networks_for(settings, method, weights_dir=weights_dir)  # fails before any picture is read
+    reduce(taught.add, learned, networks)  # likewise
+    values["style_weights"] = style_weights or ()
     return _make_all(jobs, values, spatial, weights_dir, overwrite, as_json, kind)
 
 

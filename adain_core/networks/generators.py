@@ -50,7 +50,7 @@ class Generator(nn.Module):
 
     def __init__(self, names: Iterable[str], widths: Sequence[int] = WIDTHS, blocks: int = BLOCKS) -> None:
         super().__init__()
-        self.widths = tuple(widths)
+        self.widths, self.blocks = tuple(widths), blocks
         half, quarter = widths
         self.down1 = _convolution(3, half, 5, stride=2)
         self.down2 = _convolution(half, quarter, stride=2)
@@ -128,6 +128,11 @@ class Generators(nn.ModuleDict):
     def widths(self) -> tuple[int, ...]:
         """Channels at half and at a quarter of the resolution."""
         return self._first.widths
+
+    @property
+    def blocks(self) -> int:
+        """Number of residual blocks."""
+        return self._first.blocks
 
     @property
     def known(self) -> dict[str, Tensor]:

@@ -65,11 +65,17 @@ def goals(painting: Tensor, look: Look) -> list[Features]:
     """
     found: list[Features] = []
     for short in SHORT:
-        factor = short / min(painting.shape[2:])
-        size = [round(side * factor) for side in painting.shape[2:]]
-        seen = F.interpolate(painting, size, mode="bicubic", antialias=True).clamp(0, 1)
-        found.append({layer: gram_matrix(x.float()) for layer, x in look(seen).items()})
+        found.append({layer: gram_matrix(x.float()) for layer, x in look(scaled(painting, short)).items()})
     return found
+
+
+def scaled(image: Tensor, short: int) -> Tensor:
+    """Scale an image, [1,3,H,W], so that its shorter side has `short` pixels, or fewer if it is very long."""
+    height, width = image.shape[2:]
+    factor = min(short / min(height, width), 2 * short / (height * width) ** 0.5)
+    return F.interpolate(image, [round(height * factor), round(width * factor)], mode="bicubic", antialias=True).clamp(
+        0, 1
+    )
 
 
 def losses(painted: Tensor, content: Tensor, goal: Features, weights: Weights, look: Look) -> dict[str, Tensor]:

@@ -69,8 +69,8 @@ def recognize(painting: Tensor, method: Method, known: Mapping[str, Tensor]) -> 
     name = min(gaps, key=lambda each: gaps[each])
     if gaps[name] > ALIKE:
         raise ValueError(
-            f"{method.title} doesn't know this painting; choose one that it was trained for ({', '.join(known)}), or"
-            " adain, which takes any."
+            f"{method.title} doesn't know this painting; choose one of {', '.join(known)}, teach it this one with"
+            " python -m adain_core teach, or choose adain, which takes any."
         )
     return name
 

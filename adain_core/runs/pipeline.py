@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from PIL import Image
@@ -30,6 +31,7 @@ from adain_core.runs.settings import MAX_SIZE as MAX_SIZE
 from adain_core.runs.settings import Settings as Settings
 from adain_core.runs.settings import parse_options as parse_options
 from adain_core.system import machine
+from adain_core.weights import taught
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def run(
     region_strength: Mapping[int, float] | None = None,
     mask: images.Source | None = None,
     strength_map: images.Source | None = None,
+    style_weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     networks: Networks | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
@@ -92,6 +95,8 @@ def run(
         region_strength: by label, a factor from 0 to 1 for the method's strength.
         mask: grayscale; white parts are stylized, black and transparent parts are left unchanged.
         strength_map: grayscale, white for full strength.
+        style_weights: files of styles that were taught; their names may be given as styles, and are the styles if no
+            others are given. The method is that of the first one by default.
         networks: the networks to use instead of the option `model`, or instead of those of a method that knows a set of
             styles.
         weights_dir: folder to search for weights first.
@@ -105,6 +110,9 @@ def run(
             or memory runs out.
         weights.WeightsError: the weights are missing or can't be trusted.
     """
+    learned = [taught.read(each) for each in _several(style_weights)]
+    if learned:
+        options, styles = {"method": learned[0].method, **options}, styles or [each.name for each in learned]
     settings, params = parse_options(options, limits)
     method, clock = methods.get(settings.method), Stopwatch()
     sources = inputs.Sources(styles, style_masks, regions, style_for, region_strength, mask, strength_map)
@@ -112,7 +120,7 @@ def run(
     with clock("read"):
         picture = inputs.load("content", content, settings.size)
     with clock("load model"):
-        networks = networks_for(settings, method, networks, weights_dir, download)
+        networks = reduce(taught.add, learned, networks_for(settings, method, networks, weights_dir, download))
     task = Task(picture.size, settings, params, method, networks, sources.masks, len(styles))
     chosen = plan(task, limits)
     machine.reuse_memory(chosen.side is None)
@@ -145,8 +153,8 @@ def stylize(content: images.Source, style: images.Source | Sequence[images.Sourc
         style: the painting or the name of a known style, or several to mix.
         options: `alpha` (strength, 0 to 1), `weights` (one per style), `size` (longer side in pixels), `style_scale`
             (stroke size), `color` and `color_strength`, `regions`, `style_for`, `region_strength`, `mask`,
-            `style_masks`, `strength_map`, `model` ("compact" or "vgg19"), `method`, `seed`, `device`, `weights_dir`,
-            `networks`; see `run` and Settings.
+            `style_masks`, `strength_map`, `style_weights`, `model` ("compact" or "vgg19"), `method`, `seed`, `device`,
+            `weights_dir`, `networks`; see `run` and Settings.
 
     Returns:
         RGB, or RGBA if the photograph has transparency, at the photograph's size or at `size`.
@@ -170,6 +178,10 @@ def stylize_all(
         picture = deque(run(content, styles, **options), maxlen=1).pop().image
         assert picture is not None  # only earlier results may lack a picture
         yield picture
+
+
+def _several(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Sequence[str | os.PathLike[str]]:
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 def _finish(settings: Settings, picture: images.Picture, made: Tensor, untouched: Image.Image | None) -> Image.Image:

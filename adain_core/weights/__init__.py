@@ -43,7 +43,7 @@ from adain_core.weights.table import get as get
 
 FOLDER_VARIABLE = "ADAIN_WEIGHTS"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
-PICTURES = Path(__file__).parents[2] / "examples" / "styles"  # not in an installed package
+EXAMPLES = Path(__file__).parents[2] / "examples"  # not in an installed package
 
 
 class MissingError(WeightsError):
@@ -179,7 +179,7 @@ def here(model: Model, folder: str | os.PathLike[str] | None = None) -> bool:
 def known_styles(name: str) -> tuple[KnownStyle, ...]:
     """Return the styles that a row's networks know; none if the table has no such row yet."""
     styles = MODELS[name].styles if name in MODELS else ()
-    paths = {each: PICTURES / f"{each}.jpg" for each in styles}
+    paths = {each: EXAMPLES / "styles" / f"{each}.jpg" for each in styles}
     return tuple(KnownStyle(each, path if path.is_file() else None, name) for each, path in paths.items())
 
 
