@@ -143,7 +143,7 @@ def restyle(x: Tensor, own: Statistics, target: Statistics) -> Tensor:
     """Replace the features' own mean and standard deviation by the target's (Eq. 8, with given statistics)."""
     scale = target.std / own.std
     shift = target.mean - own.mean * scale
-    if x.dtype == shift.dtype or x.requires_grad:
+    if x.dtype == shift.dtype or x.requires_grad or shift.requires_grad:
         return shift.addcmul(x, scale).to(x.dtype)  # target.std * (x - own.mean) / own.std + target.mean
     found, rows = torch.empty_like(x), _rows(x)
     for part, room in zip(torch.split(x, rows, 2), torch.split(found, rows, 2), strict=True):

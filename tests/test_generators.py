@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adain_core import images
 from adain_core.evaluation.metrics import lattice
-from adain_core.networks.generators import BLOCKS, EPS, SIDE, WIDTHS, Generator, Generators, thumbnail
+from adain_core.networks.generators import BLOCKS, EPS, SIDE, WIDTHS, Generator, Generators, restored, thumbnail
 
 
 def make(names=("a", "b"), seed=0) -> Generator:
@@ -62,6 +62,14 @@ def test_the_gradient_reaches_every_weight_in_half_precision():
     assert all(each.grad is not None and each.grad.any() for each in generator.parameters())
 
 
+def test_the_gradient_reaches_a_style_alone_in_half_precision():
+    generator = make()
+    generator.styles.requires_grad_(True)
+    with torch.autocast("cpu", torch.bfloat16):
+        generator(torch.rand(1, 3, 24, 24), {"a": 1.0}).square().mean().backward()
+    assert generator.styles["a"].grad.any() and generator.styles["b"].grad is None
+
+
 def test_half_precision_is_nearly_the_same():
     generator, image = make(), torch.rand(1, 3, 40, 36)
     exact = generator(image, {"a": 1.0})
@@ -112,6 +120,22 @@ def test_a_style_is_added_with_its_thumbnail():
     torch.testing.assert_close(
         generator.known["c"].float().mean((1, 2)), 255 * painting.mean((0, 2, 3)), atol=3, rtol=0.02
     )
+
+
+@pytest.mark.parametrize("module", [Generator(["a", "b"], (4, 6), 2), Generators(["a", "b"], (6, 8), 1)])
+def test_a_network_is_built_from_its_weights_alone(module):
+    found = restored(module.state_dict())
+    assert type(found) is type(module) and (found.widths, found.blocks) == (module.widths, module.blocks)
+    assert [*found.known] == ["a", "b"]
+    image = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(found(image, {"b": 1.0}), module(image, {"b": 1.0}))
+
+
+@pytest.mark.parametrize("tensors", [{}, {"a.b": torch.zeros(2)}, {"down1.weight": torch.zeros(4, 3, 5, 5)}])
+def test_other_weights_build_nothing(tensors):
+    with pytest.raises(ValueError, match=r"^These are not the weights of a generator; use those of a run of cond"):
+        restored(tensors)
 
 
 @pytest.mark.parametrize(("count", "most"), [(1, 250_000), (32, 300_000)])

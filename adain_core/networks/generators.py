@@ -155,6 +155,30 @@ class Generators(nn.ModuleDict):
         return self[name](image, shares)
 
 
+def restored(tensors: Mapping[str, Tensor]) -> Generator | Generators:
+    """Build what a state dictionary belongs to, with its weights.
+
+    Raises:
+        ValueError: it isn't that of a Generator or of Generators.
+    """
+    names = [name.partition(".")[0] for name in tensors]
+    try:
+        if "down1" in names:
+            half, quarter = tensors["down1.weight"].shape[0], tensors["down2.weight"].shape[0]
+            styles = [name.removeprefix("styles.") for name in tensors if name.startswith("styles.")]
+            found: Generator | Generators = Generator(styles, (half, quarter), names.count("residual") // 2)
+        else:
+            first = {name.partition(".")[2]: x for name, x in tensors.items() if name.startswith(f"{names[0]}.")}
+            one = restored(first)
+            found = Generators(dict.fromkeys(names), one.widths, one.blocks)
+        found.load_state_dict(tensors)
+    except (KeyError, IndexError, RuntimeError, RecursionError):
+        raise ValueError(
+            "These are not the weights of a generator; use those of a run of conditional or johnson."
+        ) from None
+    return found
+
+
 def check_name(name: str) -> None:
     """Check that a style can have a name.
 

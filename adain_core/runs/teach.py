@@ -97,7 +97,7 @@ def teach(
     """
     check_name(name)
     start = time.monotonic()
-    judge = judge or weights.load("perceptual", networks.device.type)
+    judge = judge or weights.load("perceptual", device=networks.device.type)
     _check_memory(params, judge)
     shown = images.to_tensor(inputs.load("style", painting, 2 * SHORT[-1]).rgb)
     inputs.refusing("style", 0, lambda: feedforward.check(shown))
