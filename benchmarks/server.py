@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 PAIR = {"content": "examples/photos/tiger.jpg", "style": "examples/styles/night_river.jpg"}
 CALL = "/gradio_api/call/v2/stylize"
 BESIDE = 5  # runs of AdaIN, alone and alongside Gatys
+STARTING = 3.0  # seconds until Gatys is certainly running
 
 
 @dataclass
@@ -147,7 +148,7 @@ async def beside(port: int, given: dict[str, Any]) -> tuple[float, float]:
 
     alone = await typical()
     long = asyncio.create_task(stylize(port, {**given, "method": "gatys", "options": {"steps": 2000}}, "192.0.2.2"))
-    await asyncio.sleep(3)  # until it is running
+    await asyncio.sleep(STARTING)
     both = await typical()
     assert not long.done()
     long.cancel()

@@ -21,10 +21,11 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
 FLAGS += " --disable-component-update"
+FIRST_LOAD = "try { window.name ||= (localStorage.clear(), 'test') } catch {}"  # the name survives a reload
 
 
 @contextmanager
-def serving(tmp_path_factory, *options: str):
+def serving(tmp_path_factory, *options: str, program: tuple[str, ...] = (str(ROOT / "app.py"),)):
     """Serve the page from a foreign folder, as a process of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -32,8 +33,9 @@ def serving(tmp_path_factory, *options: str):
     cache = tmp_path_factory.mktemp("cache")
     folder = tmp_path_factory.mktemp("elsewhere")
     settings = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(cache), "HF_HUB_OFFLINE": "1"}
+    settings["PYTHONPATH"] = str(ROOT)
     log = (cache / "log").open("w+")
-    command = [sys.executable, str(ROOT / "app.py"), *options]
+    command = [sys.executable, *program, *options]
     server = subprocess.Popen(command, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -60,8 +62,9 @@ def url(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory):
-    """The address of a server for programs, where one run may wait."""
-    with serving(tmp_path_factory, "--mcp", "--queue-size", "1") as address:
+    """The address of a server for programs, where one run may wait, and what nobody listens to ends soon."""
+    quick = "import typer, app; from ui.serving import lanes; lanes.ABANDONED = 4.0; typer.run(app.main)"
+    with serving(tmp_path_factory, "--mcp", "--queue-size", "1", program=("-c", quick)) as address:
         yield address
 
 
@@ -95,6 +98,23 @@ def opened(page, url: str):
     page.locator("#content img").wait_for()
     page.locator("#compare img").first.wait_for()
     return page
+
+
+@pytest.fixture(scope="session")
+def profile(browser):
+    """A browser profile whose cache serves all tests: Gradio's scripts are fetched and compiled once."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(profile):
+    """A blank page without stored settings."""
+    page = profile.new_page()
+    page.add_init_script(FIRST_LOAD)
+    yield page
+    page.close()
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def nobodys_cache(tmp_path_factory):
     """What the machine's user has fetched or set changes no test, and no test changes it."""
     with pytest.MonkeyPatch.context() as patch:
         settle(tmp_path_factory.mktemp("nobodys"), patch)
+        patch.setenv("OMP_NUM_THREADS", "1")  # one core for every process that a test starts
         yield
 
 

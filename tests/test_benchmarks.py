@@ -23,6 +23,7 @@ from benchmarks import artifacts, feedforward, perceptual, server
 
 def test_of_the_server(monkeypatch):
     monkeypatch.setattr(server, "BESIDE", 1)
+    monkeypatch.setattr(server, "STARTING", 1.0)
     app = server.typer.Typer()
     app.command()(server.main)
     given = ["--clients", "2", "--seconds", "1", "--size", "64", "--sessions", "3"]

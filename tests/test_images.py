@@ -10,6 +10,7 @@ from conftest import picture, pixels
 from PIL import Image, ImageCms, features
 
 from adain_core import images
+from adain_core.images import opening
 
 
 def save(image: Image.Image, path, **options):
@@ -176,7 +177,7 @@ def test_pages_give_the_first_with_a_note_and_previews_none(tmp_path):
     first, second = picture(20, 18, 1), picture(20, 18, 2)
     found = images.load(save(first, tmp_path / "a.tif", save_all=True, append_images=[second]))
     assert found.rgb.tobytes() == first.tobytes()
-    assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
+    assert found.notes == (opening.PAGES,)
     preview = save(first, tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
     assert images.load(preview).notes == ()
 
@@ -187,7 +188,7 @@ def test_animations_give_their_first_frame_with_a_note(tmp_path):
     path = save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     found = images.load(path)
     assert found.rgb.getpixel((10, 10)) == (255, 0, 0)
-    assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
+    assert found.notes == (opening.PAGES,)
 
 
 @pytest.mark.parametrize("suffix", ["webp", "avif", "bmp", "ppm", "tif", "jpg"])

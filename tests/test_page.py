@@ -9,6 +9,8 @@ from browser import finished, under_way, upload
 from conftest import picture
 from PIL import Image
 
+from ui.components.widgets import MISSING
+
 
 class TestInABrowser:
     def test_one_click_stylizes(self, tab):
@@ -66,13 +68,13 @@ class TestInABrowser:
         note.wait_for()
         assert note.inner_text().startswith("This file is not a picture")
         tab.locator("#run").click()
-        tab.locator("#content-note").get_by_text("Choose a photograph first.").wait_for()
+        tab.locator("#content-note").get_by_text(MISSING["content"]).wait_for()
         assert tab.locator("#compare img").count() == 2  # the last picture stays
 
     def test_a_missing_photograph_is_asked_for(self, tab):
         tab.locator("#content button[aria-label='Remove Image']").click()
         tab.locator("#run").click()
-        tab.locator("#content-note").get_by_text("Choose a photograph first.").first.wait_for()
+        tab.locator("#content-note").get_by_text(MISSING["content"]).first.wait_for()
 
     def test_stop_stops(self, tab):
         before = tab.locator("#compare img").last.get_attribute("src")

@@ -20,7 +20,7 @@ from adain_core.evaluation import report
 from adain_core.evaluation.comparison import Output, Point
 from ui.components import curves, outputs, scores
 from ui.components.skip import Latest
-from ui.components.widgets import drawn
+from ui.components.widgets import MISSING, drawn
 from ui.tabs import compare
 
 FALLING = [Point(number, 0.1 * number, 8 / 2 ** (number - 1)) for number in range(1, 6)]  # 8, 4, 2, 1, 0.5
@@ -228,7 +228,7 @@ class TestInABrowser:
         upload(tab, "compare-style", tmp_path / "bad.png")
         tab.locator("#compare-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
         tab.locator("#compare-run").click()
-        tab.locator("#compare-style-note").get_by_text("Choose a painting first.").wait_for()
+        tab.locator("#compare-style-note").get_by_text(MISSING["style"]).wait_for()
 
     def test_nothing_chosen_is_said(self, tab):
         small(tab)

@@ -121,7 +121,7 @@ class TestControls:
         upload(tab, "controls-style", tmp_path / "bad.png")
         tab.locator("#controls-style-note [role=alert]").get_by_text("This file is not a picture").wait_for()
         tab.locator("#controls-run").click()
-        tab.locator("#controls-style-note").get_by_text("Choose a painting first.").wait_for()
+        tab.locator("#controls-style-note").get_by_text(widgets.MISSING["style"]).wait_for()
 
 
 def test_masks_stand_beside_their_paintings(tmp_path):

@@ -12,6 +12,7 @@ from conftest import picture
 from PIL import Image
 
 from ui.components import stage
+from ui.components.widgets import MISSING
 
 WINDOWS = {320: 568, 390: 844, 820: 1180, 1366: 768, 1920: 1080}
 TABS = {"Stylize": "", "Compare": "compare-", "Controls": "controls-", "Regions": "regions-"}
@@ -88,7 +89,7 @@ def test_the_effect_of_a_press_is_in_view(window, tab):
     window.locator(f"#{prefix}content button[aria-label='Remove Image']").click()
     window.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     window.locator(f"#{prefix}run").click()
-    window.locator(f"#{prefix}status").get_by_text("No picture was made. Choose a photograph first.").wait_for()
+    window.locator(f"#{prefix}status").get_by_text(f"No picture was made. {MISSING['content']}").wait_for()
     assert seen(window, f"#{prefix}status") == 1
     window.locator(f"#{prefix}stop:disabled").wait_for()
     window.locator(f"#{prefix}photos button.thumbnail-item").first.click()  # for the next

@@ -14,6 +14,7 @@ from conftest import picture, pixels
 from PIL import Image
 
 from adain_core import images
+from adain_core.images import opening
 
 HEIC = (  # 64x32, orange with a blue left half, EXIF orientation 6; made by pillow-heif
     "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0005VZDn*}000000000XXk=`10000000000aA{+700000000000000000000G-+&a"
@@ -67,7 +68,7 @@ def test_a_jpeg_that_lacks_its_end_mark_alone_is_whole(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[:-2])
     found = images.load(tmp_path / "a.jpg")
     assert found.rgb.tobytes() == whole.tobytes()
-    assert found.notes == ("This picture's file is damaged or truncated; the part that could be read is used.",)
+    assert found.notes == (opening.CUT,)
     assert images.load(tmp_path / "a.jpg", 48).size == (48, 32)
 
 
@@ -76,7 +77,7 @@ def test_a_cut_progressive_jpeg_is_coarser(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[: int(0.6 * len(data))])
     found = images.load(tmp_path / "a.jpg")
     assert np.abs(pixels(found.rgb) - pixels(smooth())).mean() < 40
-    assert found.notes == ("This picture's file is damaged or truncated; the part that could be read is used.",)
+    assert found.notes == (opening.CUT,)
 
 
 def test_a_cut_gif_repeats_the_rows_above(tmp_path):
@@ -95,7 +96,7 @@ def test_of_a_cut_animation_the_first_frame_is_whole(tmp_path):
         (tmp_path / "a").write_bytes(data[: int(0.9 * len(data))])
         found = images.load(tmp_path / "a")
         assert (pixels(found.rgb) == pixels(frames[0].convert("RGB"))).all()
-        assert found.notes == ("This picture is animated or has several pages; only the first is used.",)
+        assert found.notes == (opening.PAGES,)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "ppm", "tiff"])

@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 import typer
@@ -103,7 +105,7 @@ class TestOptions:
             (["--auth", "a:b", "--mcp"], "--mcp and --auth cannot be combined: tools cannot log in."),
         ],
     )
-    def test_mistakes_are_told(self, given, words):
+    def test_mistakes_get_a_sentence(self, given, words):
         done = CliRunner().invoke(typer_app(), given, terminal_width=200)
         assert done.exit_code == 2 and words in re.sub(r"[\s│]+", " ", done.output)
 
@@ -162,7 +164,7 @@ def test_a_record_is_a_line_without_a_traceback():
 
 
 class TestStart:
-    def test_a_port_that_is_taken_is_told_and_nothing_else(self, tmp_path):
+    def test_a_port_in_use_is_reported_in_one_line(self, tmp_path):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -184,7 +186,7 @@ class TestStart:
             (PermissionError(errno.EACCES, "Permission denied", "/b"), "/b can't be used: Permission denied."),
         ],
     )
-    def test_what_keeps_it_from_starting_is_told(self, tmp_path, monkeypatch, capsys, error, words):
+    def test_failures_to_start_are_reported_in_one_line(self, tmp_path, monkeypatch, capsys, error, words):
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
         with pytest.raises(typer.Exit) as exit, server.starting("127.0.0.1", None):
             raise error
@@ -229,7 +231,7 @@ class TestFetching:
         assert "VGG-19 (the paper&#x27;s) is now available and selected." in words
         assert not timer.active and chosen["value"] == "vgg19"
 
-    def test_it_says_what_failed_and_logs_why(self, hub, caplog):
+    def test_a_failed_download_is_reported_and_its_reason_logged(self, hub, caplog):
         hub.faults = dict.fromkeys(("/a/first", "/datasets/b/second", "/spaces/c/third", "/release"), 404)
         fetching = server.Fetching(["vgg19"])
         fetching.thread.join(60)
@@ -238,7 +240,7 @@ class TestFetching:
         assert "it no longer exists" in caplog.text and "it no longer exists" not in fetching.words()
         assert weights.load("compact").name == "compact"
 
-    def test_an_error_that_nobody_foresaw_ends_it(self, monkeypatch, caplog):
+    def test_an_unexpected_error_ends_it(self, monkeypatch, caplog):
         def load(_):
             raise RuntimeError("no room")
 
@@ -284,15 +286,27 @@ def stylize(address: str, folder: Path) -> tuple[str, dict]:
     return client.predict(content=pictures[0], style=pictures[1], size=256, api_name="/stylize")
 
 
-def test_a_space_starts_by_itself(tmp_path):
+def test_a_space_starts_by_itself_shows_deleted_pictures_and_leaves_nothing(tmp_path):
     publish.space_folder(tmp_path / "space", "me/page", zero_gpu=False)
     process, address = serve(tmp_path / "space", ["python", "app.py"], tmp_path)
     try:
         _, record = stylize(address, tmp_path)
         assert record["model"] == "compact"
-        assert str(tmp_path) not in (tmp_path / "log").read_text().replace(str(tmp_path / "space"), "")
-    finally:
+        (folder,) = (tmp_path / "tmp").glob("adain-*")
+        components = httpx.get(f"{address}config").json()["components"]
+        (opening,) = [each["props"]["value"] for each in components if each["props"].get("elem_id") == "content"]
+        shutil.rmtree(folder)
+        shown = httpx.get(f"{address}gradio_api/file={opening['path']}")
+        assert shown.status_code == 200 and shown.headers["Content-Type"] == "image/jpeg"
+        assert httpx.post(f"{address}gradio_api/upload", files={"files": ("a.png", b"abc")}).status_code == 200
+        assert folder.is_dir()
         process.terminate()
+        process.wait(20)
+        log = (tmp_path / "log").read_text()
+        assert str(tmp_path) not in log.replace(str(tmp_path / "space"), "") and "Traceback" not in log
+        assert sys.platform == "win32" or not folder.exists()  # there are no signals
+    finally:
+        process.kill()
         process.wait()
 
 
@@ -303,7 +317,7 @@ def step(name: str) -> list[str]:
     return [text.replace("\\\n", " ") for found, text in STEPS if found == name]
 
 
-def test_the_image_holds_what_a_space_does_and_its_health_check_tells_whether_it_answers(url):
+def test_the_docker_image_holds_a_spaces_files_and_its_health_check_works(url):
     """A Space's files start by themselves, as above; the image's are the same, started by the same command."""
     copied = {source for text in step("COPY") for source in shlex.split(text)[:-1]}
     assert copied == set(publish.CONTENTS) and step("CMD") == ['["python", "app.py"]']

@@ -12,6 +12,7 @@ from conftest import picture, pixels
 from PIL import Image
 
 from adain_core import images
+from adain_core.images import opening
 
 RGB = np.asarray(picture(37, 29, 0))  # odd on both sides
 GRAY = np.asarray(picture(37, 29, 0).convert("L"))
@@ -264,9 +265,7 @@ def test_further_pages_have_a_note_but_previews_do_not(tmp_path):
     assert images.load(tmp_path / "a.tif").notes == ()
     tifffile.imwrite(tmp_path / "a.tif", np.stack([RGB, 255 - RGB, RGB]), photometric="rgb")
     found, given = read(tmp_path / "a.tif")
-    assert (found == RGB).all() and given.notes == (
-        "This picture is animated or has several pages; only the first is used.",
-    )
+    assert (found == RGB).all() and given.notes == (opening.PAGES,)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

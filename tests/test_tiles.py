@@ -101,8 +101,14 @@ def test_closing_stops_between_tiles(photo, painting, tiny, monkeypatch):
     assert len(seen) == 2  # the style and one tile
 
 
+def at_known_speed(networks):
+    """Set the seconds per pixel, which else depend on what other programs do."""
+    networks.pace._rates.update(encode=1e-8, decode=1e-8)
+    return networks
+
+
 def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
-    tiny = make_networks()
+    tiny = at_known_speed(make_networks())
     picture(300, 200, 1).save(tmp_path / "photo.jpg")
     one = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny)
     large = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000, tile="off")
@@ -129,8 +135,7 @@ def test_too_little_memory_is_refused_before_anything_is_computed(photo, paintin
 
 
 def test_the_forecast_follows_the_time_of_steps(painting, tiny, monkeypatch):
-    content, options = picture(160, 120, 1), {"networks": tiny, "method": "gatys", "seconds": 3600}
-    tiny.pace._rates.update(encode=1e-8, decode=1e-8)  # seconds per pixel, whatever else this machine does
+    content, options = picture(160, 120, 1), {"networks": at_known_speed(tiny), "method": "gatys", "seconds": 3600}
     clock = itertools.count(0.0, 0.5)  # each look at it is half a second later
     monkeypatch.setattr(planning, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     assert pipeline.forecast(content, steps=100, **options).seconds < 5

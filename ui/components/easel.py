@@ -14,7 +14,7 @@ from adain_core import images
 from adain_core.controls.proposals import propose
 from ui.components import fields, masks, painting
 from ui.components.pair import Pair
-from ui.components.widgets import COMPUTE, QUIET, keep, named, note, sentence, sentences
+from ui.components.widgets import COMPUTE, MISSING, QUIET, keep, named, note, sentence, sentences
 from ui.serving import lanes
 
 REGIONS = {label: f"region_{label}" for label in painting.BRUSHES}
@@ -99,7 +99,7 @@ def _answered(change: Callable[..., Easel]) -> Callable[..., Easel]:
     @functools.wraps(change)
     def answer(content: str | None, *rest: Any) -> Easel:
         try:
-            return _refuse("Choose a photograph first.") if content is None else change(content, *rest)
+            return _refuse(MISSING["content"]) if content is None else change(content, *rest)
         except ValueError as error:
             return _refuse(str(error))
 
@@ -150,7 +150,7 @@ def _load_masks(content: str, layers: list[Image.Image], before: masks.Loaded | 
 
 def _save_map(content: str | None, layers: list[Image.Image], loaded: masks.Loaded | None) -> tuple[Any, Any]:
     if content is None:
-        return None, sentence("Choose a photograph first.", refused=True)
+        return None, sentence(MISSING["content"], refused=True)
     try:
         painted = masks.labels(layers, content)
         found = masks.compose(loaded, painted, LARGEST)

@@ -30,6 +30,7 @@ COMPUTE = {
     "concurrency_limit": None,  # it waits in a lane
     "show_progress": "hidden",  # Gradio's would cover the last result; `bar` shows the progress instead
 }
+MISSING = {"content": "Choose a photograph first.", "style": "Choose a painting first."}
 COLORS = {  # labels of the modes of adain_core.controls.color
     "off": "From the painting",
     "match": "From the photograph: recolor the painting first (match)",

@@ -29,7 +29,20 @@ from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
 from ui.components.skip import Latest, new_folder
 from ui.components.stage import area, bar, outdated, refuse, say_stopping, waiting, wire_failure, wire_start
-from ui.components.widgets import COMPUTE, QUIET, draw, drawn, expect, keep, named, note, seconds, sentence, sizes
+from ui.components.widgets import (
+    COMPUTE,
+    MISSING,
+    QUIET,
+    draw,
+    drawn,
+    expect,
+    keep,
+    named,
+    note,
+    seconds,
+    sentence,
+    sizes,
+)
 from ui.server import on_gpu
 from ui.serving import lanes
 
@@ -81,7 +94,7 @@ def _runs(values: Mapping[str, Any], limits: Limits) -> list[dict[str, Any]]:
 @on_gpu(_runs)
 def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[dict[str, Any]]:
     """Compare the chosen methods, yielding updates by component name as results arrive."""
-    for name, words in (("content", "Choose a photograph first."), ("style", "Choose a painting first.")):
+    for name, words in MISSING.items():
         if values[name] is None:
             yield {**refuse(words), f"{name}_note": sentence(words, refused=True)}
             return

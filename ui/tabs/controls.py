@@ -17,7 +17,7 @@ from ui.components import fields
 from ui.components.pair import Pair
 from ui.components.sheet import sheet, window
 from ui.components.stage import Progress, area, bar, outdated, refuse, turns, wire_start, wire_stop
-from ui.components.widgets import COLORS, expect, keep, named, sentence
+from ui.components.widgets import COLORS, MISSING, expect, keep, named, sentence
 from ui.server import on_gpu
 
 TITLE = "Controls"
@@ -60,10 +60,10 @@ def _runs(values: Mapping[str, Any], limits: Limits) -> Iterable[dict[str, Any]]
 @on_gpu(_runs)
 def show_all(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Run the pair at every value of the chosen control and show each result as it is ready."""
-    if missing := [name for name in ("content", "style") if values[name] is None]:
-        words = "Choose a photograph first." if missing[0] == "content" else "Choose a painting first."
-        yield View(**refuse(words), **{f"{missing[0]}_note": sentence(words, refused=True)})
-        return
+    for name, words in MISSING.items():
+        if values[name] is None:
+            yield View(**refuse(words), **{f"{name}_note": sentence(words, refused=True)})
+            return
     runs = offered(limits)[values["show"]]
     nothing = {"gallery": [], "seen": gr.update(value=[], visible=False), "sheet": gr.update(interactive=False)}
     yield View(**nothing, status=sentence(f"{values['show']}…"))

@@ -19,7 +19,7 @@ from ui.components import easel, fields, masks, painting
 from ui.components.easel import FIRST, REGIONS, SLOTS
 from ui.components.pair import Pair
 from ui.components.stage import area, bar, follow, outcome, outdated, refuse, turns, wire_start, wire_stop
-from ui.components.widgets import QUIET, draw_field, expect, keep, named, sentence, sentences, sizes
+from ui.components.widgets import MISSING, QUIET, draw_field, expect, keep, named, sentence, sentences, sizes
 from ui.server import on_gpu
 
 TITLE = "Regions"
@@ -44,7 +44,7 @@ def stylize_regions(values: Mapping[str, Any], limits: Limits) -> Iterator[View]
     """Stylize every painted region in its own style and show the result."""
     content = values["content"]
     if content is None:
-        words = "Choose a photograph first."
+        words = MISSING["content"]
         yield View(**refuse(words), content_note=sentence(words, refused=True))
         return
     (options,) = _runs(values, limits)
@@ -148,7 +148,7 @@ def _missing(values: Mapping[str, Any], regions: Mapping[int, Image.Image]) -> t
         return "map_note", "Nothing is painted yet; paint a region with the brush, or press Foreground and background."
     slots = ("rest", *(REGIONS[label] for label in regions))
     if values["style"] is None and PAINTING in [values[slot] for slot in slots]:
-        return "style_note", "Choose a painting first."
+        return "style_note", MISSING["style"]
     for slot in slots:
         if values[slot] == OWN and values[f"{slot}_own"] is None:
             return f"{slot}_own_note", f"{SLOTS[slot]}: choose its painting first."

@@ -17,6 +17,7 @@ from ui.components import fields
 from ui.components.pair import Pair
 from ui.components.stage import area, bar, follow, outcome, outdated, refuse, turns, wire_start, wire_stop
 from ui.components.widgets import (
+    MISSING,
     QUIET,
     draw_color,
     draw_field,
@@ -79,11 +80,11 @@ def stylize(values: Mapping[str, Any], limits: Limits) -> Iterator[View]:
     """Run the chosen method on the chosen pictures and show each step."""
     slots = [slot for slot in SLOTS if values[slot] is not None]
     if values["content"] is None:
-        words = "Choose a photograph first."
+        words = MISSING["content"]
         yield View(**refuse(words), content_note=sentence(words, refused=True))
         return
     if not slots:
-        words = "Choose a painting first."
+        words = MISSING["style"]
         yield View(**refuse(words), style_note=sentence(words, refused=True))
         return
     (options,) = _runs(values, limits)
