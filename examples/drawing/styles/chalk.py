@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..brush import WIDE, blur, colors, curve, grain, grid, mix, noise, rub, step, streaks, tooth, window
+from ..brush import WIDE, blur, colors, curve, grain, grid, hatch, mix, noise, rub, step, streaks, tooth, window
 
 
 def draw(rng):
@@ -12,9 +12,6 @@ def draw(rng):
     board = colors("22332f")[0] * (0.8 + 0.5 * noise(rng, WIDE, 300, 4))[..., None]
     wiped = 0.10 * streaks(rng, WIDE, 620, 34, -0.25) + 0.10 * streaks(rng, WIDE, 460, 22, 0.4) * noise(rng, WIDE, 260)
     board = board + (0.9 * wiped)[..., None]
-    for tint, lean in (("5a3f9a", 0.5), ("1f6a9a", -0.3), ("8a2f6a", 0.1), ("1f7a5a", -0.7)):
-        cloud = step(0.42, 0.85, noise(rng, WIDE, 420, 3)) * (0.35 + 0.65 * streaks(rng, WIDE, 330, 26, lean))
-        board = mix(board, colors(tint)[0] * 1.1, 0.62 * cloud)
     rgb = board * grain(rng, WIDE, 0.10)
     white, yellow, orange, pink, blue, green, violet = colors(
         "f4f1e6", "f7d65a", "f2914a", "f28aa8", "7fb8ea", "8fd08a", "b79af0"
@@ -33,6 +30,12 @@ def draw(rng):
         rgb[at] = mix(smeared, color, rub(rough[at], pressure * marks * (0.85 + 0.4 * uneven[at])) * 0.96)
 
     rough, uneven = tooth(rng, WIDE), noise(rng, WIDE, 26, 3)
+    for tint, turn in (("8f6ae0", 0.5), ("3f9ae0", 2.6), ("e0609a", 1.0), ("4fc08f", 2.1), ("e8a04a", 0.2)):
+        along = x * np.cos(turn) + y * np.sin(turn) + 46 * (noise(rng, WIDE, 150, 4) - 0.5)
+        scribble = hatch(along / 19, 0.5, 0.2) * step(0.56, 0.85, noise(rng, WIDE, 340, 3))
+        rgb = mix(
+            mix(rgb, colors(tint)[0], 0.3 * blur(scribble, 14)), colors(tint)[0], 0.85 * rub(rough, 0.72 * scribble)
+        )
     circle = np.linspace(0, 2 * np.pi, 360)
 
     def scribble(cx, cy, radius, color, turn, gap=8, part=None, pressure=0.6):

@@ -21,8 +21,8 @@ def draw(rng):
         if edge is not None:
             ink = np.maximum(ink, step(4, 2, np.abs(edge)))
 
-    sky = 0.62 - 0.5 * y / 1100 + 0.25 * waver
-    cut(1.0, sky, y / 9 + 2.4 * waver, (y + 0.5 * x) / 10)
+    sky = 0.78 - 0.5 * y / 1100 + 0.25 * waver
+    cut(1.0, sky, y / 13 + 2.4 * waver, (y + 0.5 * x) / 14)
     for cx, cy, size in (
         (220, 300, 150),
         (950, 210, 170),
@@ -46,19 +46,19 @@ def draw(rng):
             cut(
                 step(1.01, 0.99, out) * (y < cy + 0.62 * size),
                 light,
-                out * r / 9.5,
+                out * r / 13,
                 edge=(out - 1) * r + 99 * (y > cy + 0.62 * size),
             )
 
-    for k, (base, swing, tone) in enumerate(((1150, 60, 0.3), (1220, 46, 0.48), (1310, 40, 0.36))):
+    for k, (base, swing, tone) in enumerate(((1150, 60, 0.4), (1220, 46, 0.56), (1310, 40, 0.44))):
         ridge = base - swing * np.sin(x / (210 - 30 * k) + 2 * k) - 70 * np.exp(-(((x - 250 - 330 * k) / 170) ** 2))
         ridge = ridge - 22 * waver
         slope = np.cos(x / (210 - 30 * k) + 2 * k)
         cut(
             step(-1, 1, y - ridge),
             tone + 0.34 * slope + 0.15 * waver,
-            (y - ridge) / 8.5 + 0.014 * x * slope,
-            (x + 0.6 * y) / 10,
+            (y - ridge) / 12 + 0.014 * x * slope,
+            (x + 0.6 * y) / 14,
             y - ridge,
         )
         for cx in np.sort(rng.uniform(0, TALL[1], 26)):
@@ -67,13 +67,13 @@ def draw(rng):
             tree = (
                 (rise > 0) & (rise < 1) & (np.abs(x - cx) < 0.3 * tall * (1 - rise) * (0.7 + 0.3 * np.sin(rise * 25)))
             )
-            cut(tree.astype(np.float32), 0.6 + 0.02 * (x - cx), (y + 0.4 * np.abs(x - cx)) / 6)
+            cut(tree.astype(np.float32), 0.6 + 0.02 * (x - cx), (y + 0.4 * np.abs(x - cx)) / 8)
     stream = 640 + 130 * np.sin(y / 62) * (y - 1240) / 240
     river = step(2, -2, np.abs(x - stream) - 10 - 0.22 * (y - 1240)) * (y > 1250)
     cut(
         river,
         0.12 + 0.3 * np.abs(np.sin(x / 40 + y / 9)),
-        y / 7,
+        y / 10,
         edge=np.where(y > 1250, np.abs(x - stream) - 10 - 0.22 * (y - 1240), 99),
     )
 
@@ -87,11 +87,11 @@ def draw(rng):
     light = np.clip(0.5 + 0.5 * np.sin(angle - 0.1) + 0.22 * fall, 0, 1)
     stripe = (gore % 2) * 0.24
     dark = 0.08 + 0.62 * light**1.4 + stripe
-    cut(balloon, dark, angle * 26 + 0.5 * fall, (y + 46 * np.cos(angle)) / 9.5)
+    cut(balloon, dark, angle * 18 + 0.5 * fall, (y + 46 * np.cos(angle)) / 13)
     swag = 0.06 + 0.09 * np.abs(np.sin(angle * 6))
     for low, tone in ((-0.12, 0.1), (0.42, 0.2)):
         zone = balloon * (fall + 0.1 * np.cos(angle) > low) * (fall + 0.1 * np.cos(angle) < low + 0.2 + swag)
-        cut(zone, 0.75 * light + tone, (y + 46 * np.cos(angle)) / 8, angle * 30)
+        cut(zone, 0.75 * light + tone, (y + 46 * np.cos(angle)) / 11, angle * 21)
         rim = np.abs(fall + 0.1 * np.cos(angle) - low - 0.2 - swag) * size
         ink = np.maximum(ink, step(5, 3, rim) * balloon)
     seam = np.abs(angle / (np.pi / 12) - np.round(angle / (np.pi / 12))) * half * np.cos(angle) * (np.pi / 12)
@@ -101,7 +101,7 @@ def draw(rng):
         rope = np.abs(x - cx - lean * (1 - 0.45 * np.clip((y - 940) / 110, 0, 1)))
         ink = np.where((rope < 4) & (y > 930) & (y < 1052), step(3.4, 2.2, rope), ink)
     basket = step(1, 0.98, np.maximum(np.abs(x - cx) / (60 - 0.12 * (y - 1045)), np.abs(y - 1092) / 46))
-    plait = np.where((np.floor((x - cx) / 15) + np.floor((y - 1045) / 15)) % 2 > 0, (x + y) / 7, (x - y) / 7)
+    plait = np.where((np.floor((x - cx) / 15) + np.floor((y - 1045) / 15)) % 2 > 0, (x + y) / 9, (x - y) / 9)
     cut(basket, 0.55 + 0.004 * (x - cx), plait)
     ink = np.maximum(ink, step(5, 3, np.abs(y - 1048)) * (np.abs(x - cx) < 64))
 
@@ -111,7 +111,7 @@ def draw(rng):
     rose = np.zeros(TALL, np.float32)
     for k in range(7):
         swing = 56 + 26 * np.sin(along / 23.2 + k * 0.9) * np.cos(along / 92 + k * 0.45)
-        rose = np.maximum(rose, step(2.6, 1.2, np.abs(edge - swing)))
+        rose = np.maximum(rose, step(4.2, 2.4, np.abs(edge - swing)))
     ink = np.where(border > 0.5, np.maximum(hatch(edge / 5.5, 0.3) * (edge > 84), step(3, 1, np.abs(edge - 12))), ink)
     ink = np.where(border > 0.5, np.maximum(ink, hatch(along / 6 + edge / 9, 0.34) * (np.abs(edge - 21) < 6)), ink)
     corner_x, corner_y = np.minimum(x, TALL[1] - x) - 62, np.minimum(y, TALL[0] - y) - 62
@@ -122,9 +122,9 @@ def draw(rng):
         wreath = np.maximum(wreath, step(2.4, 1.1, np.abs(medal - 66 - 32 * np.sin(turn * 8 + k * 1.26))))
     ink = ink * (1 - inside) + inside * np.maximum(wreath, step(3, 1.5, np.abs(medal - 106)))
     rose = rose * border * (1 - inside) + inside * hatch(medal / 8, 0.35)
-    paper = np.broadcast_to(colors("eef0dc")[0], (*TALL, 3)) * grain(rng, TALL, 0.08)
+    paper = np.broadcast_to(colors("f0f0d4")[0], (*TALL, 3)) * grain(rng, TALL, 0.08)
     tint = hatch((x + 26 * np.sin(y / 31)) / 11, 0.22) * (1 - border)
-    rgb = mix(paper, colors("a8cfae")[0], tint * 0.75)
-    rgb = mix(rgb, colors("e9b48f")[0], balloon * (gore % 2) * 0.75)
-    rgb = mix(rgb, colors("bf4a5c")[0], rose * 0.9)
-    return mix(rgb, colors("123f33")[0], ink * (0.96 - 0.2 * noise(rng, TALL, 9, 2)))
+    rgb = mix(paper, colors("8fcfa8")[0], tint * 0.75)
+    rgb = mix(rgb, colors("f0955a")[0], balloon * (gore % 2) * 0.85)
+    rgb = mix(rgb, colors("cf3f58")[0], rose * 0.9)
+    return mix(rgb, colors("0b4a38")[0], ink * (0.96 - 0.2 * noise(rng, TALL, 9, 2)))
