@@ -21,9 +21,7 @@ class Example:
 
     def thumbnail(self, width: int = 128, height: int = 128) -> tuple[Image.Image, str]:
         """Return the picture cropped to a size, and its title, as a gallery item."""
-        with Image.open(self.path) as image:
-            image.draft("RGB", (2 * width, 2 * height))
-            return ImageOps.fit(image.convert("RGB"), (width, height)), self.title
+        return _cropped(self.path, width, height), self.title
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,13 @@ def pairs() -> tuple[Pair, ...]:
 def paths() -> list[str]:
     """Return the path of every picture."""
     return [each.path for each in (*photos(), *styles(), *(pair.result for pair in pairs()))]
+
+
+@functools.cache  # several tabs show the same thumbnails
+def _cropped(path: str, width: int, height: int) -> Image.Image:
+    with Image.open(path) as image:
+        image.draft("RGB", (2 * width, 2 * height))
+        return ImageOps.fit(image.convert("RGB"), (width, height))
 
 
 def _read(kind: str) -> tuple[Example, ...]:
