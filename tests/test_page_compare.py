@@ -110,7 +110,7 @@ def test_on_zerogpu_a_run_in_a_process_of_its_own_can_be_stopped(tmp_path, monke
     latest = Latest()
     skip = latest.begin()
     values = {name: str(tmp_path / f"{name}.png") for name in ("content", "style")}
-    values |= {"methods": ["gatys", "adain", "mrf"], "mode": "each", "seconds": 15, "size": 64, "skip": skip}
+    values |= {"methods": ["gatys", "adain", "mrf"], "mode": "each", "seconds": 60, "size": 64, "skip": skip}
     values |= {"model": "compact", "judge": "perceptual"}
     for name in values["methods"]:
         values |= {f"{name}.{each}": info.default for each, info in drawn(methods.get(name)).items()}
