@@ -1,7 +1,8 @@
 """What spoils a stylized picture where the photograph is plain: halos beside strong edges, and marks on flat areas.
 
-Both are measured in the luminance, the sum of gamma-encoded red, green and blue with the weights of ITU-R BT.601, in
-[0,1], and are meant for pictures of about 512 pixels. Where a photograph has no such place, a figure is NaN.
+Both are measured in the luminance, the sum of gamma-encoded red, green, and blue with the weights of ITU-R BT.601, in
+[0,1], and are meant for pictures of about 512 pixels. If a photograph has no flat area or no strong edge, the result is
+NaN.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from PIL import Image
 
 Plane = NDArray[np.float32]  # [H,W]
 
-FLAT = 0.02  # standard deviation of a photograph's luminance about a pixel, below which it is flat there
-AROUND = 2.0  # pixels: the Gaussian window of that deviation
-LEAST_FLAT = 0.01  # share of a photograph that must be flat
+FLAT = 0.02  # a photograph is flat where the local standard deviation of its luminance is lower
+AROUND = 2.0  # standard deviation in pixels of the Gaussian window for that
+LEAST_FLAT = 0.01  # minimum share of a photograph that is flat
 
-STEP = 0.2  # of the photograph's luminance at a strong edge, at least
-PLAIN = 0.3  # of that step: how much the luminance may vary on either side, at most
-SOFT = 3  # pixels to each side that belong to the edge itself
-NEAR = 10  # pixels to each side in which a halo is sought; what lies beyond, up to FAR, is what it is compared with
+STEP = 0.2  # minimum step of the photograph's luminance at a strong edge
+PLAIN = 0.3  # maximum variation of the luminance on either side, relative to that step
+SOFT = 3  # pixels on each side that belong to the edge itself
+NEAR = 10  # pixels on each side in which halos are measured, relative to the pixels beyond, up to FAR
 FAR = 16
-PIECE = 32  # pixels of a square within which the pixels of an edge are averaged
-LEAST_PIECE = 8  # pixels of such a piece
-LEAST_EDGES = 100  # pixels of all pieces together
+PIECE = 32  # side length in pixels of a square within which the pixels of an edge are averaged
+LEAST_PIECE = 8  # minimum pixels of such a piece
+LEAST_EDGES = 100  # minimum pixels of all pieces together
 
 
 class Overshoot(NamedTuple):
-    """How far the luminance beside an edge goes beyond that further away, over the step of the photograph's luminance.
+    """How far the luminance beside an edge exceeds that farther away, relative to the photograph's step at the edge.
 
     Attributes:
-        bright: how much brighter it is on the brighter side.
-        dark: how much darker it is on the darker side.
+        bright: excess brightness on the brighter side.
+        dark: excess darkness on the darker side.
     """
 
     bright: float
@@ -48,7 +49,7 @@ def marks(photo: Image.Image, stylized: Image.Image) -> float:
 
     Args:
         photo: the photograph.
-        stylized: of the same size.
+        stylized: same size.
 
     Returns:
         The mean square: 0 for no detail, a^2 for a checkerboard of 0.5 + a and 0.5 - a.
@@ -63,10 +64,10 @@ def halo(photo: Image.Image, stylized: Image.Image) -> Overshoot:
 
     Args:
         photo: the photograph.
-        stylized: of the same size.
+        stylized: same size.
 
     Returns:
-        0.1 where the luminance overshoots by a tenth of the photograph's step, and the photograph's own does not.
+        0.1 if the luminance overshoots by a tenth of the photograph's step and the photograph itself does not.
     """
     own, other = (overshoot(photo, each) for each in (photo, stylized))
     return Overshoot(other.bright - own.bright, other.dark - own.dark)
@@ -75,8 +76,8 @@ def halo(photo: Image.Image, stylized: Image.Image) -> Overshoot:
 def overshoot(photo: Image.Image, picture: Image.Image) -> Overshoot:
     """Return how far a picture overshoots beside the photograph's strong edges.
 
-    The luminance is read across each pixel of an edge and averaged along pieces of edges. These are turned so that the
-    picture's luminance rises, and averaged again: brush strokes cancel, halos stay.
+    The luminance is sampled across each pixel of an edge and averaged along pieces of edges. These are oriented so that
+    the picture's luminance rises, and averaged again: brush strokes cancel out, halos remain.
     """
     seen, places, pieces = luminance(photo), *_edges(luminance(photo))
     reach = np.arange(-FAR, FAR + 1, dtype=np.float32)
@@ -104,7 +105,7 @@ def luminance(picture: Image.Image) -> Plane:
 
 
 def top_octave(values: Plane) -> Plane:
-    """Return what is lost when a picture is halved and enlarged again: frequencies above a quarter per pixel, [H,W]."""
+    """Return the frequencies above a quarter cycle per pixel, which are lost when a picture is halved, [H,W]."""
     whole = Image.fromarray(values)
     half = whole.resize(((whole.width + 1) // 2, (whole.height + 1) // 2), Image.Resampling.LANCZOS)
     return values - np.asarray(half.resize(whole.size, Image.Resampling.LANCZOS))
@@ -117,7 +118,7 @@ def flat(photo: Plane) -> NDArray[np.bool_]:
 
 
 def _edges(photo: Plane) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Trace edges; of each pixel, x, y and the direction in which the luminance rises, [E,4], and its piece, [E]."""
+    """Return x, y, and the direction of rising luminance for each pixel on an edge, [E,4], and its piece, [E]."""
     smooth = cv2.GaussianBlur(photo, (0, 0), 1.5)
     slopes = np.stack([cv2.Scharr(smooth, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1))])  # per pixel
     steepest = STEP / 4  # of a step that the blur spreads, about
@@ -131,7 +132,7 @@ def _edges(photo: Plane) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
 
 
 def _across(values: Plane, places: NDArray[np.float32], reach: Plane) -> NDArray[np.float32]:
-    """Read the luminance across each pixel of an edge at distances `reach` [R], [E,R]; borders are repeated."""
+    """Sample the luminance across each pixel of an edge at distances `reach` [R], [E,R]; borders are repeated."""
     points = places[:, None, :2] + reach[:, None] * places[:, None, 2:]  # [E,R,2]
     grid = torch.from_numpy(2 * points / (np.array(values.shape[::-1], np.float32) - 1) - 1)
     read = F.grid_sample(torch.from_numpy(values)[None, None], grid[None], padding_mode="border", align_corners=True)
@@ -139,6 +140,6 @@ def _across(values: Plane, places: NDArray[np.float32], reach: Plane) -> NDArray
 
 
 def _average(values: NDArray[np.float32], pieces: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Average the rows [E,R] that belong to the same piece, [P,R]."""
+    """Average the rows [E,R] of each piece, [P,R]."""
     lengths = np.bincount(pieces)
     return np.stack([np.bincount(pieces, column) / lengths for column in values.T], 1)

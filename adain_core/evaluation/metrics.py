@@ -1,4 +1,4 @@
-"""What an image shows of the network that made it: the lattice that up-sampling leaves, seen as cross-hatching."""
+"""Traces of a network in its output: the lattice left by upsampling, visible as cross-hatching."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from adain_core.losses.lattice import PERIODS, peaks_of, spectrum
 
 
 def lattice(image: Tensor) -> dict[int, Tensor]:
-    """Energy of the luminance at the frequencies of a lattice, over the median energy around them.
+    """Return the energy of the luminance at the frequencies of a lattice, over the median energy around them.
 
-    A pattern that repeats every `period` pixels has energy at multiples of 1 / period alone. Those of a coarser lattice
-    include those of a finer one, so each period counts only the frequencies that no shorter one has. Photographs have
-    1 to 2 at each; noise has 1.4, the mean of an exponential distribution over its median.
+    A pattern that repeats every `period` pixels has energy only at multiples of 1 / period. A coarser lattice shares
+    some of them with a finer one, so each period counts only the frequencies that no shorter period has. Typical values
+    are 1 to 2 for photographs and 1.4 for noise, the mean of an exponential distribution over its median.
 
     Args:
         image: [N,3,H,W], RGB in [0,1], at least 64 pixels on a side.
 
     Returns:
-        For each of PERIODS [N], the mean over the period's frequencies.
+        The mean over the frequencies of each period, [N], by PERIODS.
 
     Raises:
-        ValueError: the image is smaller than that.
+        ValueError: the image is smaller than 64 pixels on a side.
     """
     if min(image.shape[2:]) < 64:
         raise ValueError(f"A lattice is measured on at least 64 x 64 pixels, not {image.shape[3]} x {image.shape[2]}.")

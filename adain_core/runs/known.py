@@ -23,10 +23,10 @@ def every() -> dict[str, KnownStyle]:
 
 
 def name_in(source: images.Source, names: Collection[str]) -> str | None:
-    """Return the name that a source is, or None if it is a picture.
+    """Return a source that is a style's name, or None if it is a picture.
 
     Raises:
-        ValueError: it could only be a name, but is none of `names`; the nearest ones are offered.
+        ValueError: it can only be a name, but is not among `names`; the message suggests similar ones.
     """
     if not names or not isinstance(source, str | os.PathLike) or os.path.exists(source):
         return None
@@ -41,7 +41,7 @@ def name_in(source: images.Source, names: Collection[str]) -> str | None:
 
 
 def picture(source: images.Source) -> images.Source:
-    """Return the file of a style that is given by name, and other sources as they are.
+    """Return the file of a style given by name, and other sources unchanged.
 
     Raises:
         ValueError: the painting isn't on this machine, or see `name_in`.
@@ -54,7 +54,7 @@ def picture(source: images.Source) -> images.Source:
 
 
 def recognize(painting: Tensor, method: Method, known: Mapping[str, Tensor]) -> str:
-    """Return the name of the known style whose painting a picture shows.
+    """Return the name of the known style whose painting is shown in a picture.
 
     Args:
         painting: [1,3,H,W], RGB in [0,1].

@@ -1,7 +1,7 @@
-"""Styles that were taught: a file of the user's with one style for a method that knows a set of styles.
+"""Files of taught styles: each adds one style to a method that knows a set of styles.
 
-For one network of many styles, such a file holds the gamma and beta of the new one (networks/generators.py) and the
-checksum of the trunk that they belong to; for networks of one style each, it holds a whole network.
+For a network of many styles, such a file contains the gamma and beta of the new style (networks/generators.py) and the
+checksum of their trunk; for networks of one style each, it contains a whole network.
 """
 
 from __future__ import annotations
