@@ -111,9 +111,11 @@ def _sentence(model: type[Params], error: ValidationError) -> str:
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         return f"There is no setting {name}; there are {', '.join(model.model_fields)}."
-    allowed = _range(model.model_fields[name], "from {} to {}")
-    rule = f"must be {allowed}" if allowed else first["msg"].lower()
-    return f"{name.replace('_', ' ')} is {first['input']}, but it {rule}.".replace("it input", "it")
+    allowed, given = _range(model.model_fields[name], "from {} to {}"), first["input"]
+    what = {"int": "a whole number ", "float": "a number "}.get(first["type"].partition("_")[0], "")
+    rule = f"must be {what}{allowed}" if allowed else first["msg"].lower()
+    shown = "empty" if isinstance(given, str) and not given else given
+    return f"{name.replace('_', ' ')} is {shown}, but it {rule}.".replace("it input", "it")
 
 
 def _rules(info: FieldInfo) -> dict[str, Any]:

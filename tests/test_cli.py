@@ -282,7 +282,10 @@ def test_without_a_command_the_help_is_shown(monkeypatch, capsys):
     ("line", "message"),
     [
         (f"{ONE} -o out.png --alpha 1.5", "alpha is 1.5, but it must be from 0 to 1."),
-        (f"{ONE} -o out.png --alpha strong", "alpha is strong, but it must be from 0 to 1."),
+        (f"{ONE} -o out.png --alpha strong", "alpha is strong, but it must be a number from 0 to 1."),
+        (f"{ONE} -o out.png --alpha=", "alpha is empty, but it must be a number from 0 to 1."),
+        (f"{ONE} -o out.png --size 64.5", "size is 64.5, but it must be a whole number from 64 to 8192."),
+        (f"{ONE} -o out.png --size 1e3", "size is 1e3, but it must be a whole number from 64 to 8192."),
         (f"{ONE} -o out.png --size 0", "size is 0, but it must be from 64 to 8192."),
         (f"{ONE} -o out.png --size 100000", "size is 100000, but it must be from 64 to 8192."),
         (

@@ -85,6 +85,50 @@ class TestPictures:
         assert err[1] == "photos: 1 file skipped (empty): This file is empty."
         assert len(err) == 4 and err[2].startswith("photos: 1 file skipped (pipe): ")
 
+    def test_a_folder_that_can_not_be_read_is_left_out(self, monkeypatch, capsys):
+        """As lost+found is on every disk."""
+        for name in ("closed", "open"):
+            Path("photos", name).mkdir()
+            picture(20, 18, 1).save(Path("photos", name, "c.png"))
+        scandir = os.scandir
+
+        def closed(path):
+            if Path(path).name == "closed":
+                raise PermissionError(13, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", closed)
+        code, _, err = call("stylize photos paintings/x.png -o out -r", monkeypatch, capsys)
+        assert code == 0 and made("out") == ["a-x.png", "b-x.png", "open/c-x.png"]
+        assert err[0] == "photos: 1 folder skipped (closed): This folder can't be read; check its permissions."
+        code, _, err = call("stylize photos/closed paintings/x.png -o out", monkeypatch, capsys)
+        assert (code, err) == (1, ["adain: Permission denied: photos/closed"])
+
+    def test_a_file_that_the_disk_does_not_give_is_left_out(self, monkeypatch, capsys):
+        Path("photos/bad").write_bytes(b"GIF89a")
+        measure = images.measure
+
+        def broken(path, *more):
+            if Path(path).name == "bad":
+                raise OSError(5, "Input/output error")
+            return measure(path, *more)
+
+        monkeypatch.setattr(images, "measure", broken)
+        code, _, err = call("stylize photos paintings/x.png -o out", monkeypatch, capsys)
+        told = "photos: 1 file skipped (bad): This file can't be read: Input/output error."
+        assert (code, err) == (0, [told, "2 made, 0 kept, 0 not made."])
+
+    def test_that_a_place_can_not_be_looked_into_is_not_that_nothing_is_there(self, monkeypatch, capsys):
+        stat = os.stat
+
+        def closed(path, *more, **named):
+            if str(path) == "photos/a.png":
+                raise PermissionError(13, "Permission denied", path)
+            return stat(path, *more, **named)
+
+        monkeypatch.setattr(os, "stat", closed)
+        assert call(f"{ONE} -o out", monkeypatch, capsys) == (1, "", ["adain: Permission denied: photos/a.png"])
+
     def test_recursive_keeps_the_tree(self, monkeypatch, capsys):
         for name in ("c.png", "deep/c.png", "deep/down/a.png"):
             Path("photos/more", name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +148,13 @@ class TestPictures:
 @pytest.mark.usefixtures("files")
 class TestOutputs:
     """Where results go, and what they are called."""
+
+    @pytest.mark.parametrize("output", [".png", ".JPG", "out.csv", "results.json"])
+    def test_no_folder_is_called_like_a_file(self, no_run, monkeypatch, capsys, output):  # noqa: ARG002
+        """Often `-o "$name.png"` without a name."""
+        code, _, err = call(f"{ONE} -o {output}", monkeypatch, capsys)
+        assert (code, len(err)) == (2, 1) and err[0].startswith("adain: Pictures are saved as .png, .jpg,")
+        assert not Path(output).exists()
 
     @pytest.mark.parametrize("output", ["new/", "new/deep/", "out.v2", "result"])
     def test_an_output_without_a_picture_suffix_is_a_folder(self, monkeypatch, capsys, output):
@@ -155,8 +206,10 @@ class TestOutputs:
 
     @pytest.mark.parametrize("more", ["", " --overwrite"])
     def test_an_input_is_never_replaced(self, no_run, monkeypatch, capsys, more):  # noqa: ARG002
+        os.link("photos/a.png", "same.png")  # one file with two names, as photo.PNG and photo.png on some disks
         before = {path: path.read_bytes() for path in Path().rglob("*.png")}
         for line in (
+            f"{ONE} -o same.png",
             f"{ONE} -o photos/a.png",
             f"{ONE} -o paintings/x.png",
             f"{ONE} --mask photos/b.png -o photos/b.png",
@@ -272,7 +325,7 @@ class TestCompare:
         code, _, err = call(f"{self.LINE} -o {'n' * 256}", monkeypatch, capsys)
         assert (code, len(err)) == (1, 1) and err[0].startswith("adain: File name too long: nnn")
 
-    @pytest.mark.parametrize("output", ["-", "sheet.png"])
+    @pytest.mark.parametrize("output", ["-", "sheet.png", "table.csv", "results.json"])
     def test_no_folder_is_made_where_a_file_was_meant(self, monkeypatch, capsys, output):
         monkeypatch.setattr("adain_core.cli.compare.compare", lambda *_, **__: pytest.fail("it computed"))
         code, _, err = call(f"{self.LINE} -o {output}", monkeypatch, capsys)
@@ -309,11 +362,33 @@ def test_ctrl_c_while_it_starts_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def run_module(line: str, **streams) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "adain_core", *line.split()], cwd=ROOT, text=True, **streams)
+
+
+def test_closed_streams():
+    """As `>&- 2>&-` leave them, and some that start programs in the background."""
+    shell = f'"{sys.executable}" -m adain_core'
+    done = subprocess.run(f"{shell} models >&-", shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(f"{shell} models --get nothing 2>&-", shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = "stylize examples/page.jpg examples/sheet.jpg -o - >&-"
+    done = subprocess.run(f"{shell} {line}", shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "adain: Standard output is closed; choose a file with -o.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has it")
+def test_a_full_disk_behind_standard_output_is_named():
+    with open("/dev/full", "w") as full:
+        done = run_module("models", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "adain: No space left on device: standard output\n")
+
+
 def test_a_closed_pipe_ends_it_quietly():
     """As `head` does; so little is printed that it is noticed only when all has been."""
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "adain_core", "models"]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    done = run_module("models", stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")

@@ -344,6 +344,11 @@ def test_other_refusals(tmp_path):
         images.load(tmp_path)
     with pytest.raises(ValueError, match=r"^There is no such file\.$"):
         images.load(tmp_path / "none.png")
+    (tmp_path / "link.png").symlink_to("none.png")
+    with pytest.raises(ValueError, match=r"^This is a link to a file that doesn't exist\.$"):
+        images.load(tmp_path / "link.png")
+    with pytest.raises(ValueError, match=r"^This picture is missing; give one\.$"):
+        images.load(None)
     with pytest.raises(ValueError, match=r"^This picture is fully transparent\.$"):
         images.load(Image.new("RGBA", (20, 20), (1, 2, 3, 0)))
 
@@ -356,6 +361,8 @@ def test_resizing():
         ValueError, match="20x2000 pixels would be 1x64 at size 64, too narrow.*at least 1600, or crop it"
     ):
         images.load(Image.new("RGB", (20, 2000)), 64)
+    with pytest.raises(ValueError, match="too narrow to stylize; crop it.$"):  # no size is large enough
+        images.load(Image.new("RGB", (16, 9000)), 64)
 
 
 def test_large_jpegs_are_decoded_at_reduced_size(tmp_path):

@@ -204,6 +204,8 @@ def test_in_python(tiny, pair, given):
 def test_values_that_are_no_pictures_are_refused_in_python(tiny, pair, given):
     photo, painting = pair
     sentence = f"Give a file's path or a PIL image, not {type(given).__name__}."
+    if given is None:
+        sentence = "This picture is missing; give one."
     for act in (
         lambda: stylize(given, painting, networks=tiny),
         lambda: stylize(photo, given, networks=tiny),
@@ -236,7 +238,7 @@ def test_paths_in_python(tiny, pair, name):
     [
         ({"methods": []}, "Choose at least one method."),
         ({"styles": []}, "Give at least one style."),
-        ({"size": "x"}, "size is x, but it must be from 64 to 8192."),
+        ({"size": "x"}, "size is x, but it must be a whole number from 64 to 8192."),
         ({"seconds": "x"}, "seconds is x, but it must be above 0 and at most 3600."),
         ({"mode": None}, "There is no mode None; there are each, equal-time, equal-loss."),
         ({"options": {"wct": {}}}, "There are options for wct, which is not compared; there are adain."),

@@ -18,7 +18,7 @@ from adain_core.runs import pipeline
         ({"alpha": 1.5}, "alpha is 1.5, but it must be from 0 to 1."),
         ({"alpha": -0.1}, "alpha is -0.1, but it must be from 0 to 1."),
         ({"alpha": float("nan")}, "alpha is nan, but it must be from 0 to 1."),
-        ({"alpha": "x"}, "alpha is x, but it must be from 0 to 1."),
+        ({"alpha": "x"}, "alpha is x, but it must be a number from 0 to 1."),
         ({"size": 0}, "size is 0, but it must be from 64 to 8192."),
         ({"size": 100000}, "size is 100000, but it must be from 64 to 8192."),
         ({"style_size": 1}, "style size is 1, but it must be from 64 to 2048."),

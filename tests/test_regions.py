@@ -184,8 +184,9 @@ def test_a_region_may_mix_styles_and_have_a_strength(photo, painting, tiny):
     reconstruction = stylize(photo, painting, alpha=0.0, networks=tiny)
     full = stylize(photo, painting, networks=tiny)
     assert np.abs(pixels(none) - pixels(reconstruction)).mean() < 0.3 * np.abs(pixels(none) - pixels(full)).mean()
-    (result,) = run(photo, [painting], regions=labels, region_strength={1: 0.5}, networks=tiny)
-    assert result.record["regions"] == {"1": {"styles": 1, "strength": 0.5}}
+    for half in (0.5, np.float32(0.5)):
+        (result,) = run(photo, [painting], regions=labels, region_strength={1: half}, networks=tiny)
+        assert result.record["regions"] == {"1": {"styles": 1, "strength": 0.5}}
 
 
 @pytest.mark.parametrize("level", [0, 255])

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -58,6 +59,12 @@ def test_date_and_camera_are_kept_and_the_place_is_not(tmp_path, name):
         assert not {0xA431, 0x927C} & set(own) and not exif.get_ifd(0x8825)
         assert exif[0x0131] == "AdaIN Playground"
     assert images.is_result(tmp_path / name) and not images.is_result(source)
+
+
+def test_a_pipe_is_no_result(tmp_path):
+    """Opening it would wait for someone to write into it."""
+    os.mkfifo(tmp_path / "a.png")
+    assert not images.is_result(tmp_path / "a.png")
 
 
 def test_of_damaged_exif_nothing_is_kept(tmp_path, monkeypatch):

@@ -63,8 +63,8 @@ def compare_methods(
         if existing(each, known).is_dir():
             raise ValueError(f"{files.shown(each)} is a folder; give one photograph and its paintings.")
     written = report.names(names, len(style))
-    inputs = {each.resolve() for each in (content, *style)}
-    if mine := [name for name in written if (output / name).resolve() in inputs]:
+    inputs = {files.identity(each) for each in (content, *style)}
+    if mine := [name for name in written if files.identity(output / name) in inputs]:
         raise ValueError(
             f"{files.shown(output / mine[0])} is one of the input pictures; choose another folder with -o."
         )

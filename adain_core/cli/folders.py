@@ -10,6 +10,7 @@ from adain_core import images
 from adain_core.contracts import count
 
 SHOWN = 3  # file names listed in a sentence
+LOCKED = "This folder can't be read; check its permissions."
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Found:
 
     Attributes:
         pictures: files that can be decoded, and all files with a picture's suffix.
-        left_out: the other files, by the reason as a sentence.
+        left_out: the other files, and subfolders that can't be read, by the reason as a sentence.
     """
 
     pictures: list[Path] = field(default_factory=list)
@@ -35,10 +36,16 @@ def find(folder: Path, recursive: bool = False) -> Found:
     Links to files are followed, but not links to folders, which may form a cycle.
 
     Raises:
-        OSError: the folder can't be read.
+        OSError: the folder can't be read; one in it that can't is left out.
     """
     found = Found()
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise error
+        found.left_out.setdefault(LOCKED, []).append(Path(error.filename))
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(each for each in folders if recursive and not each.startswith("."))
         for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
             if path.suffix.lower() in images.SUFFIXES:
@@ -49,13 +56,12 @@ def find(folder: Path, recursive: bool = False) -> Found:
                 found.pictures.append(path)
             except ValueError as error:
                 found.left_out.setdefault(str(error), []).append(path)
+            except OSError as error:
+                why = f"This file can't be read: {error.strerror or 'the disk fails'}."
+                found.left_out.setdefault(why, []).append(path)
     return found
-
-
-def _refuse(error: OSError) -> None:
-    raise error
 
 
 def _sentence(why: str, files: list[Path]) -> str:
     names = ", ".join(path.name for path in files[:SHOWN]) + (", ..." if len(files) > SHOWN else "")
-    return f"{count(len(files), 'file')} skipped ({names}): {why}"
+    return f"{count(len(files), 'folder' if why == LOCKED else 'file')} skipped ({names}): {why}"

@@ -13,11 +13,13 @@ from adain_core.cli import folders
 from adain_core.contracts import count
 from adain_core.runs import known
 from adain_core.system import files
+from adain_core.system.files import identity
 
 STDOUT = "-"
 OTHERS = (  # suffixes of files, not folders, although pictures can't be saved in these formats
     *(".jfif", ".jpe", ".apng", ".pbm", ".pnm", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".xcf", ".tga"),
     *(".ico", ".dds", ".exr", ".hdr", ".svg", ".pdf", ".eps", ".dng", ".cr2", ".nef", ".arw"),
+    *(".csv", ".json", ".html", ".txt", ".zip", ".mp4"),
 )
 
 
@@ -55,7 +57,7 @@ class Naming:
         if self.output.endswith(("/", os.sep)) or path.is_dir():
             return path
         known = {*images.OUTPUTS, *images.SUFFIXES, *OTHERS}
-        return None if path.suffix.lower() in known else path
+        return None if (path.suffix or path.name).lower() in known else path  # .png is a file without its name
 
 
 def split(
@@ -112,7 +114,7 @@ def plan(
     pictures = dict(_pictures(contents, recursive, notes))
     if (folder := naming.folder) is not None:
         jobs = _jobs(pictures, style_paths, apart, naming, folder)
-        if mine := [each for each in jobs if each.output and _real(each.output) == _real(each.content)]:
+        if mine := [each for each in jobs if each.output and identity(each.output) == identity(each.content)]:
             raise ValueError(
                 f"{mine[0].content.name} would be overwritten by its result; choose another folder with -o."
             )
@@ -139,9 +141,9 @@ def check(jobs: Iterable[Job], inputs: Iterable[Path], overwrite: bool) -> None:
         ValueError: an output is one of the inputs, or see `files.check_outputs`.
         OSError: see `files.check_outputs`.
     """
-    read = {_real(path) for path in inputs}
+    read = {identity(path) for path in inputs}
     outputs = [each.output for each in jobs if each.output is not None]
-    if mine := [each for each in outputs if _real(each) in read]:
+    if mine := [each for each in outputs if identity(each) in read]:
         raise ValueError(f"{files.shown(mine[0])} is one of the input pictures; choose another output with -o.")
     files.check_outputs(each for each in outputs if not files.too_long(each) and (overwrite or not there(each)))
 
@@ -156,9 +158,16 @@ def existing(path: Path, names: Collection[str] = ()) -> Path:
 
     Raises:
         ValueError: it doesn't exist.
+        PermissionError: its folder can't be searched.
     """
-    if known.name_in(path, names) is None and not there(path):
-        raise ValueError(f"There is no file or folder {files.shown(path)}.")
+    if known.name_in(path, names) is not None:
+        return path
+    try:
+        os.stat(path)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        raise ValueError(f"There is no file or folder {files.shown(path)}.") from None
     return path
 
 
@@ -214,13 +223,9 @@ def _jobs(
 
 def _results(pictures: Iterable[Path], jobs: Iterable[Job], folder: Path) -> set[Path]:
     """Find the pictures that are results of earlier runs in the output folder, by their mark or their name."""
-    whole, named = folder.resolve(), {_real(each.output) for each in jobs if each.output is not None}
+    whole, named = folder.resolve(), {identity(each.output) for each in jobs if each.output is not None}
     inside = (path for path in pictures if whole in path.resolve().parents)
-    return {path for path in inside if _real(path) in named or images.is_result(path)}
-
-
-def _real(path: Path) -> str:
-    return os.path.realpath(path)
+    return {path for path in inside if identity(path) in named or images.is_result(path)}
 
 
 def _label(paths: Sequence[Path]) -> list[str]:

@@ -179,6 +179,8 @@ def _naming(output: str, kind: str | None, plain: bool, as_json: bool, unstyled:
         raise ValueError(f"--format is {kind}, but it should be one of {', '.join(FORMATS)}.")
     if output == STDOUT and as_json:
         raise ValueError("The picture and --json can't both go to standard output; leave one out.")
+    if output == STDOUT and sys.__stdout__ is None:
+        raise ValueError("Standard output is closed; choose a file with -o.")
     if output == STDOUT and sys.stdout.isatty():
         raise ValueError(
             "A terminal can't show the picture; redirect standard output to a file, or choose a file with -o."

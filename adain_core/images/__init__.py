@@ -40,6 +40,7 @@ from adain_core.images.saving import save as save
 
 EXAMINED = 12_000_000  # pixels
 ONE_COLOR = "This picture is one flat color, so it has no texture."
+MAX_SIZE = 8192  # pixels of the longer side that a picture can be resized to
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm",
     ".pbm", ".pnm", ".avif", ".heic", ".heif",
@@ -139,9 +140,11 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
         return size
     width, height = (max(1, round(side * longest / max(size))) for side in size)
     if min(width, height) < MIN_SIDE:
+        least = least_side(size)
+        advice = f"choose a size of at least {least}, or crop it" if least <= MAX_SIZE else "crop it"
         raise ValueError(
             f"This picture of {size[0]}x{size[1]} pixels would be {width}x{height} at size {longest}, too narrow to"
-            f" stylize; choose a size of at least {least_side(size)}, or crop it."
+            f" stylize; {advice}."
         )
     return width, height
 

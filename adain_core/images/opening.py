@@ -250,6 +250,8 @@ def opened(source: Source, least: int = MIN_SIDE) -> Iterator[Opened]:
         if isinstance(source, Image.Image):
             yield _checked(_given(source), least)
             return
+        if source is None:
+            raise ValueError("This picture is missing; give one.")
         if not isinstance(source, str | os.PathLike):
             raise ValueError(f"Give a file's path or a PIL image, not {type(source).__name__}.")
         path = Path(source)
@@ -272,6 +274,8 @@ def _open(path: Path) -> BinaryIO:
         if path.is_dir():
             raise ValueError("This is a folder, not a picture.")
         if not path.is_file():
+            if path.is_symlink() and not path.exists():
+                raise ValueError("This is a link to a file that doesn't exist.")
             there = "This is a device or a pipe, not a file" if path.exists() else "There is no such file"
             raise ValueError(f"{there}.")
         if path.stat().st_size == 0:

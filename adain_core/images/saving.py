@@ -115,6 +115,8 @@ def details(source: Source) -> bytes:
 
 def is_result(path: str | os.PathLike[str]) -> bool:
     """Whether a picture was made by a run, judging by the mark saved with it."""
+    if not os.path.isfile(path):  # opening a pipe would wait for someone to write into it
+        return False
     try:
         with Image.open(path) as image:
             return RECORD in image.info or image.getexif().get(SOFTWARE) == MAKER

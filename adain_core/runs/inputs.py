@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from cachetools import LRUCache
 from PIL import Image
@@ -209,7 +210,7 @@ def _read_areas(
     areas = []
     for label in chosen:
         mask = regions.fit(masks[label](), size, feather)
-        area = rest._replace(name=str(label), strength=strengths.get(label, 1.0))
+        area = rest._replace(name=str(label), strength=float(strengths.get(label, 1.0)))
         if label in style_for:
             own = [load(f"style of region {label}", source, longest) for source in _several(style_for[label])]
             notes += [f"Style of region {label}: {note}" for style in own for note in style.notes]
@@ -251,8 +252,8 @@ def _check_labels(masks: Mapping[int, Any], style_for: Mapping[int, Any], streng
             known = f"there are {', '.join(map(str, masks))}" if masks else "no label map or masks were given"
             raise ValueError(f"There is no region {label!r}; {known}.")
     for label, value in strengths.items():
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"The strength of region {label} is {value!r}, but it must be from 0 to 1.")
+        if not isinstance(value, (int, float, np.floating)) or not 0 <= value <= 1:
+            raise ValueError(f"The strength of region {label} is {value!r:.40}, but it must be from 0 to 1.")
 
 
 def _read_style_masks(

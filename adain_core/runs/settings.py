@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, Field
 from adain_core import methods, weights
 from adain_core.contracts import UNLIMITED, Limited, Limits, MethodParams, parse
 from adain_core.controls import color, regions, scale, tiles
-
-MAX_SIZE = 8192  # pixels of the longer side
+from adain_core.images import MAX_SIZE as MAX_SIZE
 
 
 def _number(value: Any) -> Any:

@@ -6,6 +6,7 @@ A command that fails prints one sentence to the standard error stream and return
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import os
 import re
@@ -19,6 +20,7 @@ from typing import Any, NoReturn
 from adain_core.system import machine
 
 FAILED, MISTAKEN = 1, 2  # exit codes of failures and of wrong usage
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # errors of a full disk
 STOPPED = 130  # the shells' exit code for Ctrl-C
 
 
@@ -30,9 +32,11 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
     """
     import typer
 
-    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that aren't valid text
-        with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the caller
+            setattr(sys, stream, open(os.devnull, "w"))
+        with contextlib.suppress(AttributeError):  # file names may contain bytes that aren't valid text
+            getattr(sys, stream).reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             if not sys.warnoptions:  # libraries' warnings are for developers, and contain paths
@@ -50,8 +54,8 @@ def run(app: Callable[..., Any], name: str = "adain") -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except OSError as error:
-        about = f": {error.filename}" if error.filename else ""
-        tell(f"{name}: {error.strerror or error or 'The disk or the network failed'}{about}")
+        about = error.filename or ("standard output" if error.errno in FULL else "")  # other files are named
+        tell(f"{name}: {error.strerror or error or 'The disk or the network failed'}{about and f': {about}'}")
         code = FAILED
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED

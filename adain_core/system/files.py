@@ -113,6 +113,15 @@ def check_new(folder: str | os.PathLike[str], names: Sequence[str], overwrite: b
         raise ValueError(f"{what} already {verb}; choose another output, or use --overwrite to replace {them}.")
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | str:
+    """Return what is the same for all names of one file: through links, and where a disk ignores case."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
 def too_long(path: Path) -> bool:
     """Return whether a file's name is longer than its file system allows."""
     parent = path.parent
