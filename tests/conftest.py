@@ -140,21 +140,21 @@ def shipped_pair() -> tuple[Path, Path]:
     return examples / "photos" / "tiger.jpg", examples / "styles" / "night_river.jpg"
 
 
-def settle(home: Path, patch: pytest.MonkeyPatch) -> None:
+def isolate(home: Path, patch: pytest.MonkeyPatch) -> None:
     """Make a folder the HF_HOME of this process and those that it starts, without any of the user's settings."""
     patch.setenv("HF_HOME", str(home))
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE", "ADAIN_WEIGHTS"):
         patch.delenv(name, raising=False)
-    places = {"HF_ASSETS_CACHE": "assets", "HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}
-    for name, place in {**places, "AGENT_HARNESSES_PATH": "harnesses"}.items():
-        patch.setattr(constants, name, str(home / place))
+    folders = {"HF_ASSETS_CACHE": "assets", "HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}
+    for name, folder in {**folders, "AGENT_HARNESSES_PATH": "harnesses"}.items():
+        patch.setattr(constants, name, str(home / folder))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def nobodys_cache(tmp_path_factory):
     """What the machine's user has fetched or set changes no test, and no test changes it."""
     with pytest.MonkeyPatch.context() as patch:
-        settle(tmp_path_factory.mktemp("nobodys"), patch)
+        isolate(tmp_path_factory.mktemp("nobodys"), patch)
         patch.setenv("OMP_NUM_THREADS", "1")  # one core for every process that a test starts
         yield
 
@@ -162,7 +162,7 @@ def nobodys_cache(tmp_path_factory):
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """An HF_HOME that isn't there yet."""
-    settle(tmp_path / "home", monkeypatch)
+    isolate(tmp_path / "home", monkeypatch)
     return tmp_path / "home"
 
 

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from conftest import WIDTHS, settle
+from conftest import WIDTHS, isolate
 from hub import changed, numbered, torchvisions
 from huggingface_hub import constants
 from safetensors.torch import save_file
@@ -19,7 +19,7 @@ from adain_core.weights import WeightsError
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch):
     """An empty cache, and no network."""
-    settle(tmp_path_factory.mktemp("home"), monkeypatch)
+    isolate(tmp_path_factory.mktemp("home"), monkeypatch)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     weights._loaded.clear()
     yield

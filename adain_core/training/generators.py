@@ -88,7 +88,7 @@ class Painting:
         """Paint each crop in a style that is drawn at random."""
         contents, _ = batch
         chosen = random.Random(f"{self.seed} {step}").choices(range(len(self.names)), k=len(contents))
-        painted = paint(self.student, contents, [self.names[place] for place in chosen])
+        painted = paint(self.student, contents, [self.names[index] for index in chosen])
         goal = {layer: x[chosen] for layer, x in self.goals[(step - 1) % len(SHORT)].items()}
         return feedforward.losses(painted, contents, goal, self.weights, self.look)
 

@@ -196,7 +196,7 @@ class Pair:
             own = encoder(torch.cat([contents, paintings]), LAYERS)
         met = self.weights.styles
         first = [*range(count)] * met  # indices of the contents and of the styles they are paired with
-        second = [count + (place + turn) % count for turn in range(met) for place in range(count)]
+        second = [count + (index + turn) % count for turn in range(met) for index in range(count)]
         itself = step % count
         picture = self.stylize(own, [*first, itself], [*second, itself])
         stylized, again = picture[:-1], picture[-1]
@@ -211,7 +211,7 @@ class Pair:
             "reconstruction": (again - contents[itself]).square().mean() / GOAL,
         }
         if self.weights.color:
-            gaps = color_loss(stylized, paintings[[place - count for place in second]])
+            gaps = color_loss(stylized, paintings[[index - count for index in second]])
             terms["color"] = (gaps + 1e-4).sqrt().mean()
         if self.weights.lattice:
             terms["lattice"] = lattice_loss(stylized)
@@ -384,5 +384,5 @@ def _gap(own: Tensor, truth: Tensor) -> Tensor:
     return (own - truth).float().square().mean() / spread
 
 
-def _pick(features: Features, places: list[int]) -> dict[str, Tensor]:
-    return {layer: x[places] for layer, x in features.items()}
+def _pick(features: Features, indices: list[int]) -> dict[str, Tensor]:
+    return {layer: x[indices] for layer, x in features.items()}
