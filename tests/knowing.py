@@ -36,7 +36,12 @@ def make_generator(method: str, styles=STYLES, seed: int = 0) -> Networks:
 
 
 def install(method: str, folder, patch: pytest.MonkeyPatch) -> None:
-    """Put a method's weights into a folder and the table, so that it is found; `s1` and `s2` have pictures there."""
+    """Put a method's weights into a folder and the table, so that it is found; `s1` and `s2` have pictures there.
+
+    What ships is there, too.
+    """
+    for shipped in weights.PRETRAINED.glob("*.safetensors"):
+        (folder / shipped.name).symlink_to(shipped)
     data = save({name: each.contiguous() for name, each in make_generator(method).generator.state_dict().items()})
     file = File(f"{method}.safetensors", hashlib.sha256(data).hexdigest())
     (folder / file.name).write_bytes(data)

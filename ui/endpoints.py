@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from adain_core.contracts import Limits, Method
+from adain_core.runs import known
 from adain_core.runs.pipeline import Settings
 from ui.components.widgets import draw_field, drawn, seconds
 from ui.server import Runs, on_gpu
@@ -34,7 +35,7 @@ def expose(
     The run ends when it is canceled, and when the program disconnects or stops listening.
 
     Args:
-        function: its parameters (except `limits`), their defaults, and its docstring are the endpoint's documentation;
+        function: its parameters that have a field, their defaults, and its docstring are the endpoint's documentation;
             the last value it yields is the result, and the run can be stopped at any earlier one.
         name: the endpoint's name.
         fields: the component that validates and describes each parameter.
@@ -44,7 +45,7 @@ def expose(
         least: the minimum expected duration, in seconds.
     """
     signature = inspect.signature(function)
-    signature = signature.replace(parameters=[each for each in signature.parameters.values() if each.name != "limits"])
+    signature = signature.replace(parameters=[each for each in signature.parameters.values() if each.name in fields])
     names = [*signature.parameters]
 
     def expected(values: Mapping[str, Any]) -> float:
@@ -117,6 +118,11 @@ def own_options(method: Method, options: Any) -> dict[str, Any]:
 def picture(label: str) -> SafeImage:
     """Return a hidden field for an uploaded picture."""
     return SafeImage(visible=False, label=label)
+
+
+def known_style() -> dict[str, gr.components.Component]:
+    """Return a hidden field for the name of a style that methods know, or none if no method knows any."""
+    return {"known_style": gr.Textbox("", max_length=64, visible=False, label="Known style")} if known.every() else {}
 
 
 def size(largest: int, value: int) -> gr.components.Component:

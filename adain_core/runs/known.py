@@ -35,9 +35,18 @@ def name_in(source: images.Source, names: Collection[str]) -> str | None:
         return name
     if not re.fullmatch(r"[\w-]+", name):
         return None
-    near = difflib.get_close_matches(name.lower(), names, cutoff=0.5)
-    words = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
-    raise ValueError(f"{name} is neither a picture nor the name of a style; {words}")
+    raise ValueError(f"{name} is neither a picture nor the name of a style; {_nearest(name, names)}")
+
+
+def check(name: str) -> str:
+    """Return the name of a known style.
+
+    Raises:
+        ValueError: there is no such style; the nearest ones are offered.
+    """
+    if name not in (styles := every()):
+        raise ValueError(f"{name} is not the name of a known style; {_nearest(name, styles)}")
+    return name
 
 
 def picture(source: images.Source) -> images.Source:
@@ -73,6 +82,11 @@ def recognize(painting: Tensor, method: Method, known: Mapping[str, Tensor]) -> 
             " python -m adain_core teach, or choose adain, which takes any."
         )
     return name
+
+
+def _nearest(name: str, names: Collection[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), names, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}."
 
 
 def file_of(name: str) -> Path | None:

@@ -24,6 +24,7 @@ from adain_core.evaluation.comparison import (
     iterations,
     prepare,
 )
+from adain_core.runs import known
 from ui import endpoints, examples, server
 from ui.components import fields, outputs, scores
 from ui.components.pair import Pair
@@ -124,6 +125,7 @@ def compare_api(
     model: str = "compact",
     judge: str = "",
     options: dict[str, dict[str, Any]] | None = None,
+    known_style: str = "",
     limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Run several methods on one pair and measure every picture alike: losses, SSIM, color shift, seconds, memory.
@@ -139,6 +141,7 @@ def compare_api(
         model: the network whose features the methods use: compact, or vgg19 if the server has it.
         judge: the network that measures the results: perceptual or vgg19; by default, the best one available.
         options: parameters by method, such as {"gatys": {"steps": 60}}.
+        known_style: name of a style that a method knows, in place of the painting.
         limits: the server's limits.
 
     Returns:
@@ -148,6 +151,7 @@ def compare_api(
     common: dict[str, Any] = {"size": size, "seconds": seconds, "mode": mode, "model": model}
     _runs({**common, "methods": methods, "options": options}, limits)
     common |= {"options": _chosen(names, options), "judge": judge, "limits": limits, "download": False}
+    style = known.check(known_style) if known_style else style
     now = yield from endpoints.last(compare(content, style, names, **common))
     with tempfile.TemporaryDirectory() as folder:  # Gradio deletes only the files it serves
         results = report.save(now, Path(folder))
@@ -407,6 +411,7 @@ def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:
           [ui["slider"], ui["first"], ui["second"]], **QUIET)  # fmt: skip
     of = {**ui, "content": endpoints.picture("content"), "style": endpoints.picture("style")}
     of |= {"size": endpoints.size(SIZES[-1], 256), "options": endpoints.facts("Options")}
+    of |= endpoints.known_style()
     endpoints.expose(
         compare_api, "compare", of, [endpoints.made("Sheet"), endpoints.facts("Results")], _runs, limits, LONG
     )

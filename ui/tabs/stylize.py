@@ -9,7 +9,7 @@ import gradio as gr
 
 from adain_core import PictureError, methods, run
 from adain_core.contracts import UNLIMITED, Limits, Strength, marked
-from adain_core.runs import pipeline
+from adain_core.runs import known, pipeline
 from adain_core.runs.inputs import EMPTY
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples, server
@@ -154,6 +154,7 @@ def stylize_api(
     style_scale: float = 1.0,
     method: str = "adain",
     options: dict[str, Any] | None = None,
+    known_style: str = "",
     limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Show a photograph in the style of one to four paintings, by AdaIN or another method.
@@ -178,12 +179,18 @@ def stylize_api(
         style_scale: stroke size, the factor by which the painting is enlarged for the network, 0.25 to 4.
         method: the method's name, such as adain, gatys, or style_swap.
         options: the method's own parameters by name, such as {"steps": 60} for gatys.
+        known_style: name of a style that a method knows, in place of the first painting.
         limits: the server's limits.
 
     Returns:
         The picture as a PNG file with its record embedded, and the record: settings and seconds by stage.
     """
-    given = [(style, share_1), (style_2, share_2), (style_3, share_3), (style_4, share_4)]
+    given = [
+        (known.check(known_style) if known_style else style, share_1),
+        (style_2, share_2),
+        (style_3, share_3),
+        (style_4, share_4),
+    ]
     chosen = methods.get(method)
     own = dict.fromkeys(marked(chosen.params, Strength()), alpha) | endpoints.own_options(chosen, options)
     styles = [path for path, _ in given if path is not None]
@@ -310,6 +317,7 @@ def build(pair: Pair, limits: Limits) -> None:
     of = {**ui, **{name: endpoints.picture(name) for name in ("content", *SLOTS)}, "alpha": ui["adain.alpha"]}
     of["style_size"] = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
     of |= {"size": endpoints.size(SIZES[-1], 512), "options": endpoints.facts("Options")}
+    of |= endpoints.known_style()
     outputs = [endpoints.made("Picture"), endpoints.facts("Record")]
     endpoints.expose(stylize_api, "stylize", of, outputs, _api_runs, limits)
 
