@@ -1,7 +1,6 @@
 """Benchmarks run to their end, tiny."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -54,8 +53,7 @@ def test_of_the_perceptual_network(tmp_path, monkeypatch):
     torch.manual_seed(0)
     full = Networks("vgg19", {"encoder": Encoder()})
     monkeypatch.setattr(weights, "load", lambda name, **_: full if name == "vgg19" else load(name))
-    short = replace(perceptual.GATYS, params=lambda: OptimizationParams(steps=12))
-    monkeypatch.setattr(perceptual, "GATYS", short)
+    monkeypatch.setattr(perceptual, "PARAMS", OptimizationParams(steps=12))
     monkeypatch.setattr(perceptual, "TIMED", 32)
     app = perceptual.typer.Typer()
     app.command()(perceptual.main)
