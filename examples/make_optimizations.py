@@ -12,18 +12,20 @@ from itertools import cycle
 from adain_core import images, load, stylize
 from ui import examples
 
-SIZE, PAIRS = 128, 12
+SIZE = 128
+STYLES = ("birches", "cubism", "great_wave", "impasto_sunset", "ink_wash", "jungle",
+          "mosaic", "night_river", "paper_cut", "pointillism", "psychedelic", "stained_glass")  # fmt: skip
 METHODS = ("adain", "gatys", "mrf", "adversarial")
 
 
 def main() -> None:
     """Make every picture and write examples/methods/optimizations.jpg."""
-    photos, styles = (sorted((examples.FOLDER / kind).glob("*.jpg")) for kind in ("photos", "styles"))
-    networks, shown = load(), []
-    for photo, style in list(zip(cycle(photos), styles, strict=False))[:PAIRS]:
+    photos, networks, shown = sorted((examples.FOLDER / "photos").glob("*.jpg")), load(), []
+    for photo, painting in zip(cycle(photos), STYLES, strict=False):
+        style = examples.FOLDER / "styles" / f"{painting}.jpg"
         shown += [images.load(photo, SIZE).rgb, images.load(style, SIZE).rgb]
         shown += [stylize(photo, style, method=name, size=SIZE, networks=networks) for name in METHODS]
-        print(f"{photo.stem} in the style of {style.stem}", flush=True)
+        print(f"{photo.stem} in the style of {painting}", flush=True)
     sheet = images.sheet(shown, columns=2 * (2 + len(METHODS)), side=SIZE)
     sheet.save(examples.FOLDER / "methods" / "optimizations.jpg", quality=88)
 
