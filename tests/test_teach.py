@@ -1,5 +1,6 @@
 """Teaching a painting: what is learned, the file it goes into, and how that is used and refused."""
 
+import itertools
 import json
 import sys
 import types
@@ -56,7 +57,7 @@ class TestLearning:
         assert sum(x.numel() for x in style.tensors.values() if x.is_floating_point()) == 148
         starts = [before[f"styles.{name}"] for name in ("s1", "s2", "s3")]
         gaps = [float((found[0].style.tensors["style"] - each).abs().max()) for each in starts]
-        assert min(gaps) == pytest.approx(0.02, rel=0.02)  # Adam's first step from the nearest
+        assert min(gaps) == pytest.approx(0.05, rel=0.02)  # Adam's first step from the nearest
         assert all(torch.equal(x, before[name]) for name, x in networks.generator.state_dict().items())
         assert torch.equal(style.tensors["thumbnail"], thumbnail(images.to_tensor(images.load(PAINTING, 1024).rgb)))
 
@@ -93,9 +94,14 @@ class TestLearning:
         assert torch.equal(one, same) and not torch.equal(one, other)
 
     def test_it_ends_when_the_time_is_up(self, judge, monkeypatch):
-        monkeypatch.setattr(teaching, "time", types.SimpleNamespace(monotonic=iter(range(0, 1000, 20)).__next__))
-        found = lessons(make_generator("conditional"), judge, 1000, seconds=60)
-        assert [each.progress for each in found] == [20 / 60, 40 / 60, 1]
+        """Every look at the clock takes a second; of the three styles, two are tried in a fifth of ten seconds."""
+        monkeypatch.setattr(teaching, "time", types.SimpleNamespace(monotonic=itertools.count().__next__))
+        tried, losses = [], teaching.Practice.losses
+        watch = lambda self, generator, *given: (tried.append(given[0]), losses(self, generator, *given))[1]  # noqa: E731
+        monkeypatch.setattr(teaching.Practice, "losses", watch)
+        found = lessons(make_generator("conditional"), judge, 1000, seconds=10)
+        assert tried[:5] == ["s1", "s1", "s2", "s2", "mine"]
+        assert [each.progress for each in found] == [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 
     @pytest.mark.parametrize(
         ("changed", "sentence"),
@@ -187,11 +193,13 @@ def test_a_taught_style_mixes_with_others(judge, tmp_path, monkeypatch, photo):
     networks = make_generator("conditional")
     style = lessons(networks, judge)[-1].style
     taught.write(tmp_path / "mine.safetensors", style)
-    mixed = stylize(photo, ["mine", "s1"], style_weights=tmp_path / "mine.safetensors", weights=(3, 1))
-    both = taught.add(networks, style)
-    expected = both.generate(images.to_tensor(photo), {"mine": 0.75, "s1": 0.25})
-    gap = 255 * (images.to_tensor(mixed) - expected).abs()
-    assert float(gap.max()) < 4 and "mine" not in networks.generator.known  # the method's row may run in bfloat16
+    given = {"style_weights": tmp_path / "mine.safetensors", "weights": (3, 1), "bits": 16}  # in float32
+    (result,) = run(photo, ["mine", "s1"], **given)
+    found = torch.from_numpy(result.image.info["exact"].astype("float32")).permute(2, 0, 1) / 65535
+    mixture = {"mine": 0.75, "s1": 0.25}
+    expected = taught.add(networks, style).generate(images.to_tensor(photo), mixture)
+    torch.testing.assert_close(found, expected[0], atol=2e-5, rtol=0)
+    assert "mine" not in networks.generator.known
     weights._loaded.clear()
 
 

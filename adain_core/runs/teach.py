@@ -34,6 +34,7 @@ from adain_core.system import machine
 from adain_core.weights import taught
 
 TRIED = 128  # pixels of the crops on which known styles are tried
+TRYING = 0.2  # share of the time after which no more are tried
 MOST = 32  # photographs to learn on
 
 
@@ -45,7 +46,7 @@ class TeachParams(Params):
     )
     steps: int = Field(100_000, ge=1, le=10_000_000, description="Steps after which to end before the time is up.")
     rate: float | None = Field(
-        None, gt=0, le=1, description="Adam's learning rate; 0.02 by default, or 0.001 for a network of one style."
+        None, gt=0, le=1, description="Adam's learning rate; 0.05 by default, or 0.001 for a network of one style."
     )
     batch: int = Field(2, ge=1, le=64, description="Crops of photographs per step.")
     size: int = Field(192, ge=64, le=256, description="Side of a crop, in pixels.")
@@ -103,11 +104,12 @@ def teach(
     inputs.refusing("style", 0, lambda: feedforward.check(shown))
     practice = Practice(shown, photos, judge, objective or parse(Weights, {}), params.seed)
     whole = isinstance(networks.generator, Generators)
-    generator = _renamed(*practice.nearest(networks.generator), name, thumbnail(shown)).to(judge.device)
+    seconds = params.seconds or (600.0 if whole else 60.0)
+    nearest = practice.nearest(networks.generator, start + TRYING * seconds)
+    generator = _renamed(*nearest, name, thumbnail(shown)).to(judge.device)
     generator.requires_grad_(whole).styles.requires_grad_(True)
     learning = [each for each in generator.parameters() if each.requires_grad]
-    rate = params.rate or (1e-3 if whole else 2e-2)
-    seconds = params.seconds or (600.0 if whole else 60.0)
+    rate = params.rate or (1e-3 if whole else 5e-2)
     adam = torch.optim.Adam(learning, rate)
     number, done = 0, 0.0
     while done < 1:
@@ -158,12 +160,19 @@ class Practice:
         return feedforward.losses(painted, content, self.goals[turn], self.objective, self.look)
 
     @torch.no_grad()
-    def nearest(self, known: Any) -> tuple[Generator, str]:
-        """Return the known style with the lowest objective, and the generator that paints in it."""
+    def nearest(self, known: Any, until: float = math.inf) -> tuple[Generator, str]:
+        """Return the known style with the lowest objective, and the generator that paints in it.
+
+        Args:
+            known: a Generator or Generators.
+            until: time.monotonic() after which no more styles are tried.
+        """
         one = isinstance(known, Generator)
         found = [(known if one else known[name], name) for name in known.known]
 
         def distance(candidate: tuple[Generator, str]) -> float:
+            if time.monotonic() > until:
+                return math.inf
             generator, name = _renamed(*candidate, candidate[1]).to(self.judge.device), candidate[1]
             return sum(float(self.losses(generator, name, turn, TRIED, 1)["total"]) for turn in range(len(SHORT)))
 
