@@ -80,7 +80,7 @@ class TestStage:
     def stage(self, student, names=("a", "b")):
         paintings = {name: images.to_tensor(picture(70, 64, seed)) for seed, name in enumerate(names)}
         generators.remember(student, paintings)
-        return Painting(student, paintings, look, Weights(), 0, torch.rand(2, 3, 64, 64)), paintings
+        return Painting(student, paintings, look, Weights(), GeneratorSettings(), torch.rand(2, 3, 64, 64)), paintings
 
     def test_sizes_take_turns_as_those_of_the_crops_do(self):
         """A gradient shows by its slope how far it is enlarged; step 1 of the loop has the batch of step 0."""
@@ -109,6 +109,14 @@ class TestStage:
             stage.losses(batch, step)["total"].backward()
         assert all(each.grad.any() for each in stage.student.styles.values())
         assert stage.sheet(stage.student).size[0] > 3 * 64
+
+    def test_gammas_and_betas_learn_faster(self):
+        stage, _ = self.stage(Generators(["a", "b"], (4, 8), 1))
+        slow, fast = stage.groups(0.1)
+        assert (slow["lr"], fast["lr"]) == (0.1, 0.5)
+        assert {len(each.shape) for each in slow["params"]} == {1, 4} and [
+            each.shape[0] for each in fast["params"]
+        ] == [2, 2]
 
     def test_thumbnails_are_those_of_the_paintings(self):
         stage, paintings = self.stage(Generators(["a", "b"], (4, 8), 1))
@@ -204,7 +212,9 @@ def test_it_learns(monkeypatch):
     torch.manual_seed(0)
     student = Generator(["a"], (8, 12), 1)
     painting = images.to_tensor(picture(80, 64, 5))
-    stage = Painting(student, {"a": painting}, look, Weights(content=0.0, lattice=0.0), 0, torch.rand(1, 3, 64, 64))
+    stage = Painting(
+        student, {"a": painting}, look, Weights(content=0.0, lattice=0.0), GeneratorSettings(), torch.rand(1, 3, 64, 64)
+    )
     monkeypatch.setattr(stage, "goals", stage.goals[:1] * 2)
     adam, batch = torch.optim.Adam(student.parameters(), 1e-2), (torch.rand(1, 3, 64, 64), torch.empty(0))
     found = []

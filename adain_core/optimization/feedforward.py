@@ -39,7 +39,7 @@ class Weights(Params):
 
     content: float = Field(0.25, ge=0, le=1000, description="Weight of the distance to the photograph's features.")
     smoothness: float = Field(0.02, ge=0, le=1000, description="Weight of total variation.")
-    lattice: float = Field(0.05, ge=0, le=1000, description="Weight of the lattice that upsampling leaves.")
+    lattice: float = Field(0.2, ge=0, le=1000, description="Weight of the lattice that upsampling leaves.")
 
 
 def check(painting: Tensor) -> None:

@@ -359,7 +359,7 @@ class Run:
         shown = self.settings.model_copy(update={"batch": 4, "size": feedforward.SHORT[0], "flat": 0.0})
         samples, _ = self.move(next(generators.batches(self.photos, shown, range(1))))
         look, objective = Predictions(self.loss_network()).features, self.weights(feedforward.Weights)
-        stage = generators.Painting(network, paintings, look, objective, self.settings.seed, samples)
+        stage = generators.Painting(network, paintings, look, objective, self.settings, samples)
         self.train(stage, draw=lambda steps: generators.batches(self.photos, self.settings, steps))
 
     def train(self, stage: loop.Stage, metadata: Mapping[str, str] | None = None, draw: Draw | None = None) -> None:

@@ -6,6 +6,7 @@ Dumoulin et al. (2017), besides those of the objective and of networks/generator
 - Photographs are seen at the same two sizes as the paintings, one size per step.
 - A share of the crops is enlarged until they are almost flat. Instance normalization amplifies the little that is left
   in them, and a network that has never seen this paints blobs into a sky.
+- Gammas and betas learn at a higher rate, without which the styles look alike for long.
 - A cosine schedule, and the weights' moving average, which is what is saved.
 """
 
@@ -42,6 +43,7 @@ class GeneratorSettings(Schedule):
     size: int = Field(192, ge=64, le=1024, description="Side of a crop, in pixels.")
     rate: float = Field(2e-3, gt=0, le=1, description="Adam's learning rate: the peak of the one-cycle schedule.")
     warm_up: float = Field(0.05, gt=0, lt=1, description="Share of the one-cycle schedule spent warming up.")
+    styles: float = Field(5.0, ge=0, le=1000, description="Rate of gammas and betas, relative to the convolutions'.")
     flat: float = Field(0.1, ge=0, le=1, description="Share of crops enlarged until they are almost flat.")
     width: int = Field(WIDTHS[1], ge=8, le=256, description="Channels at a quarter of the resolution; half at half.")
     blocks: int = Field(BLOCKS, ge=1, le=16, description="Residual blocks.")
@@ -55,7 +57,7 @@ class Painting:
         paintings: the painting of each style by name, [1,3,H,W], RGB in [0,1].
         look: features of images, in the loss network.
         weights: weights of the objective.
-        seed: seed of the choice of styles.
+        settings: for the seed and the rates.
         samples: photographs for the sheet, [N,3,H,W].
     """
 
@@ -65,12 +67,12 @@ class Painting:
         paintings: Mapping[str, Tensor],
         look: Look,
         weights: Weights,
-        seed: int,
+        settings: GeneratorSettings,
         samples: Tensor,
     ) -> None:
         self.student: Any = student
         self.helpers: Any = nn.Module()
-        self.look, self.weights, self.seed = look, weights, seed
+        self.look, self.weights, self.settings = look, weights, settings
         self.names = list(paintings)
         each = [feedforward.goals(painting, look) for painting in paintings.values()]
         self.goals: list[Features] = [  # of every style, [S,C,C] by layer
@@ -81,13 +83,16 @@ class Painting:
         self.samples = samples, torch.cat(shown)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """Use the same learning rate for all parameters."""
-        return [{"params": [*self.student.parameters()], "lr": rate}]
+        """Each style is painted rarely, so its gammas and betas learn faster than the convolutions."""
+        named = [*self.student.named_parameters()]
+        styles = [each for name, each in named if "styles." in name]
+        others = [each for name, each in named if "styles." not in name]
+        return [{"params": others, "lr": rate}, {"params": styles, "lr": self.settings.styles * rate}]
 
     def losses(self, batch: Batch, step: int) -> Mapping[str, Tensor]:
         """Paint each crop in a style that is drawn at random."""
         contents, _ = batch
-        chosen = random.Random(f"{self.seed} {step}").choices(range(len(self.names)), k=len(contents))
+        chosen = random.Random(f"{self.settings.seed} {step}").choices(range(len(self.names)), k=len(contents))
         painted = paint(self.student, contents, [self.names[index] for index in chosen])
         goal = {layer: x[chosen] for layer, x in self.goals[(step - 1) % len(SHORT)].items()}
         return feedforward.losses(painted, contents, goal, self.weights, self.look)
