@@ -364,11 +364,11 @@ def test_an_inverse_network_learns_pictures_and_swapped_features():
     torch.manual_seed(0)
     encoder, inverse = CompactEncoder(WIDTHS), CompactInverse(WIDTHS)
     batch = tuple(images.to_tensor(picture(32, 32, seed)).expand(2, -1, -1, -1) for seed in (1, 2))
-    stage = Inverse(encoder, inverse, inverse_stage.Weights(features=2.0, smoothness=0.5), batch)
+    stage = Inverse(encoder, inverse, inverse_stage.Weights(features=2.0, smoothness=0.5, lattice=0.25), batch)
     found = stage.losses(batch, 0)
     made = inverse({"relu3_1": encoder(torch.cat(batch), ["relu3_1"])["relu3_1"]})
     torch.testing.assert_close(found["pixels"], (made - torch.cat(batch)).square().mean() / 10**-2.4)
-    total = found["pixels"] + 2 * found["features"] + 0.5 * found["smoothness"]
+    total = found["pixels"] + 2 * found["features"] + 0.5 * found["smoothness"] + 0.25 * lattice_loss(made)
     torch.testing.assert_close(found["total"], total)
     optimizer = torch.optim.Adam(inverse.parameters(), 0.01)
     for step in range(60):

@@ -1,9 +1,10 @@
 """An inverse network for style swap (Chen & Schmidt 2016): from the compact encoder's relu3_1 back to a picture.
 
-    L = w_r |g(f(c)) - c|^2 + w_f (|f(g(h)) - h|^2 over h = f(c) and h = swap(f(c), f(s))) + w_tv TV
+    L = w_r |g(f(c)) - c|^2 + w_f (|f(g(h)) - h|^2 over h = f(c) and h = swap(f(c), f(s))) + w_tv TV + w_l L_l
 
 As in the paper, it is trained on features of pictures and on swapped ones. Departures: the first term, on pixels and
-scaled to 1 at 24 dB, is not in the paper; and the second one is divided by the variance of the features.
+scaled to 1 at 24 dB, is not in the paper, nor is the last one, the lattice that up-sampling leaves; and the second one
+is divided by the variance of the features.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from adain_core.contracts import Params
+from adain_core.losses.lattice import lattice_loss
 from adain_core.losses.total_variation import total_variation
 from adain_core.methods.style_swap import swap
 from adain_core.training.loop import samples_sheet
@@ -31,6 +33,7 @@ class Weights(Params):
     pixels: float = Field(1.0, ge=0, le=1000, description="Weight of reconstructing a picture from its features.")
     features: float = Field(1.0, ge=0, le=1000, description="Weight of reproducing the input features.")
     smoothness: float = Field(0.1, ge=0, le=1000, description="Weight of total variation, on swapped features.")
+    lattice: float = Field(0.5, ge=0, le=1000, description="Weight of the lattice that up-sampling leaves.")
 
 
 class Inverse:
@@ -70,6 +73,7 @@ class Inverse:
             "pixels": (made[: len(pictures)] - pictures).square().mean() / GOAL,
             "features": (self._features(made) - given).square().mean() / spread,
             "smoothness": total_variation(made[len(pictures) :]).mean(),
+            "lattice": lattice_loss(made),
         }
         return {**terms, "total": sum(getattr(self.weights, name) * value for name, value in terms.items())}
 
