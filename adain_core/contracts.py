@@ -287,6 +287,8 @@ class Method:
         known_styles: the only styles that it was trained for, all in one row of the table of weights, which it uses
             instead of the model that the user chooses; None if it takes any painting.
         spatial: whether it supports regions, strength maps, tiles, and style masks.
+        proportional: whether its single pass can make a large picture from a small one, so that strokes grow with the
+            picture (controls/strokes.py).
         cost: maps parameters and networks to time and memory.
         frames: like `run`, but takes an iterable of contents, for a method whose local variables carry state such as
             the last output from frame to frame; None if frames are independent.
@@ -306,6 +308,7 @@ class Method:
     needs_style: bool = True
     known_styles: Sequence[KnownStyle] | None = None
     spatial: bool = False
+    proportional: bool = False
     cost: Callable[[Any, Any], Cost] = lambda *_: Cost()
     frames: Callable[..., Steps] | None = None
 

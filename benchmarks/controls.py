@@ -85,7 +85,7 @@ def large(size: int) -> dict[str, Any]:
     content = square(size)
     for _ in range(3):
         networks.memory.clear()
-        list(run(square(1024), [style], networks=networks))
+        list(run(square(1024), [style], networks=networks, strokes="native"))
     process, done, most = psutil.Process(), threading.Event(), [0]
     rest = process.memory_info().rss
 
@@ -96,7 +96,7 @@ def large(size: int) -> dict[str, Any]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = clocks()
-    *_, last = run(content, [style], networks=networks)
+    *_, last = run(content, [style], networks=networks, strokes="native")
     seconds, work = (stop - begun for stop, begun in zip(clocks(), start, strict=True))
     done.set()
     watcher.join()
@@ -105,7 +105,7 @@ def large(size: int) -> dict[str, Any]:
     for _ in range(4):
         networks.memory.clear()
         start = clocks()
-        list(run(small, [style], networks=networks))
+        list(run(small, [style], networks=networks, strokes="native"))
         whole.append([stop - begun for stop, begun in zip(clocks(), start, strict=True)])
     share = (1024 / size) ** 2  # of the pixels
     return {

@@ -22,7 +22,14 @@ def opened(**changed):
     """What a tab's fields hold when the page opens, by name, with some changed."""
     shown = {f"{name}.{each}": info.default for name, method in methods.find().items()
              for each, info in widgets.drawn(method).items()}  # fmt: skip
-    shown |= {"method": "adain", "model": "compact", "size": 512, "color": "off", "color_strength": 1.0}
+    shown |= {
+        "method": "adain",
+        "model": "compact",
+        "size": 512,
+        "strokes": "auto",
+        "color": "off",
+        "color_strength": 1.0,
+    }
     return shown | {"style_scale": 1.0, "content": None, "mode": "each", "seconds": 15, "methods": ["adain"], **changed}
 
 

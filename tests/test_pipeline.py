@@ -30,8 +30,8 @@ from adain_core.runs import pipeline
         ({"device": "tpu"}, "device is tpu, but it should be 'auto', 'cpu', 'cuda' or 'mps'."),
         (
             {"beta": 1},
-            "adain has no option beta; there are tile, feather, style_size, style_scale, color, color_strength, method,"
-            " preset, model, size, interval, weights, bits, device, seed, alpha.",
+            "adain has no option beta; there are tile, feather, strokes, style_size, style_scale, color,"
+            " color_strength, method, preset, model, size, interval, weights, bits, device, seed, alpha.",
         ),
         ({"weights": (1, 1)}, "Styles: 1, but weights: 2 (1, 1); give one weight per style."),
         ({"weights": (float("nan"),)}, "weights is nan, but it should be a finite number."),

@@ -111,7 +111,7 @@ def test_the_forecast_knows_tiles_size_and_memory(tmp_path, monkeypatch):
     tiny = at_known_speed(make_networks())
     picture(300, 200, 1).save(tmp_path / "photo.jpg")
     one = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny)
-    large = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000, tile="off")
+    large = pipeline.forecast(tmp_path / "photo.jpg", networks=tiny, size=3000, tile="off", strokes="native")
     assert (one.size, one.tiles, large.size) == ((300, 200), 1, (3000, 2000))
     assert large.seconds == pytest.approx(100 * one.seconds, rel=0.01) and large.bytes > 20 * one.bytes
     monkeypatch.setattr(cost, "TILE", 512)

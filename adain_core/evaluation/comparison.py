@@ -236,7 +236,7 @@ def prepare(
     Raises:
         ValueError: a parameter is unknown or out of bounds.
     """
-    given = {**options, "method": name, "model": model, "device": device}
+    given = {"strokes": "native", **options, "method": name, "model": model, "device": device}
     _, params = pipeline.parse_options(given, limits)
     method = known.get(name)
     fields = method.params.model_fields

@@ -54,4 +54,5 @@ METHOD = Method(
     run=run,
     reconstructs=unchanged,
     spatial=True,
+    proportional=True,
 )

@@ -30,4 +30,5 @@ METHOD = Method(
     params=TransferParams,
     run=run,
     reconstructs=unchanged,
+    proportional=True,
 )

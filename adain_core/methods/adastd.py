@@ -31,4 +31,5 @@ METHOD = Method(
     params=TransferParams,
     run=run,
     reconstructs=unchanged,
+    proportional=True,
 )

@@ -29,5 +29,6 @@ METHOD = Method(
     params=TransferParams,
     run=run,
     reconstructs=unchanged,
+    proportional=True,
     cost=lambda *_: Cost(passes=5.0),
 )

@@ -229,5 +229,6 @@ METHOD = Method(
     iterations=lambda params, networks: params.iterations if optimizes(params, networks) else 1,
     extensible=lambda _: True,
     reconstructs=transfer.unchanged,
+    proportional=True,
     cost=cost,
 )

@@ -65,5 +65,6 @@ METHOD = Method(
     params=TransferParams,
     run=run,
     reconstructs=unchanged,
+    proportional=True,
     cost=lambda *_: Cost(passes=0.6),
 )

@@ -8,8 +8,8 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from adain_core import images, methods
 from adain_core.contracts import UNLIMITED, Limits, Region, Spatial, Step, Steps, Stopwatch, Style
-from adain_core.controls import color
+from adain_core.controls import color, strokes
 from adain_core.networks.model import Networks
 from adain_core.runs import inputs, memory, record
 from adain_core.runs.inputs import Area, Inputs
@@ -123,16 +123,22 @@ def run(
         networks = reduce(taught.add, learned, networks_for(settings, method, networks, weights_dir, download))
     task = Task(picture.size, settings, params, method, networks, sources.masks, len(styles))
     chosen = plan(task, limits)
-    machine.reuse_memory(chosen.side is None)
+    machine.reuse_memory(all(level.side is None for level in chosen.levels))
     with clock("read"):
         given = inputs.read(picture, sources, shares, settings, method, networks)
     facts = record.begin(task, given)
     with clock("color"):
-        seen, spatial, mixed = _prepare(settings, given, chosen)
+        seen, spatial, mixed = _prepare(settings, given)
+
+    def smaller(size: tuple[int, int]) -> Image.Image:
+        """Read the content once more, so that it is what a run at this size sees."""
+        read = inputs.load("content", content, max(size)).rgb
+        return color.prepare_content(settings, read if read.size == size else read.resize(size))
+
     untouched = inputs.untouched(spatial.regions, bool(mixed))
     reconstructs = not task.repaints and (method.reconstructs(params) or list(styles) == [content])
     finished = -math.inf
-    with contextlib.closing(timed(_steps(task, given, seen, mixed, spatial), task)) as steps:
+    with contextlib.closing(timed(_steps(task, chosen, given, seen, mixed, spatial, smaller), task)) as steps:
         for step in steps:
             image, now = None, record.at(step, facts, clock.seconds)
             last = step.iteration == step.iterations or bool(step.note)
@@ -199,7 +205,7 @@ def _finish(settings: Settings, picture: images.Picture, made: Tensor, untouched
     return image
 
 
-def _prepare(settings: Settings, given: Inputs, chosen: Plan) -> tuple[Tensor, Spatial, list[Style]]:
+def _prepare(settings: Settings, given: Inputs) -> tuple[Image.Image, Spatial, list[Style]]:
     """Prepare colors; return the content, the regions with their settings, and the styles outside them."""
     content = given.content.rgb
     pictures = [*given.styles, *(style for area in given.areas for style in area.styles)]
@@ -210,24 +216,49 @@ def _prepare(settings: Settings, given: Inputs, chosen: Plan) -> tuple[Tensor, S
         return [Style(images.to_tensor(colored[id(style)]), weight, mask, name) for style, weight, mask, name in each]
 
     areas = [Region(area.mask, mixed(area, [""] * len(area.styles)), area.strength) for area in given.areas]
-    exact = chosen.side is not None and settings.bits == 8
-    seen = images.to_tensor(color.prepare_content(settings, content), exact=exact)
-    return seen, Spatial(areas, given.strength, chosen.side), mixed(given, given.names)
+    return color.prepare_content(settings, content), Spatial(areas, given.strength), mixed(given, given.names)
 
 
-def _steps(task: Task, given: Inputs, content: Tensor, styles: Sequence[Style], spatial: Spatial) -> Steps:
-    """Start the method, or the recoloring in palette mode.
+def _steps(
+    task: Task,
+    chosen: Plan,
+    given: Inputs,
+    content: Image.Image,
+    styles: Sequence[Style],
+    spatial: Spatial,
+    smaller: Callable[[tuple[int, int]], Image.Image],
+) -> Steps:
+    """Start the method, at each size that it makes the picture at, or the recoloring in palette mode.
+
+    `smaller` makes the content at a smaller size than the result's.
 
     Raises:
         ValueError: the method doesn't support regions, masks, or tiles.
     """
     if task.repaints:
         return _repaint(task.settings, given.content.rgb, given.styles, given.weights)
-    if not given.spatial and spatial.side is None:
-        return task.method.run(content, styles, task.params, task.networks)
-    if task.method.spatial:
-        return task.method.run(content, styles, task.params, task.networks, spatial)
-    raise ValueError(f"{task.method.title} doesn't support regions, masks or tiles; leave them out, or choose adain.")
+    tiled = any(level.side is not None for level in chosen.levels)
+    if (given.spatial or tiled) and not task.method.spatial:
+        raise ValueError(
+            f"{task.method.title} doesn't support regions, masks or tiles; leave them out, or choose adain."
+        )
+
+    def contents() -> Iterator[Tensor]:
+        for level in chosen.levels:
+            picture = content if level.size == task.size else smaller(level.size)
+            yield images.to_tensor(picture, exact=level.side is not None and task.settings.bits == 8)
+
+    def start(seen: Tensor, number: int) -> Steps:
+        level = chosen.levels[number]
+        own = [strokes.enlarge_style(style, level.growth) for style in styles]
+        if not given.spatial and level.side is None:
+            return task.method.run(seen, own, task.params, task.networks)
+        reduced = strokes.reduce_spatial(spatial, level.size, level.growth)
+        return task.method.run(seen, own, task.params, task.networks, replace(reduced, side=level.side))
+
+    if len(chosen.levels) == 1:
+        return start(next(contents()), 0)
+    return strokes.coarse_to_fine(contents(), [math.prod(level.size) for level in chosen.levels], start)
 
 
 def _repaint(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 from adain_core import images, methods, weights
 from adain_core.contracts import UNLIMITED, Cost, Limited, Limits, Method, MethodParams, SizeError, Steps, marked
-from adain_core.controls import scale, tiles
+from adain_core.controls import scale, strokes, tiles
 from adain_core.networks import cost
 from adain_core.networks.model import Networks
 from adain_core.runs import inputs
@@ -23,6 +23,7 @@ MANY = 16  # above this number of tiles, larger ones are used, because many allo
 LARGE = 700_000_000  # bytes that such a larger tile may need
 WHOLE = 2  # largest picture that is processed in one piece, in areas of a tile
 EXACT = 48  # bytes per pixel of a 16-bit result: floats before and after, levels, and the file
+FOLLOWS = 9  # bytes per pixel while a picture follows a smaller one, after its tiles are done
 LENT = 0.012 / 512**2  # seconds per pass and pixel on a lent GPU, with a margin
 
 
@@ -55,7 +56,23 @@ class Task(NamedTuple):
     @property
     def style_pixels(self) -> int:
         """Maximum number of pixels of all styles."""
-        return self.styles * scale.longest(self.settings) ** 2
+        return self.styles * round(scale.longest(self.settings) * self.growth) ** 2
+
+    @property
+    def strokes(self) -> str:
+        """The kind of strokes: proportional or native."""
+        able = self.method.proportional and self.iterations == 1 and not self.repaints
+        return "proportional" if able and self.settings.strokes != "native" else "native"
+
+    @property
+    def sizes(self) -> Sequence[tuple[int, int]]:
+        """Sizes at which the picture is made, the result's last."""
+        return strokes.sizes(self.size) if self.strokes == "proportional" else [self.size]
+
+    @property
+    def growth(self) -> float:
+        """Factor by which the paintings are enlarged above the first size; a search would take its square longer."""
+        return strokes.GROWTH if len(self.sizes) > 1 and not self.cost.pairs else 1.0
 
     @property
     def iterations(self) -> int:
@@ -79,17 +96,31 @@ class Task(NamedTuple):
         return f"{self.method.name}:{self.params.model_dump_json(exclude=others)}"
 
 
+class Level(NamedTuple):
+    """One of the sizes at which a picture is made.
+
+    Attributes:
+        size: width and height in pixels.
+        side: side length of a tile in pixels, or None to process the picture in one piece.
+        tiles: the tiles.
+        growth: factor by which the paintings are enlarged.
+    """
+
+    size: tuple[int, int]
+    side: int | None
+    tiles: Sequence[tiles.Tile]
+    growth: float = 1.0
+
+
 class Plan(NamedTuple):
     """How a run processes its picture.
 
     Attributes:
-        side: side length of a tile in pixels, or None to process the picture in one piece.
-        tiles: the tiles.
+        levels: the sizes at which the picture is made, the result's last.
         bytes: memory in addition to what the process holds already.
     """
 
-    side: int | None
-    tiles: Sequence[tiles.Tile]
+    levels: Sequence[Level]
     bytes: int
 
 
@@ -116,19 +147,25 @@ def plan(task: Task, limits: Limits = UNLIMITED) -> Plan:
 
     Raises:
         SizeError: the picture is too large for the server, the networks, or the free memory.
-        ValueError: the networks can't produce 16 bits per channel.
+        ValueError: the networks can't produce 16 bits per channel, or the method can't make proportional strokes.
     """
+    if task.settings.strokes == "proportional" != task.strokes:
+        able = ", ".join(name for name, method in methods.find().items() if method.proportional)
+        raise ValueError(
+            f"{task.method.title} can't make proportional strokes in this way; leave out strokes, or choose a method"
+            f" that makes a picture in a single pass: {able}."
+        )
     if task.settings.bits == 16 and task.networks.dtype != torch.float32:
         raise ValueError("These networks produce 8 bits per channel; load them with exact=True, or leave out bits.")
-    side = _side(task, limits)
-    cut = tiles.plan(task.size[1], task.size[0], side, task.networks.reach)
-    needed, free = _bytes(task, cut), machine.free_on(task.networks.device)
+    first, *larger = (_level(task._replace(size=size), limits) for size in task.sizes)
+    levels = [first, *(each._replace(growth=task.growth) for each in larger)]
+    needed, free = _bytes(task, levels), machine.free_on(task.networks.device)
     if needed > free:
         raise SizeError(
             f"A picture of {task.size[0]}x{task.size[1]} pixels needs about {needed / 1e9:.1f} GB of memory, but"
             f" {free / 1e9:.1f} GB is free; choose a smaller size."
         )
-    return Plan(side, cut, needed)
+    return Plan(levels, needed)
 
 
 def forecast(
@@ -161,7 +198,7 @@ def forecast(
     networks = networks_for(settings, method, networks, weights_dir, False)
     task = Task(size, settings, params, method, networks, masks)
     found = plan(task, limits)
-    return Forecast(_seconds(task, found.tiles), found.bytes, len(found.tiles), size, task.iterations)
+    return Forecast(_seconds(task, found.levels), found.bytes, len(found.levels[-1].tiles), size, task.iterations)
 
 
 def networks_for(
@@ -194,7 +231,8 @@ def lent_seconds(options: Mapping[str, Any], limits: Limits = UNLIMITED) -> floa
     networks = networks_for(settings, method, download=False)
     side = settings.size or scale.longest(settings)
     task = Task((side, side), settings, params, method, networks)
-    found = LENT * task.pixels * (1 + (task.cost.passes + task.cost.pairs * task.style_pixels) * task.iterations)
+    pixels = sum(map(math.prod, task.sizes))
+    found = LENT * pixels * (1 + (task.cost.passes + task.cost.pairs * task.style_pixels) * task.iterations)
     return min(found, _time_limit(task))
 
 
@@ -227,13 +265,15 @@ def _learn(task: Task, seconds: float) -> None:
     task.networks.pace.learn(task.key, task.cost, task.pixels, task.style_pixels, seconds)
 
 
-def _seconds(task: Task, cut: Iterable[tiles.Tile]) -> float:
-    areas = [tile.area for tile in cut]
-    again = len(areas) > 1 and not _kept(task, len(areas))
-    seconds = task.networks.pace.rate * sum(areas) * (1.5 if again else 1)  # tiles are encoded once or twice
+def _seconds(task: Task, levels: Sequence[Level]) -> float:
+    seconds = 0.0
+    for level in levels:
+        again = len(level.tiles) > 1 and not _kept(task, len(level.tiles))  # tiles are encoded once or twice
+        seconds += task.networks.pace.rate * sum(tile.area for tile in level.tiles) * (1.5 if again else 1)
     if task.repaints:
         return seconds
-    each = task.networks.pace.expect(task.key, task.cost, task.pixels, task.style_pixels)
+    pixels = sum(math.prod(level.size) for level in levels)
+    each = task.networks.pace.expect(task.key, task.cost, pixels, task.style_pixels)
     return min(seconds + each * task.iterations, _time_limit(task))
 
 
@@ -242,6 +282,11 @@ def _time_limit(task: Task) -> float:
     if task.iterations == 1:
         return math.inf
     return min((getattr(task.params, name) for name in marked(task.params, Limited("seconds"))), default=math.inf)
+
+
+def _level(task: Task, limits: Limits) -> Level:
+    side = _side(task, limits)
+    return Level(task.size, side, tiles.plan(task.size[1], task.size[0], side, task.networks.reach))
 
 
 def _side(task: Task, limits: Limits) -> int | None:
@@ -264,14 +309,16 @@ def _side(task: Task, limits: Limits) -> int | None:
     return None
 
 
-def _bytes(task: Task, cut: Sequence[tiles.Tile]) -> int:
-    """Return the bytes of memory that a run needs."""
+def _bytes(task: Task, levels: Sequence[Level]) -> int:
+    """Return the bytes of memory that a run needs; the largest size needs most."""
+    cut = levels[-1].tiles
     pixels, largest = task.pixels, max(tile.area for tile in cut)
-    needed = largest * cost.bytes_per_pixel(task.networks) + 16 * pixels  # for the picture itself, before and after
+    needed = largest * cost.bytes_per_pixel(task.networks) + _kept(task, len(cut))
+    needed = max(needed, FOLLOWS * pixels if len(levels) > 1 else 0) + 16 * pixels  # the picture, before and after
     needed += EXACT * pixels if task.settings.bits == 16 else 0
     needed += task.masks * (2 * pixels + 8 * largest)  # two copies at first; a tile's shares are floats
     needed += task.cost.bytes * (pixels + task.style_pixels)
-    return int(needed) + _kept(task, len(cut))
+    return int(needed)
 
 
 def _kept(task: Task, count: int) -> int:

@@ -8,12 +8,12 @@ from PIL import Image
 
 from adain_core import images
 from adain_core.contracts import Step
-from adain_core.controls import color, regions, scale, tiles
+from adain_core.controls import color, regions, scale, strokes, tiles
 from adain_core.images import metrics
 from adain_core.runs.inputs import Inputs
 from adain_core.runs.plan import Task
 
-CONTROLS = (color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams)
+CONTROLS = (color.ColorParams, scale.ScaleParams, strokes.StrokeParams, regions.RegionParams, tiles.TileParams)
 MEASURED = 1024  # side length in pixels of the central crop in which a reconstruction is measured
 
 
@@ -31,6 +31,7 @@ def begin(task: Task, given: Inputs) -> dict[str, Any]:
         "weights": list(given.weights),
         "bits": settings.bits,
         **settings.model_dump(mode="json", include={name for each in CONTROLS for name in each.model_fields}),
+        "strokes": task.strokes,
         **task.params.model_dump(mode="json"),
     }
     if given.areas:

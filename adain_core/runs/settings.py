@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from adain_core import methods, weights
 from adain_core.contracts import UNLIMITED, Limited, Limits, MethodParams, parse
-from adain_core.controls import color, regions, scale, tiles
+from adain_core.controls import color, regions, scale, strokes, tiles
 from adain_core.images import MAX_SIZE as MAX_SIZE
 
 
@@ -18,7 +18,7 @@ def _number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles.TileParams):
+class Settings(color.ColorParams, scale.ScaleParams, strokes.StrokeParams, regions.RegionParams, tiles.TileParams):
     """Settings of a run that don't depend on the method, including those of the controls."""
 
     method: str = Field("adain", description="Style transfer method, such as adain or gatys.")
@@ -29,7 +29,7 @@ class Settings(color.ColorParams, scale.ScaleParams, regions.RegionParams, tiles
         ge=64,
         le=MAX_SIZE,
         title="Size",
-        description="Longer side of the picture in pixels. A smaller picture has coarser strokes.",
+        description="Longer side of the picture in pixels.",
     )
     interval: float = Field(
         0.5,

@@ -146,6 +146,14 @@ def draw_color(declared: FieldInfo) -> gr.components.Component:
     return draw_field("color", declared, choices=choices, filterable=False, info="The source of the result's colors.")
 
 
+def draw_strokes(**options: Any) -> gr.components.Component:
+    """Draw the kind of strokes, with its choices in plain words."""
+    choices = [("Grow with the size", "auto"), ("Stay fine", "native")]
+    words = "Above 512 pixels: growing strokes keep the look of the small picture."
+    declared = pipeline.Settings.model_fields["strokes"]
+    return draw_field("strokes", declared, choices=choices, filterable=False, info=words, **options)
+
+
 def _widget(name: str, declared: FieldInfo, limits: Limits = UNLIMITED, **options: Any) -> gr.components.Component:
     options = {
         "value": declared.default,

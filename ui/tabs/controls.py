@@ -28,6 +28,7 @@ SHOWN = {  # options by label, for each control
     "Strengths": {f"strength {value:g}": {"alpha": value} for value in (0.0, 0.25, 0.5, 0.75, 1.0)},
     "Stroke sizes": {f"stroke size {value:g}": {"style_scale": value} for value in (0.25, 0.5, 1.0, 2.0, 4.0)},
     "Sizes": {f"{value} pixels": {"size": value} for value in (128, 256, 512, 1024)},
+    "Strokes": {f"{kind} strokes": {"size": 2048, "strokes": kind} for kind in ("proportional", "native")},
 }
 
 
@@ -103,7 +104,7 @@ def control_api(
     Args:
         content: the photograph, an image file.
         style: the painting, an image file.
-        show: the control: Color modes, Strengths, Stroke sizes or Sizes.
+        show: the control: Color modes, Strengths, Stroke sizes, Sizes or Strokes.
         limits: the server's limits.
 
     Returns:

@@ -19,7 +19,18 @@ from ui.components import easel, fields, masks, painting
 from ui.components.easel import FIRST, REGIONS, SLOTS
 from ui.components.pair import Pair
 from ui.components.stage import area, bar, follow, outcome, outdated, refuse, turns, wire_start, wire_stop
-from ui.components.widgets import MISSING, QUIET, draw_field, expect, keep, named, sentence, sentences, sizes
+from ui.components.widgets import (
+    MISSING,
+    QUIET,
+    draw_field,
+    draw_strokes,
+    expect,
+    keep,
+    named,
+    sentence,
+    sentences,
+    sizes,
+)
 from ui.server import on_gpu
 
 TITLE = "Regions"
@@ -36,7 +47,7 @@ View = namedtuple("View", _SHOWN, defaults=[gr.skip()] * len(_SHOWN))  # a run's
 
 
 def _runs(values: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
-    return [{"size": values["size"]}]
+    return [{name: values[name] for name in ("size", "strokes")}]
 
 
 @on_gpu(_runs)
@@ -95,6 +106,7 @@ def regions_api(
     strengths: dict[str, float] | None = None,
     feather: float = 4.0,
     size: int = 512,
+    strokes: str = "auto",
     limits: Limits = UNLIMITED,
 ) -> Iterator[tuple[str, dict[str, Any]] | None]:
     """Stylize parts of a photograph in different styles; parts without a painting stay unchanged.
@@ -114,6 +126,8 @@ def regions_api(
         strengths: strength by region, 0 to 1, as in {"1": 0.5}; 1 for omitted regions.
         feather: width of the soft edges between regions, in pixels of the result.
         size: the longer side of the result, 64 to 8192 pixels.
+        strokes: above 512 pixels, proportional strokes grow with the picture and native ones keep their size in pixels;
+            auto is proportional.
         limits: the server's limits.
 
     Returns:
@@ -136,6 +150,7 @@ def regions_api(
         region_strength={int(label): value for label, value in given.items()},
         feather=feather,
         size=size,
+        strokes=strokes,
         limits=limits,
         download=False,
     )
@@ -213,6 +228,7 @@ def build(pair: Pair, limits: Limits) -> None:
     names = ("content", "label_map", "style", *(f"style_{label}" for label in REGIONS))
     of = {**ui, **{name: endpoints.picture(name) for name in names}, "strengths": endpoints.facts("Strengths")}
     of["size"] = endpoints.size(SIZES[-1], 512)
+    of["strokes"] = draw_field("strokes", Settings.model_fields["strokes"], visible=False)
     endpoints.expose(regions_api, "regions", of, [endpoints.made("Picture"), endpoints.facts("Record")], _runs, limits)
 
 
@@ -223,10 +239,11 @@ def _draw_more(ui: fields.Components, opening: str, pair: Pair, limits: Limits) 
     ui["size"] = gr.Dropdown(
         **sizes(SIZES, 512, "pixels", limits),
         label="Size of the result",
-        info="Its longer side. Larger takes longer and gives finer strokes.",
+        info="Its longer side. Larger takes longer.",
         filterable=False,
         elem_id="regions-size",
     )
+    ui["strokes"] = draw_strokes(elem_id="regions-strokes")
     name, label, empty = "strength_map", "Strength map", EMPTY["strength map"]
     fields.gray_mask(ui, name, "regions-strength-map", "content", opening, label, STRENGTHS, GROUND, empty, pair)
 

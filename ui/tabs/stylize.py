@@ -22,6 +22,7 @@ from ui.components.widgets import (
     draw_color,
     draw_field,
     draw_folded,
+    draw_strokes,
     drawn,
     expect,
     keep,
@@ -37,7 +38,7 @@ TITLE = "Stylize"
 ORDER = 1
 STYLES = 4
 SIZES = (256, 512, 1024, 2048, 4096, 8192)
-CONTROLS = ("color", "color_strength", "style_scale")
+CONTROLS = ("strokes", "color", "color_strength", "style_scale")
 SLOTS = ("style", *(f"style_{number}" for number in range(2, STYLES + 1)))
 GROUND = 0  # background of a style mask: only painted parts give the style
 PART = (
@@ -147,6 +148,7 @@ def stylize_api(
     share_4: float = 1.0,
     alpha: float = 1.0,
     size: int = 512,
+    strokes: str = "auto",
     style_size: int = 512,
     model: str = "compact",
     color: str = "off",
@@ -171,6 +173,8 @@ def stylize_api(
         share_4: the fourth painting's share.
         alpha: strength, if the method has one; 0 keeps the photograph, 1 gives the full style.
         size: the longer side of the result, 64 to 8192 pixels.
+        strokes: above 512 pixels, proportional strokes grow with the picture and native ones keep their size in pixels;
+            auto is proportional for methods that can do that.
         style_size: the longer side of the painting as the network sees it, 64 to 2048 pixels.
         model: compact (fast) or vgg19 (the paper's, if the server has it).
         color: off uses the painting's colors; match, match-cholesky, histogram, and luminance keep the photograph's;
@@ -199,6 +203,7 @@ def stylize_api(
         styles,
         weights=tuple(share for path, share in given if path is not None),
         size=size,
+        strokes=strokes,
         style_size=style_size,
         model=model,
         color=color,
@@ -240,9 +245,10 @@ def build(pair: Pair, limits: Limits) -> None:
             ui["size"] = gr.Radio(
                 **sizes(SIZES, 512, "px", limits),
                 label="Size",
-                info="Longer side of the result. Larger takes longer and gives finer strokes.",
+                info="Longer side of the result. Larger takes longer.",
                 elem_id="size",
             )
+            ui["strokes"] = draw_strokes()
             with gr.Accordion("More paintings, or a part of one", open=False, elem_id="mix"):
                 _part(ui, 1, first.style.path, pair)
                 for number, slot in enumerate(SLOTS[1:], start=2):
@@ -315,7 +321,7 @@ def build(pair: Pair, limits: Limits) -> None:
         **QUIET,
     )
     of = {**ui, **{name: endpoints.picture(name) for name in ("content", *SLOTS)}, "alpha": ui["adain.alpha"]}
-    of["style_size"] = draw_field("style_size", Settings.model_fields["style_size"], visible=False)
+    of |= {name: draw_field(name, Settings.model_fields[name], visible=False) for name in ("strokes", "style_size")}
     of |= {"size": endpoints.size(SIZES[-1], 512), "options": endpoints.facts("Options")}
     of |= endpoints.known_style()
     outputs = [endpoints.made("Picture"), endpoints.facts("Record")]
@@ -325,7 +331,7 @@ def build(pair: Pair, limits: Limits) -> None:
 def _api_runs(given: Mapping[str, Any], _: Limits) -> list[dict[str, Any]]:
     """Return the options of a program's run, without the paintings and their sizes."""
     options = endpoints.own_options(methods.get(given["method"]), given["options"])
-    return [{**options, **{name: given[name] for name in ("method", "model", "size")}}]
+    return [{**options, **{name: given[name] for name in ("method", "model", "size", "strokes")}}]
 
 
 def _load_pair(event: gr.SelectData) -> View:
