@@ -49,7 +49,7 @@ def main() -> None:
     sheet("strokes", [photo, style, *(stylize(photo, style, size=SIZE, style_scale=scale) for scale in scales)], 7)
 
     photo, style = picture("photos/meadow"), picture("styles/mosaic")
-    ramp = Image.linear_gradient("L").rotate(90)
+    ramp = Image.linear_gradient("L").rotate(90).resize(images.load(photo).rgb.size)
     alphas = (0, 0.5, 1)
     strengths = [stylize(photo, style, size=SIZE, alpha=alpha) for alpha in alphas]
     sheet("strength", [photo, style, *strengths, stylize(photo, style, size=SIZE, strength_map=ramp)], 6)
