@@ -25,7 +25,8 @@ class Page(Light):
             gr.Error: a value is refused.
         """
         try:
-            blocks = [_current(each, state) for each in block_fn.inputs]
+            updated = state or {}  # components that a handler has changed, as by gr.update
+            blocks = [updated[each._id] if each._id in updated else each for each in block_fn.inputs]
             given = [checked(value, block) for block, value in zip(blocks, inputs, strict=False)]
             return await super().preprocess_data(block_fn, given, state, explicit_call)
         except gr.Error:
@@ -49,11 +50,6 @@ class Page(Light):
             clicked = "SelectData" in str(inspect.signature(function.fn)) if function.fn else False
             sent = not function.fn or clicked and isinstance(error, KeyError | IndexError | TypeError)
             raise gr.Error(log_error(error, sent)[0], print_exception=False) from None
-
-
-def _current(block: Any, state: Any) -> Any:
-    """Return a component as handlers have changed it in this session; a State, whose value that would be, as it is."""
-    return state[block._id] if state is not None and not block.stateful and block._id in state else block
 
 
 def checked(value: Any, block: Any) -> Any:
