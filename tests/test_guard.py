@@ -332,51 +332,14 @@ class TestServer:
     def test_a_file_without_a_name(self, client):
         assert client.post("upload", files={"files": ("", b"abc")}).json()["error"] == guard.UNFIT
 
-    @pytest.mark.parametrize(
-        ("name", "value", "sentence"),
-        [
-            ("size", "64", "Size is '64', but it must be a number."),
-            ("size", None, "Size is missing, but it must be a number."),
-            ("size", True, "Size is True, but it must be a number."),
-            ("size", [1], "Size is [1], but it must be a number."),
-            ("size", 10**400, f"Size is 1{'0' * 39}, but it must be a number."),
-            ("size", 63, "Size is 63, but it must be from 64 to 8192."),
-            ("alpha", 1.5, "Strength is 1.5, but it must be from 0 to 1."),
-            ("share_1", -1, "Share 1 is -1, but it must be from 0 to "),
-            ("color", ["off"], "Colors is ['off'], but it must be one of off, match,"),
-            ("method", "x" * 50, f"Method is '{'x' * 39}, but it must be one of adain, adamean,"),
-        ],
-    )
-    def test_a_value_must_fit(self, client, name, value, sentence):
+    @pytest.mark.parametrize(("value", "shown"), [("64", "'64'"), (None, "missing"), (True, "True"), ([1], "[1]")])
+    def test_a_number_must_be_one(self, client, value, shown):
         stream = io.BytesIO()
         Image.new("RGB", (32, 32)).save(stream, "PNG")
         (path,) = client.post("upload", files={"files": ("a.png", stream.getvalue())}).json()
-        given = {"content": {"path": path}, "style": {"path": path}, name: value}
+        given = {"content": {"path": path}, "style": {"path": path}, "size": value}
         event = client.post("call/v2/stylize", json=given).json()["event_id"]
-        assert sentence in client.get(f"call/stylize/{event}").text
-
-    def test_what_is_missing_is_named(self, client):
-        stream = io.BytesIO()
-        Image.new("RGB", (32, 32)).save(stream, "PNG")
-        (path,) = client.post("upload", files={"files": ("a.png", stream.getvalue())}).json()
-        for given, sentence in (
-            ({"content": None, "label_map": {"path": path}}, "Content: This picture is missing; give one."),
-            ({"content": {"path": path}, "label_map": None}, "Label map: This picture is missing; give one."),
-        ):
-            event = client.post("call/v2/regions", json=given).json()["event_id"]
-            assert sentence in client.get(f"call/regions/{event}").text
-
-    @pytest.mark.parametrize(
-        ("value", "sentence"),
-        [
-            (None, "Methods is missing, but it must be a list."),
-            ("adain", "Methods is 'adain', but it must be a list."),
-            (["nope"], "Methods is ['nope'], but it must be some of adain, adamean,"),
-        ],
-    )
-    def test_a_list_must_be_one(self, client, value, sentence):
-        event = client.post("call/v2/compare", json={"content": None, "style": None, "methods": value}).json()
-        assert sentence in client.get(f"call/compare/{event['event_id']}").text
+        assert f"Size is {shown}, but it must be a number." in client.get(f"call/stylize/{event}").text
 
     @pytest.mark.parametrize("path", ["file=https://example.com/a.png", "deep_link?session_hash=x", "proxy=http://a/"])
     def test_unneeded_routes_are_closed(self, client, path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import sys
+import math
 from typing import Any
 
 import gradio as gr
@@ -25,9 +25,7 @@ class Page(Light):
             gr.Error: a value is refused.
         """
         try:
-            updated = state or {}  # components that a handler has changed, as by gr.update
-            blocks = [updated[each._id] if each._id in updated else each for each in block_fn.inputs]
-            given = [checked(value, block) for block, value in zip(blocks, inputs, strict=False)]
+            given = [checked(value, block) for block, value in zip(block_fn.inputs, inputs, strict=False)]
             return await super().preprocess_data(block_fn, given, state, explicit_call)
         except gr.Error:
             raise
@@ -56,33 +54,17 @@ def checked(value: Any, block: Any) -> Any:
     """Return the value sent for a component.
 
     Raises:
-        gr.Error: it is a file that was not uploaded, not of the component's type, or none of its choices.
+        gr.Error: it is a file that was not uploaded, or not of the component's type.
     """
-    if rule := broken(value, block):
-        raise gr.Error(f"{block.label} is {shown(value)}, but it must be {rule}.", print_exception=False)
+    if isinstance(block, gr.Number | gr.Slider):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise gr.Error(f"{block.label} is {shown(value)}, but it must be a number.", print_exception=False)
     if block.data_model is not None and isinstance(value, str):
         value = {"path": value}
-    return own(value)
-
-
-def broken(value: Any, block: Any) -> str:
-    """Return what a number or a choice must be and isn't, which Gradio would say in Python's words; "" if it fits."""
-    if isinstance(block, gr.Number | gr.Slider):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-            return "a number"
-        low, high = block.minimum, block.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            if high is None:
-                return f"at least {low:.10g}"
-            return f"at most {high:.10g}" if low is None else f"from {low:.10g} to {high:.10g}"
-    if isinstance(block, gr.Dropdown | gr.Radio | gr.CheckboxGroup):
-        several = isinstance(block, gr.CheckboxGroup) or bool(getattr(block, "multiselect", False))
-        if several and not isinstance(value, list):
-            return "a list"
-        choices = [choice for _, choice in block.choices]
-        if any(each not in choices for each in (value if several else [value])) and value is not None:
-            return f"{'some' if several else 'one'} of {', '.join(map(str, choices))}"
-    return ""
+    value = own(value)
+    if isinstance(block, gr.Dropdown) and not block.multiselect and isinstance(value, list):
+        raise gr.Error(f"{block.label} must be one of its choices.", print_exception=False)
+    return value
 
 
 def shown(value: Any) -> str:

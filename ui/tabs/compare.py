@@ -167,7 +167,7 @@ def _options(values: Mapping[str, Any], names: list[str]) -> dict[str, dict[str,
 def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
     """Return the parameters that a program set, by method."""
     options = endpoints.named(options, "options")
-    return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in {*names, *options}}
+    return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in names}
 
 
 def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict[str, Any]]:
