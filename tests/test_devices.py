@@ -69,7 +69,7 @@ def test_a_comparison_says_so_in_the_methods_cell_and_goes_on(ours, tiny, caplog
 
 @pytest.mark.usefixtures("ours")
 def test_a_comparison_whose_judge_finds_no_memory_is_refused(tiny, monkeypatch):
-    monkeypatch.setattr(Judge, "_see", too_much)
+    monkeypatch.setattr(Judge, "_features", too_much)
     with pytest.raises(ValueError, match=f"^{HOST}$"):
         last(["approach"], tiny)
 

@@ -30,7 +30,14 @@ def test_a_mask_of_another_picture_is_not_applied(tmp_path):
 def test_regions_of_another_photograph_are_not_applied(shipped_pair):
     content = str(shipped_pair[0])
     red = Image.new("RGBA", (512, 512), "#1f5fd6")
-    given = {"content": content, "of": "the photograph before", "size": 64, "canvas": [red], "loaded": None}
+    given = {
+        "content": content,
+        "of": "the photograph before",
+        "size": 64,
+        "canvas": [red],
+        "loaded": None,
+        "strokes": "auto",
+    }
     *_, view = regions.stylize_regions({**given, "style": None}, Limits())
     assert "Nothing is painted yet" in view.map_note
 

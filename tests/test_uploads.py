@@ -146,8 +146,8 @@ def test_an_upload_is_taken(built, uploaded, shape, address):
     sent = SHAPES[shape](path)
     with ThreadPoolExecutor(1) as aside:
         state = SessionState(built)
-        taken = aside.submit(lambda: asyncio.run(built.preprocess_data(function, [sent], state))).result()
-    assert taken == [str(uploaded)]
+        taken = aside.submit(lambda: asyncio.run(built.preprocess_data(function, [sent, 1], state))).result()
+    assert taken == [str(uploaded), 1]
 
 
 def test_the_pages_initial_pictures_are_accepted(built):

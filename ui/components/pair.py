@@ -30,7 +30,7 @@ class Pair:
         self.paths = {"content": gr.State(first.photo.path), "style": gr.State(first.style.path)}
         self.messages = {name: gr.State("") for name in self.paths}  # notes on the choice, such as why it was refused
         self.chosen_at = {name: gr.State(0.0) for name in self.paths}  # when it was chosen, by the browser's clock
-        self.now = gr.Number(visible=False)  # receives the browser's clock with each action
+        self.now = gr.Number(0, visible=False)  # receives the browser's clock with each action
         self.fields: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self.notes: dict[str, list[gr.components.Component]] = {name: [] for name in self.paths}
         self._chosen: dict[str, list[Any]] = {name: [] for name in self.paths}
