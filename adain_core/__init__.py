@@ -7,13 +7,15 @@ picture = stylize("photo.jpg", "painting.jpg", alpha=0.8)
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from adain_core.system.version import VERSION
+
 if TYPE_CHECKING:
     from adain_core.evaluation.comparison import compare
     from adain_core.normalization import adain
     from adain_core.runs.pipeline import PictureError, Result, forecast, run, stylize, stylize_all
     from adain_core.weights import WeightsError, load
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "PictureError",
     "Result",

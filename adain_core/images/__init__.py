@@ -36,6 +36,7 @@ from adain_core.images.saving import details as details
 from adain_core.images.saving import encode as encode
 from adain_core.images.saving import is_result as is_result
 from adain_core.images.saving import output_format as output_format
+from adain_core.images.saving import read_record as read_record
 from adain_core.images.saving import save as save
 
 EXAMINED = 12_000_000  # pixels

@@ -1,12 +1,17 @@
-"""Saving pictures: encoders, the run's record, and the parts of the photograph's EXIF that are kept."""
+"""Saving pictures: encoders, the run's record, and the parts of the photograph's EXIF that are kept.
+
+A PNG holds the record as JSON in the text chunk `adain`, other formats in the EXIF UserComment.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
+import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -25,16 +30,28 @@ OUTPUTS = {
 }
 DEEP = ("PNG", "TIFF")  # formats that hold 16 bits per channel
 RECORD = "adain"  # the PNG text that holds a run's record
+COMMENT = 0x9286  # EXIF tag, in the Exif IFD: UserComment, which holds the record in other formats
+ASCII = b"ASCII\0\0\0"  # the comment's prefix
+MOST = 2**20  # bytes of a JSON file that are read
 MAKER = "AdaIN Playground"  # the Software entry in the EXIF
 FLAT = "JPEG can't hold this picture's transparency, so white was put behind it."
 SOFTWARE, CAMERA = 0x0131, 0x8769  # EXIF tags: the program and the Exif IFD
 KEPT = (0x010E, 0x010F, 0x0110, 0x0132, 0x013B, 0x8298)  # title, maker and model of the camera, dates, author, rights
-DROPPED = (0x927C, 0xA002, 0xA003, 0xA005, 0xA430, 0xA431, 0xA435)  # maker's note, size, owner, serial numbers
+DROPPED = (
+    COMMENT,
+    0x927C,
+    0xA002,
+    0xA003,
+    0xA005,
+    0xA430,
+    0xA431,
+    0xA435,
+)  # maker's note, size, owner, serial numbers, comment
 LONGEST = 60_000  # bytes of EXIF; a JPEG has room for slightly more
 
 
 def save(image: Image.Image, path: str | os.PathLike[str], exif: bytes = b"", bits: int = 8) -> None:
-    """Write a picture completely or not at all; a PNG carries the run's record as JSON in the text `adain`.
+    """Write a picture completely or not at all, with the run's record.
 
     Raises:
         ValueError: the suffix is not in OUTPUTS, or as for `encode`.
@@ -67,6 +84,8 @@ def encode(image: Image.Image, kind: str, exif: bytes = b"", bits: int = 8) -> b
     """
     check_bits(kind, bits)
     texts = {RECORD: image.info[RECORD]} if RECORD in image.info else {}
+    if texts and kind != "PNG":
+        exif = commented(exif, texts[RECORD])
     if bits == 16:
         levels = exact.levels_of(image)
         return exact.to_png(levels, texts, exif) if kind == "PNG" else exact.to_tiff(levels, exif)
@@ -111,6 +130,45 @@ def details(source: Source) -> bytes:
         found[SOFTWARE] = MAKER
         written = found.tobytes()
     return written
+
+
+def commented(exif: bytes, record: str) -> bytes:
+    """Return EXIF with a record as its UserComment; if both are too long for a file, only the record is kept."""
+    found = Image.Exif()
+    if exif:
+        found.load(exif)
+    own = dict(found.get_ifd(CAMERA))
+    found[CAMERA] = {**own, COMMENT: ASCII + json.dumps(json.loads(record)).encode("ascii")}
+    written = found.tobytes()
+    if len(written) > LONGEST:
+        return commented(b"", record) if exif else b""
+    return written
+
+
+def read_record(path: str | os.PathLike[str]) -> str | None:
+    """Return the record, as JSON, in a picture or a JSON file; None if there is none.
+
+    Raises:
+        ValueError: the file can't be read, or it is neither JSON nor a picture.
+    """
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(MOST)
+        if head.lstrip()[:1] == b"{":
+            return head.decode("utf-8", "replace")
+        with warnings.catch_warnings(), Image.open(path, formats=sorted({*OUTPUTS.values()})) as image:
+            warnings.simplefilter("ignore")  # of many pixels, which aren't decoded here
+            if image.format == "PNG":  # the other way would decode it
+                return image.info.get(RECORD)
+            comment = image.getexif().get_ifd(CAMERA).get(COMMENT)
+    except Exception:  # Pillow's decoders can raise anything on damaged data
+        raise ValueError(f"This file is neither a picture in {', '.join(OUTPUTS)} nor a record in JSON.") from None
+    return comment[len(ASCII) :].decode("ascii", "replace") if _holds(comment) else None
+
+
+def _holds(comment: Any) -> TypeGuard[bytes]:
+    """Whether an EXIF UserComment holds a record rather than a photographer's words."""
+    return isinstance(comment, bytes) and comment.startswith(ASCII + b"{")
 
 
 def is_result(path: str | os.PathLike[str]) -> bool:

@@ -29,6 +29,7 @@ class Networks:
         parts: modules by role; see ROLES.
         device: device to compute on.
         dtype: type of weights and features; statistics and pictures are always float32.
+        hashes: SHA-256 of the weights by file name, as the record of a run tells them.
 
     Attributes:
         memory: cache of encoded pictures.
@@ -41,11 +42,13 @@ class Networks:
         parts: Mapping[str, nn.Module],
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        hashes: Mapping[str, str] | None = None,
     ) -> None:
         assert parts.keys() <= ROLES.keys(), list(parts)
         self.name = name
         self.device = torch.device(device)
         self.dtype = dtype
+        self.hashes = dict(hashes or {})
         self.parts: dict[str, Any] = {role: self._prepare(module) for role, module in parts.items()}
         self.memory = Memory()
         self.pace = Pace(self)

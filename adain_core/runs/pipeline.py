@@ -20,7 +20,7 @@ from adain_core import images, methods
 from adain_core.contracts import UNLIMITED, Limits, Region, Spatial, Step, Steps, Stopwatch, Style
 from adain_core.controls import color, strokes
 from adain_core.networks.model import Networks
-from adain_core.runs import inputs, memory, record
+from adain_core.runs import inputs, memory, origins, record
 from adain_core.runs.inputs import Area, Inputs
 from adain_core.runs.inputs import PictureError as PictureError
 from adain_core.runs.plan import Plan, Task, plan, timed
@@ -40,12 +40,11 @@ class Result:
 
     Attributes:
         image: RGB, or RGBA if the content has transparency, at the size of the content (after `size`). Its
-            `info["adain"]` holds the record as JSON, which images.save writes to a PNG. With `bits=16`, `info["exact"]`
-            holds all 16 bits, [H,W,3] or [H,W,4], for images.save with `bits=16`. None for a mere progress report.
+            `info["adain"]` holds the record as JSON, which images.save writes to the file. With `bits=16`,
+            `info["exact"]` holds all 16 bits, [H,W,3] or [H,W,4], for images.save with `bits=16`. None for a mere
+            progress report.
         content: the content at the same size.
-        record: settings, model, seconds by stage, and `color_shift` (mean Delta E from the content); if the run only
-            reconstructs the content, `reconstruction` with `ssim` and the mean `difference` in levels of 255. JSON
-            types only.
+        record: what the run was given, how it computed, and what it measured, as docs/records.md says. JSON types only.
         iteration: number of this picture, from 1.
         iterations: maximum number of iterations.
         notes: sentences for the user about changes made to the pictures.
@@ -126,7 +125,7 @@ def run(
     machine.reuse_memory(all(level.side is None for level in chosen.levels))
     with clock("read"):
         given = inputs.read(picture, sources, shares, settings, method, networks)
-    facts = record.begin(task, given)
+        facts = record.begin(task, given, origins.of(content, sources))
     with clock("color"):
         seen, spatial, mixed = _prepare(settings, given)
 

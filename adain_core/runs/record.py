@@ -1,31 +1,52 @@
-"""The record of a run: its settings, times, and measurements."""
+"""The record of a run: its inputs, settings, program, times, and measurements.
+
+docs/records.md describes the layout. A picture of any layout can be read back into the options that make it again.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
 
-from adain_core import images
+from adain_core import images, methods
 from adain_core.contracts import Step
 from adain_core.controls import color, regions, scale, strokes, tiles
 from adain_core.images import metrics
 from adain_core.runs.inputs import Inputs
+from adain_core.runs.origins import program
 from adain_core.runs.plan import Task
+from adain_core.runs.settings import Settings, parse_options
 
 CONTROLS = (color.ColorParams, scale.ScaleParams, strokes.StrokeParams, regions.RegionParams, tiles.TileParams)
+LAYOUT = 2  # the first layout has no number
+LONGEST = 200_000  # characters of a record; a real one has about 2000
+DAMAGED = "The record in this file is damaged, so its settings can't be read."
 MEASURED = 1024  # side length in pixels of the central crop in which a reconstruction is measured
 
 
-def begin(task: Task, given: Inputs) -> dict[str, Any]:
-    """Return the part of the record that is known before the method starts; JSON types only."""
+def begin(task: Task, given: Inputs, origins: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of the record that is known before the method starts; JSON types only.
+
+    Args:
+        task: the run.
+        given: its inputs, read.
+        origins: names and hashes of its inputs.
+    """
     settings = task.settings
     record = {
+        "layout": LAYOUT,
+        **program(task.networks),
+        "inputs": dict(origins),
         "method": task.method.name,
         "preset": settings.preset,
         "model": task.networks.name,
         **({"loss_network": task.networks.loss_name} if task.iterations > 1 else {}),
         "device": task.networks.device.type,
+        "size": settings.size,
         "content_size": list(task.size),
         "style_sizes": [list(style.size) for style in given.styles],
         "weights": list(given.weights),
@@ -61,4 +82,61 @@ def measured(content: Image.Image, image: Image.Image, reconstructs: bool) -> di
         one, other = (images.to_tensor(each.crop(box)) for each in (content, image))
         levels = 255 * float((one - other).abs().mean())
         found["reconstruction"] = {"ssim": round(float(metrics.ssim(one, other)), 4), "difference": round(levels, 2)}
+    return found
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the record in a picture that a run made, or in a JSON file beside it.
+
+    Raises:
+        ValueError: the file holds no record, or a damaged one, or can't be read.
+    """
+    text = images.read_record(path)
+    if text is None:
+        raise ValueError("This file holds no record; drop a picture that was made here, as it was downloaded.")
+    return parse(text)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return a record from its JSON.
+
+    Raises:
+        ValueError: it is damaged, or its layout is newer than this program.
+    """
+    try:
+        found = json.loads(text) if len(text) <= LONGEST else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("method"), str):
+        raise ValueError(DAMAGED)
+    layout = found.get("layout", 1)
+    if not isinstance(layout, int) or layout < 1:
+        raise ValueError(DAMAGED)
+    if layout > LAYOUT:
+        raise ValueError(
+            f"This record has layout {layout}, but this version reads layouts up to {LAYOUT}; update the program."
+        )
+    return found
+
+
+def options(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `run` that make the picture of a record again, without its pictures.
+
+    Settings that later layouts added keep their defaults, except strokes, which used to be native. The size is None if
+    the picture has the photograph's.
+
+    Raises:
+        ValueError: the record names a method or a setting that doesn't exist here, or a value out of bounds.
+    """
+    method = methods.get(record["method"])
+    left_out = {"preset", "device", "interval", "weights", *(("model",) if method.known_styles is not None else ())}
+    fields = [name for name in (*Settings.model_fields, *method.params.model_fields) if name not in left_out]
+    found = {"strokes": "native", **{name: record[name] for name in fields if name in record}}
+    size, weights = record.get("content_size"), record.get("weights")
+    if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)):
+        raise ValueError(DAMAGED)
+    found.setdefault("size", max(size))
+    if isinstance(weights, list) and weights:
+        found["weights"] = tuple(weights)
+    parse_options(found)
     return found

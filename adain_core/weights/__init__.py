@@ -123,7 +123,7 @@ def _load(model: Model, device: str, folder: Path | None, exact: bool, download:
         module.load_state_dict(found[role].tensors)
     half = model.half and not exact and device == "cpu" and has_bfloat16()
     dtype = torch.bfloat16 if half else torch.float32
-    networks = Networks(model.name, modules, device, dtype)
+    networks = Networks(model.name, modules, device, dtype, _hashes(model, found))
     return Loaded(networks, _state(model, found, folder))
 
 
@@ -134,6 +134,16 @@ def _state(model: Model, found: Mapping[str, Found], folder: Path | None) -> str
     if all(file.sha256 or file.tensors for file in model.files):
         return "here, verified"
     return f"here, unverified, no hash recorded; the tensors' checksum is {given_checksum(found['encoder'].tensors)}"
+
+
+def _hashes(model: Model, found: Mapping[str, Found]) -> dict[str, str]:
+    """Return the SHA-256 of each file; of a file without one in the table, its tensors' checksum."""
+    hashes = {}
+    for role, each in found.items():
+        file = model.file(role)
+        pinned = each.sha256 or (file and file.sha256)
+        hashes[each.file] = pinned or f"tensors {checksum(each.tensors)}"
+    return hashes
 
 
 def has_bfloat16() -> bool:
@@ -251,7 +261,9 @@ def _from_folder(model: Model, file: File, wanted: Mapping[str, Shapes], folder:
             with readable(path), safe_open(path, "pt") as stream:
                 tensors = {key: stream.get_tensor(key) for key in names_in(model, stream.keys(), role, shapes)}
                 trained = (stream.metadata() or {}).get("encoder")
-            found[role] = Found(name_tensors(model, tensors, role, shapes), path.name, given=True, encoder=trained)
+                sha256 = store.digest(path)
+            own = name_tensors(model, tensors, role, shapes)
+            found[role] = Found(own, path.name, given=True, encoder=trained, sha256=sha256)
     return found
 
 

@@ -36,12 +36,14 @@ class Found(NamedTuple):
         file: name of the file.
         given: whether the file comes from the user's folder and only its shapes have been checked.
         encoder: `checksum` of the encoder that a decoder was trained for, if its file states it.
+        sha256: hash of the file, if it isn't the table's.
     """
 
     tensors: Mapping[str, Tensor]
     file: str
     given: bool = False
     encoder: str | None = None
+    sha256: str | None = None
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> str:

@@ -7,6 +7,7 @@ checksum of their trunk; for networks of one style each, it contains a whole net
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,12 +31,14 @@ class Taught(NamedTuple):
         name: name of the style.
         tensors: gamma and beta as `style` and the painting's thumbnail as `thumbnail`, or a Generator's by name.
         trunk: `trunk_checksum` of the network that gamma and beta belong to, or "".
+        sha256: hash of its file, once there is one.
     """
 
     method: str
     name: str
     tensors: Mapping[str, Tensor]
     trunk: str = ""
+    sha256: str = ""
 
 
 def trunk_checksum(generator: Generator) -> str:
@@ -62,7 +65,8 @@ def read(path: str | os.PathLike[str]) -> Taught:
             facts = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         check_name(facts["style"])
-        found = Taught(facts["method"], facts["style"], tensors, facts["trunk"])
+        own = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = Taught(facts["method"], facts["style"], tensors, facts["trunk"], own)
     except (SafetensorError, KeyError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
@@ -94,7 +98,8 @@ def add(networks: Networks, style: Taught) -> Networks:
         raise WeightsError(
             f"The style {style.name} was taught to another network of {style.method} than this one; teach it again."
         ) from None
-    return Networks(networks.name, {"generator": generator}, networks.device, networks.dtype)
+    hashes = {**networks.hashes, style.name: style.sha256}
+    return Networks(networks.name, {"generator": generator}, networks.device, networks.dtype, hashes)
 
 
 def _shaped(style: Tensor, generator: Generator) -> Tensor:
