@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adain_core.cli import compare, lists, publish, stylize, teach, weights
+from adain_core.cli import compare, lists, publish, replay, stylize, teach, weights
 from adain_core.runs import known
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("stylize")(stylize.stylize)
+app.command("replay")(replay.replay)
 app.command("compare")(compare.compare_methods)
 if known.every():  # a method can learn a painting once its weights ship
     app.command("teach")(teach.teach)

@@ -6,8 +6,7 @@ import errno
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +14,19 @@ from typing import Annotated, Any
 import typer
 
 from adain_core import images, methods
-from adain_core.cli.options import Overwrite, WeightsDir, by_region, numbers, path, with_parameters
+from adain_core.cli.options import Overwrite, WeightsDir, numbers, path, with_parameters
 from adain_core.cli.plan import STDOUT, Job, Naming, check, existing, plan, split, there
+from adain_core.cli.spatial import (
+    MaskOption,
+    RegionMaskOption,
+    RegionsOption,
+    RegionStrengthOption,
+    SpatialOptions,
+    StrengthMapOption,
+    StyleForOption,
+    StyleMaskOption,
+    StyleWeightsOption,
+)
 from adain_core.contracts import SizeError
 from adain_core.controls import mixing
 from adain_core.runs import known, pipeline
@@ -24,25 +34,6 @@ from adain_core.system import console, files
 from adain_core.weights import taught
 
 FORMATS = tuple(suffix[1:] for suffix in images.OUTPUTS)
-
-
-@dataclass(frozen=True)
-class SpatialOptions:
-    """Options that vary across the picture, as `pipeline.run` takes them."""
-
-    regions: Path | dict[int, Path] | None
-    style_for: dict[int, list[Path] | None]
-    region_strength: dict[int, float]
-    mask: Path | None
-    style_masks: list[Path] | None
-    strength_map: Path | None
-
-    def paths(self) -> Iterator[Path]:
-        """Yield every picture that these options name."""
-        yield from self.regions.values() if isinstance(self.regions, dict) else filter(None, [self.regions])
-        for group in self.style_for.values():
-            yield from group or ()
-        yield from filter(None, [self.mask, *(self.style_masks or ()), self.strength_map])
 
 
 @with_parameters
@@ -91,49 +82,20 @@ def stylize(
         bool,
         typer.Option("--plain-names", help="Name results in a folder after the photograph only, without the painting."),
     ] = False,
-    regions: Annotated[
-        Path | None,
-        typer.Option(help="A label map: each value of its pixels is a region.", parser=path, metavar="FILE"),
-    ] = None,
-    region_mask: Annotated[
-        list[str] | None,
-        typer.Option(help="Instead of a label map: a region's grayscale mask, such as 1=mask.png; white is inside."),
-    ] = None,
-    style_for: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A region's style, such as 1=a.png; several for one region are mixed; 1=none leaves it unchanged."
-        ),
-    ] = None,
-    region_strength: Annotated[list[str] | None, typer.Option(help="A region's strength, such as 1=0.5.")] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(help="Grayscale mask: white is stylized, black is unchanged.", parser=path, metavar="FILE"),
-    ] = None,
-    style_mask: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Grayscale mask of each style, in order: the style is taken from the white part.",
-            parser=path,
-            metavar="FILE",
-        ),
-    ] = None,
-    strength_map: Annotated[
-        Path | None,
-        typer.Option(help="Grayscale map of the strength: white is full strength.", parser=path, metavar="FILE"),
-    ] = None,
-    style_weights: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A style that teach has learned, such as mine.safetensors; its name can be given as a painting.",
-            parser=path,
-            metavar="FILE",
-            hidden=not known.every(),
-        ),
-    ] = None,
+    regions: RegionsOption = None,
+    region_mask: RegionMaskOption = None,
+    style_for: StyleForOption = None,
+    region_strength: RegionStrengthOption = None,
+    mask: MaskOption = None,
+    style_mask: StyleMaskOption = None,
+    strength_map: StrengthMapOption = None,
+    style_weights: StyleWeightsOption = None,
     weights_dir: WeightsDir = None,
     overwrite: Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per picture.")] = False,
+    beside: Annotated[
+        bool, typer.Option("--record", help="Also write each result's record as JSON beside it, such as out.json.")
+    ] = False,
 ) -> int:
     """Stylize photographs or folders of photographs."""
     values: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -143,7 +105,7 @@ def stylize(
     if learned:
         values.setdefault("method", learned[0].method)
     settings, _ = pipeline.parse_options(values)
-    spatial = _spatial(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
+    spatial = SpatialOptions.parse(regions, region_mask, style_for, region_strength, mask, style_mask, strength_map)
     mixed = values.get("weights") is not None
     regional = any(spatial.style_for.values())
     method, names = methods.get(settings.method), [*known.every(), *(each.name for each in learned)]
@@ -161,6 +123,8 @@ def stylize(
         existing(each)
     inputs = {*spatial.paths(), *(each for job in jobs for each in (job.content, *job.styles))}
     check(jobs, inputs, overwrite)
+    if beside:
+        check([replace(each, output=_beside(each)) for each in jobs], inputs, overwrite)
     for suffix in {each.output.suffix if each.output else f".{kind or 'png'}" for each in jobs}:
         images.check_bits(images.OUTPUTS[suffix.lower()], settings.bits)
     for sentence in left_out:
@@ -168,7 +132,7 @@ def stylize(
     networks = pipeline.networks_for(settings, method, weights_dir=weights_dir)  # fails before any picture is read
     reduce(taught.add, learned, networks)  # likewise
     values["style_weights"] = style_weights or ()
-    return _make_all(jobs, values, spatial, weights_dir, overwrite, as_json, kind)
+    return _make_all(jobs, values, spatial, weights_dir, overwrite, as_json, kind, beside)
 
 
 def _naming(output: str, kind: str | None, plain: bool, as_json: bool, unstyled: str) -> Naming:
@@ -188,36 +152,6 @@ def _naming(output: str, kind: str | None, plain: bool, as_json: bool, unstyled:
     return Naming(output, suffix, plain, unstyled)
 
 
-def _spatial(
-    regions: Path | None,
-    region_mask: list[str] | None,
-    style_for: list[str] | None,
-    region_strength: list[str] | None,
-    mask: Path | None,
-    style_mask: list[Path] | None,
-    strength_map: Path | None,
-) -> SpatialOptions:
-    region_styles = by_region(style_for, "style-for", lambda text: None if text == "none" else path(text))
-    strengths = by_region(region_strength, "region-strength", float)
-    if regions is not None and region_mask:
-        raise ValueError("Give a label map with --regions or masks with --region-mask, not both.")
-    if (regions is not None or region_mask) and not region_styles and not strengths:
-        what = "--regions" if regions is not None else "--region-mask"
-        raise ValueError(
-            f"{what} changes nothing by itself; give a region's style with --style-for or its strength with"
-            " --region-strength."
-        )
-    masks = {label: found[-1] for label, found in by_region(region_mask, "region-mask", path).items()}
-    return SpatialOptions(
-        masks or regions,
-        {label: None if None in found else found for label, found in region_styles.items()},
-        {label: found[-1] for label, found in strengths.items()},
-        mask,
-        style_mask,
-        strength_map,
-    )
-
-
 def _make_all(
     jobs: list[Job],
     values: dict[str, Any],
@@ -226,6 +160,7 @@ def _make_all(
     overwrite: bool,
     as_json: bool,
     kind: str | None,
+    beside: bool,
 ) -> int:
     """Make the pictures one after another; return the exit code."""
     from tqdm import tqdm
@@ -239,12 +174,13 @@ def _make_all(
             if job.output is not None and files.too_long(job.output):
                 _tell(f"{job.output.name}: This name is too long for the disk; rename the photograph or the painting.")
                 continue
-            if job.output is not None and not overwrite and there(job.output):
+            outputs = [each for each in (job.output, _beside(job) if beside else None) if each is not None]
+            if not overwrite and (taken := [each for each in outputs if there(each)]):
                 kept += 1
-                _tell(f"{job.output.name} already exists and was kept; --overwrite replaces it.")
+                _tell(f"{taken[0].name} already exists and was kept; --overwrite replaces it.")
                 continue
             try:
-                record = _make(job, values, spatial, weights_dir, kind, shown)
+                record = _make(job, values, spatial, weights_dir, kind, shown, beside)
             except pipeline.PictureError as error:
                 if error.role not in ("content", "style"):
                     raise
@@ -279,6 +215,7 @@ def _make(
     weights_dir: Path | None,
     kind: str | None,
     shown: set[str],
+    beside: bool,
 ) -> dict[str, Any]:
     """Make one picture and save it; return what --json prints. `shown` collects notes not to repeat."""
     from tqdm import tqdm
@@ -302,6 +239,8 @@ def _make(
     else:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         files.write(job.output, data)
+        if beside:
+            files.write(_beside(job), json.dumps(result.record, indent=1).encode())
     seconds = {**result.record["seconds"], "save": round(time.perf_counter() - start, 4)}
     settings = {name: value for name, value in result.record.items() if name not in ("seconds", "model", "method")}
     flat = images.OUTPUTS[suffix.lower()] == "JPEG" and result.image.mode == "RGBA"
@@ -317,6 +256,13 @@ def _make(
         "method": result.record["method"],
         "settings": settings,
     }
+
+
+def _beside(job: Job) -> Path:
+    """Return the path of the record beside a picture."""
+    if job.output is None:
+        raise ValueError("The record can't stand beside standard output; the picture holds it, too.")
+    return job.output.with_suffix(".json")
 
 
 def _tell(sentence: str) -> None:

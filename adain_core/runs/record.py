@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from adain_core import images, methods
-from adain_core.contracts import Step
+from adain_core.contracts import Limited, Step, marked
 from adain_core.controls import color, regions, scale, strokes, tiles
 from adain_core.images import metrics
 from adain_core.runs.inputs import Inputs
@@ -119,6 +119,39 @@ def parse(text: str) -> dict[str, Any]:
     return found
 
 
+def strengths(record: Mapping[str, Any]) -> dict[int, float]:
+    """Return the strengths of a record's regions, by label."""
+    areas = record.get("regions")
+    found = areas.items() if isinstance(areas, dict) and all(isinstance(each, dict) for each in areas.values()) else ()
+    return {int(label): area.get("strength", 1.0) for label, area in found if label.isdecimal()}
+
+
+def pictures(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the role, the name, and the SHA-256 of every picture that a run was given, each "" if it isn't recorded.
+
+    Roles are in words: "photograph", "painting 1", "style mask 1", "label map", "style of region 1", and so on.
+    """
+    inputs = record.get("inputs")
+    inputs = inputs if isinstance(inputs, dict) else {}
+    words = {"content": "photograph", "styles": "painting", "style_masks": "style mask", "style_for": "style of region"}
+    words |= {"regions": "label map", "mask": "mask", "strength_map": "strength map"}
+    found = []
+    for role, title in words.items():
+        given = inputs.get(role)
+        each = dict(enumerate(given, 1)) if isinstance(given, list) else given
+        if not isinstance(each, dict):
+            continue
+        if all(isinstance(value, str) for value in each.values()):
+            each = {"": each}
+        title = "mask of region" if role == "regions" and "" not in each else title
+        for label, several in each.items():
+            for one in several if isinstance(several, list) else [several]:
+                if isinstance(one, dict):
+                    name, digest = (one.get(fact, "") for fact in ("name", "sha256"))
+                    found.append((f"{title} {label}".strip()[:60], str(name)[:100], str(digest)[:64]))
+    return found
+
+
 def options(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `run` that make the picture of a record again, without its pictures.
 
@@ -130,6 +163,7 @@ def options(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     method = methods.get(record["method"])
     left_out = {"preset", "device", "interval", "weights", *(("model",) if method.known_styles is not None else ())}
+    left_out.update(marked(method.params, Limited("seconds")))  # the entry `seconds` tells the times of the stages
     fields = [name for name in (*Settings.model_fields, *method.params.model_fields) if name not in left_out]
     found = {"strokes": "native", **{name: record[name] for name in fields if name in record}}
     size, weights = record.get("content_size"), record.get("weights")
