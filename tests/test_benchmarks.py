@@ -17,7 +17,14 @@ from adain_core.networks.vgg import Encoder
 from adain_core.optimization.params import OptimizationParams
 from adain_core.training.pictures import held_out
 from adain_core.weights import load
-from benchmarks import artifacts, feedforward, perceptual, server
+from benchmarks import artifacts, feedforward, perceptual, server, speed
+
+
+def test_of_what_is_in_the_way_of_the_networks(tiny, monkeypatch):
+    seen = []
+    monkeypatch.setattr(tiny, "features", lambda image: (seen.append(image), Networks.features(tiny, image))[1])
+    assert speed.overhead(tiny, 64, 2) > 1
+    assert len(seen) == 1 + 2 * 3  # the style once, and the content by both in each turn: no cache helps
 
 
 def test_of_the_server(monkeypatch):

@@ -11,7 +11,7 @@ from torch import nn
 
 import adain_core.images.vision  # noqa: F401  (makes torchvision importable beside any torch)
 from adain_core import weights
-from adain_core.networks import cost
+from adain_core.networks import cache, cost
 from adain_core.networks.model import Networks
 from adain_core.networks.vgg import WIDTHS as FULL
 from adain_core.networks.vgg import Decoder, Encoder, convolutions
@@ -203,6 +203,23 @@ def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch):
     assert calls
     tiny.encode(torch.rand(1, 3, 64, 64))  # larger than all of it: used, not kept
     assert tiny.memory.currsize <= 2 * size
+
+
+def test_pictures_with_the_same_bytes_in_another_shape_are_others(tiny, monkeypatch):
+    calls, image = count_encodings(tiny, monkeypatch), torch.rand(1, 3, 32, 16).to(memory_format=torch.channels_last)
+    turned = image.permute(0, 2, 3, 1).reshape(1, 16, 32, 3).permute(0, 3, 1, 2)  # the same bytes in the same order
+    near = image.clone()
+    near[0, 2, 31, 15] += 1e-6
+    sizes = [tiny.encode(each).features["relu2_1"].shape[2:] for each in (image, turned, near, image)]
+    assert len(calls) == 3 and sizes == [(16, 8), (8, 16), (16, 8), (16, 8)]
+
+
+def test_a_hash_cannot_be_computed_elsewhere(tiny, monkeypatch):
+    calls, image = count_encodings(tiny, monkeypatch), torch.rand(1, 3, 16, 16)
+    tiny.encode(image)
+    monkeypatch.setattr("adain_core.networks.cache.SEED", cache.SEED ^ 1)
+    tiny.encode(image)
+    assert len(calls) == 2
 
 
 def test_two_threads_get_their_own_pictures(tiny):

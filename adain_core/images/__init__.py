@@ -160,7 +160,7 @@ def to_tensor(image: Image.Image, exact: bool = False) -> Tensor:
 
     With `exact` the bytes stay uint8 in [0,255], which takes a quarter of the memory.
     """
-    pixels = np.array(image) if exact else np.array(image, dtype=np.float32) / 255
+    pixels = np.array(image) if exact else np.divide(np.asarray(image), 255, dtype=np.float32)
     return torch.from_numpy(pixels.reshape(1, image.height, image.width, -1)).permute(0, 3, 1, 2)  # [1,C,H,W]
 
 
@@ -168,7 +168,7 @@ def to_image(image: Tensor) -> Image.Image:
     """Convert [1,3,H,W] to an RGB image, from floats in [0,1], clipping, or from uint8 in [0,255]."""
     pixels = image[0].detach()
     if pixels.is_floating_point():
-        pixels = pixels.clamp(0, 1).mul(255).round().to(torch.uint8)
+        pixels = pixels.mul(255).round_().clamp_(0, 255).to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())  # [H,W,3]
 
 

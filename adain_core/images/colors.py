@@ -54,6 +54,8 @@ def split(
 
 def to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
     """Convert a picture of mode L, RGB, CMYK, or LAB to RGB by its color profile; without one it is taken as sRGB."""
+    if not profile and image.mode != "LAB":
+        return image.convert("RGB")
     srgb = ImageCms.createProfile("sRGB")
     if profile:
         try:

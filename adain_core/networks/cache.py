@@ -1,8 +1,14 @@
-"""A cache of encoded pictures, keyed by a hash of their pixels and bounded in bytes."""
+"""A cache of encoded pictures, keyed by a hash of their pixels and bounded in bytes.
+
+The hash is XXH3 with 128 bits, 30 times faster than a cryptographic one. Two different pictures with one hash would
+give a visitor the features of another visitor's picture. By chance, that has a probability of n^2 / 2^129 among n
+pictures, and the seed that would be needed to make such a picture on purpose is drawn anew by each process and never
+leaves it.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,12 +16,14 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import xxhash
 from cachetools import LRUCache
 from torch import Tensor
 
 from adain_core.normalization import Statistics, statistics
 
 CAPACITY = 256 * 2**20  # bytes of features
+SEED = secrets.randbits(64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +59,9 @@ class Memory(LRUCache[Hashable, Any]):
         return value
 
 
-def _digest(image: Tensor) -> bytes:
+def _digest(image: Tensor) -> Hashable:
     pixels = image.detach().cpu().permute(0, 2, 3, 1).contiguous().numpy()  # no copy for channels_last
-    return hashlib.blake2b(pixels.data, key=repr(tuple(image.shape)).encode(), digest_size=16).digest()
+    return pixels.shape, pixels.dtype, xxhash.xxh3_128_digest(pixels.data, SEED)
 
 
 def _bytes(value: Tensor | Encoding | Mapping[str, Any] | Iterable[Any]) -> int:
