@@ -291,7 +291,8 @@ class Method:
             picture (controls/strokes.py).
         cost: maps parameters and networks to time and memory.
         frames: like `run`, but takes an iterable of contents, for a method whose local variables carry state such as
-            the last output from frame to frame; None if frames are independent.
+            the last output from frame to frame; None if frames are independent. To continue an interrupted sequence, it
+            takes its last content and output as a fifth argument.
     """
 
     name: str
@@ -314,11 +315,19 @@ class Method:
 
 
 def run_frames(
-    method: Method, contents: Iterable[Tensor], styles: Sequence[Style], params: MethodParams, networks: Any
+    method: Method,
+    contents: Iterable[Tensor],
+    styles: Sequence[Style],
+    params: MethodParams,
+    networks: Any,
+    earlier: tuple[Tensor, Tensor] | None = None,
 ) -> Steps:
-    """Run a method on a sequence of contents, [1,3,H,W] each; `frame` of each step is the index of its content."""
+    """Run a method on a sequence of contents, [1,3,H,W] each; `frame` of each step is the index of its content.
+
+    `earlier` is the last content and output of an interrupted sequence that is to be continued.
+    """
     if method.frames is not None:
-        yield from method.frames(contents, styles, params, networks)
+        yield from method.frames(contents, styles, params, networks, *([] if earlier is None else [earlier]))
         return
     for number, content in enumerate(contents):
         for step in method.run(content, styles, params, networks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adain_core.cli import compare, lists, publish, replay, stylize, teach, weights
+from adain_core.cli import compare, lists, publish, replay, stylize, teach, video, weights
 from adain_core.runs import known
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command("stylize")(stylize.stylize)
 app.command("replay")(replay.replay)
+app.command("video")(video.video)
 app.command("compare")(compare.compare_methods)
 if known.every():  # a method can learn a painting once its weights ship
     app.command("teach")(teach.teach)

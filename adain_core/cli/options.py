@@ -12,11 +12,12 @@ import typer
 from pydantic.fields import FieldInfo
 
 from adain_core import methods, weights
-from adain_core.contracts import describe
+from adain_core.contracts import Params, describe
 from adain_core.runs import pipeline
 from adain_core.system import console
 
 EVERY = "Any method"
+NAMES = {"begin": "from", "end": "to"}  # options whose names Python keeps for itself
 LONGEST = 4096  # bytes of a path with its terminating one, the limit on Linux, which is the highest
 
 
@@ -41,20 +42,21 @@ WeightsDir = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 
 
-def with_parameters(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_parameters(command: Callable[..., Any], *models: type[Params]) -> Callable[..., Any]:
     """Give a command an option for every field of Settings and of each method's parameters, in its argument `options`.
 
-    `--help` groups them by method.
+    `--help` groups them by method. `models` are further parameters of the command.
     """
     found = methods.find().values()
-    fields = {name: {"": info} for name, info in pipeline.Settings.model_fields.items()}
+    shared: list[type[Params]] = [*models, pipeline.Settings]
+    fields = {name: {"": info} for model in shared for name, info in model.model_fields.items()}
     for method in found:
         for name, info in method.params.model_fields.items():
             fields.setdefault(name, {})[method.name] = info
     drawn = []
     for name, infos in fields.items():
         panel = EVERY if "" in infos or len(infos) == len(found) else f"Parameters of {', '.join(infos)}"
-        option = typer.Option(f"--{name.replace('_', '-')}", help=_help(infos), rich_help_panel=panel)
+        option = typer.Option(f"--{NAMES.get(name, name).replace('_', '-')}", help=_help(infos), rich_help_panel=panel)
         kind = Annotated[str | None, option]
         drawn.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind))
     return console.with_options(command, sorted(drawn, key=_panel))

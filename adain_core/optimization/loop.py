@@ -7,7 +7,7 @@ a pyramid whose sum is the picture (as in Kolkin et al. 2019), so that shapes ch
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -21,8 +21,9 @@ from adain_core.networks.model import Networks
 from adain_core.normalization import restyle, statistics
 from adain_core.optimization.objective import OWN_CONTENT, ContentTarget, objective, plan
 from adain_core.optimization.params import OptimizationParams
-from adain_core.optimization.pyramid import Moments, Pyramid, resize
+from adain_core.optimization.pyramid import Loss, Moments, Pyramid, resize
 
+Term = Callable[[Tensor], Tensor]  # maps a picture, [1,3,H,W], to a scalar
 LEAST = 64  # minimum length of the shorter side at the coarsest scale, in pixels
 WINDOW = 8  # steps over which losses are averaged, one at each shift of the grid
 NOISE, FAINT = 1.6, 0.1  # noise has a total variation above both NOISE times the inputs' and FAINT
@@ -36,6 +37,7 @@ def optimize(
     networks: Networks,
     target: ContentTarget = OWN_CONTENT,
     start: Tensor | None = None,
+    further: Mapping[str, Term] | None = None,
 ) -> Steps:
     """Optimize a picture and yield it with its losses at every step.
 
@@ -47,6 +49,7 @@ def optimize(
         networks: networks whose features are compared.
         target: target of the content loss, by default the content itself.
         start: initial picture in the shape of the content, instead of `params.start`.
+        further: other terms of the objective by name, for pictures in the shape of the content; `params.scales` is 1.
 
     Yields:
         Steps with their losses by name, including `total`. If the optimization stops early, the last one has a note.
@@ -71,7 +74,7 @@ def optimize(
     for number, (factor, many) in enumerate(zip(factors, counts, strict=True), start=1):
         small = resize(content, factor)
         small_styles = [Style(resize(style.image.to(networks.device), factor), style.weight) for style in styles]
-        loss = objective(small, small_styles, losses, params, networks, generator, target)
+        loss = _with(objective(small, small_styles, losses, params, networks, generator, target), further or {})
         picture = begin(small, small_styles, params, networks, generator) if picture is None else _fit(picture, small)
         moving, totals = Pyramid(picture, params, moments), list[float]()
         average, grain = Average(params.average), _grain([small, *(style.image for style in small_styles)])
@@ -100,6 +103,16 @@ def optimize(
                 break
         done = sum(counts[:number])
         picture, moments = moving.picture, moving.moments()
+
+
+def _with(loss: Loss, further: Mapping[str, Term]) -> Loss:
+    def total(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        whole, found = loss(image)
+        others = {name: term(image) for name, term in further.items()}
+        whole = sum(others.values(), whole)
+        return whole, {**found, **others, "total": whole}
+
+    return total if further else loss
 
 
 class Average:

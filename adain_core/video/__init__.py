@@ -1,0 +1,1 @@
+"""Videos: reading, stylizing frame by frame without flicker, and writing."""
