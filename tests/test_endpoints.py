@@ -173,6 +173,8 @@ class TestCompare:
         [
             ({"methods": []}, "Choose at least one method."),
             ({"options": {"gatys": {"stps": 2}}}, "Gatys has no option stps"),
+            ({"options": {"nope": {}}}, "There is no method nope; there are "),
+            ({"methods": ["adain"], "options": {"gatys": {}}}, "There are options for gatys, which is not compared;"),
             ({"seconds": 100.0}, "100"),
         ],
     )

@@ -1,7 +1,6 @@
 """What stands before the page: visitors and their bounds, names and headers, sentences in place of tracebacks."""
 
 import errno
-import io
 import logging
 import types
 
@@ -331,15 +330,6 @@ class TestServer:
 
     def test_a_file_without_a_name(self, client):
         assert client.post("upload", files={"files": ("", b"abc")}).json()["error"] == guard.UNFIT
-
-    @pytest.mark.parametrize(("value", "shown"), [("64", "'64'"), (None, "missing"), (True, "True"), ([1], "[1]")])
-    def test_a_number_must_be_one(self, client, value, shown):
-        stream = io.BytesIO()
-        Image.new("RGB", (32, 32)).save(stream, "PNG")
-        (path,) = client.post("upload", files={"files": ("a.png", stream.getvalue())}).json()
-        given = {"content": {"path": path}, "style": {"path": path}, "size": value}
-        event = client.post("call/v2/stylize", json=given).json()["event_id"]
-        assert f"Size is {shown}, but it must be a number." in client.get(f"call/stylize/{event}").text
 
     @pytest.mark.parametrize("path", ["file=https://example.com/a.png", "deep_link?session_hash=x", "proxy=http://a/"])
     def test_unneeded_routes_are_closed(self, client, path):

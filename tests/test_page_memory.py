@@ -2,29 +2,11 @@
 
 import json
 
-import gradio as gr
-import pytest
 from browser import finished
 
 from ui.components import memory
 
 OLD = {"size": 8192, "adain-alpha": "strong", "color": ["off"], "compare-methods": ["none"], "gone": {}, "method": True}
-
-
-@pytest.mark.parametrize(
-    ("setting", "right", "wrong"),
-    [
-        (gr.Slider(0, 1), 0.5, [2, -0.1, "0.5", True, None, float("nan"), [0]]),
-        (gr.Number(minimum=1), 10**9, [0, "5", None]),
-        (gr.Radio([("256 px", 256), ("512 px", 512)]), 256, [8192, "256", 256.0, None, {}]),
-        (gr.Dropdown(["off", "match"], value="off"), "match", ["none", 1, ["off"], None]),
-        (gr.CheckboxGroup(["adain", "gatys"]), ["gatys"], ["gatys", ["none"], [[]], None]),
-        (gr.Checkbox(), False, [0, "false", None]),
-        (gr.Textbox(max_length=5), "relu", ["relu4_1", 5, None]),
-    ],
-)
-def test_only_valid_values_are_restored(setting, right, wrong):
-    assert memory.fits(setting, right) and not any(memory.fits(setting, value) for value in wrong)
 
 
 class TestInABrowser:

@@ -6,7 +6,6 @@ Stored settings that are no longer valid are ignored.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import gradio as gr
 
 from ui.components.widgets import QUIET
 from ui.serving.uploads import SafeImage
+from ui.serving.values import unmet
 
 KEY = "adain-settings"
 SETTINGS = (gr.Slider, gr.Number, gr.Radio, gr.Dropdown, gr.Checkbox, gr.CheckboxGroup, gr.Textbox)
@@ -33,7 +33,7 @@ def remember(page: gr.Blocks) -> None:
 
     def restore(found: Any) -> list[Any]:
         found = found if isinstance(found, dict) else {}
-        fitting = {name: found[name] for name in known if name in found and fits(known[name], found[name])}
+        fitting = {name: found[name] for name in known if name in found and not unmet(known[name], found[name])}
         return [gr.update(value=fitting[name]) if name in fitting else gr.skip() for name in known]
 
     read = f"() => {{ try {{ return [JSON.parse(localStorage.getItem('{KEY}'))] }} catch {{ return [null] }} }}"
@@ -64,20 +64,3 @@ def within(block: Any) -> Iterator[Any]:
     for child in getattr(block, "children", ()):
         yield child
         yield from within(child)
-
-
-def fits(setting: Any, value: Any) -> bool:
-    """Return whether a value is valid for a setting."""
-    if isinstance(setting, gr.Slider | gr.Number):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return False
-        low, high = setting.minimum, setting.maximum
-        return (low is None or low <= value) and (high is None or value <= high)
-    if isinstance(setting, gr.Checkbox):
-        return isinstance(value, bool)
-    if isinstance(setting, gr.Textbox):
-        return isinstance(value, str) and len(value) <= (setting.max_length or 200)
-    choices = [choice for _, choice in setting.choices]
-    if isinstance(setting, gr.CheckboxGroup):
-        return isinstance(value, list) and all(each in choices for each in value)
-    return any(value == choice and type(value) is type(choice) for choice in choices)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from typing import Any
 
 import gradio as gr
@@ -11,6 +10,7 @@ import gradio as gr
 from ui.serving.guard import log_error
 from ui.serving.sessions import Light
 from ui.serving.uploads import own
+from ui.serving.values import shown, unmet
 
 
 class Page(Light):
@@ -25,7 +25,9 @@ class Page(Light):
             gr.Error: a value is refused.
         """
         try:
-            given = [checked(value, block) for block, value in zip(block_fn.inputs, inputs, strict=False)]
+            blocks = [_current(each, state) for each in block_fn.inputs]
+            named = zip(inputs, blocks, _names(block_fn), strict=False)
+            given = [checked(value, block, name) for value, block, name in named]
             return await super().preprocess_data(block_fn, given, state, explicit_call)
         except gr.Error:
             raise
@@ -50,23 +52,27 @@ class Page(Light):
             raise gr.Error(log_error(error, sent)[0], print_exception=False) from None
 
 
-def checked(value: Any, block: Any) -> Any:
+def _current(block: Any, state: Any) -> Any:
+    """Return a component as handlers have changed it in this session; a State, which holds a value, as it is."""
+    return state[block._id] if state is not None and not block.stateful and block._id in state else block
+
+
+def _names(block_fn: Any) -> list[str]:
+    """Return what messages call a function's inputs: an endpoint's parameters, and the labels on the page."""
+    if block_fn.api_visibility == "public":
+        return [*inspect.signature(block_fn.fn).parameters]
+    return [block.label or "Value" for block in block_fn.inputs]
+
+
+def checked(value: Any, block: Any, name: str) -> Any:
     """Return the value sent for a component.
 
     Raises:
-        gr.Error: it is a file that was not uploaded, or not of the component's type.
+        gr.Error: it contains a file that was not uploaded, or the component does not accept it.
     """
-    if isinstance(block, gr.Number | gr.Slider):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise gr.Error(f"{block.label} is {shown(value)}, but it must be a number.", print_exception=False)
-    if block.data_model is not None and isinstance(value, str):
+    if block.data_model is not None and isinstance(value, str) and not isinstance(block, gr.JSON):
         value = {"path": value}
     value = own(value)
-    if isinstance(block, gr.Dropdown) and not block.multiselect and isinstance(value, list):
-        raise gr.Error(f"{block.label} must be one of its choices.", print_exception=False)
+    if rule := unmet(block, value):
+        raise gr.Error(f"{name} is {shown(value)}, but it must be {rule}.", print_exception=False)
     return value
-
-
-def shown(value: Any) -> str:
-    """Return a value as shown in a message."""
-    return "missing" if value is None else f"{value!r:.40}"

@@ -26,7 +26,7 @@ from adain_core.evaluation.comparison import (
 )
 from adain_core.runs import known
 from ui import endpoints, examples, server
-from ui.components import fields, outputs, scores
+from ui.components import board, fields, outputs, scores
 from ui.components.pair import Pair
 from ui.components.skip import Latest, new_folder
 from ui.components.stage import area, bar, outdated, refuse, say_stopping, waiting, wire_failure, wire_start
@@ -55,18 +55,6 @@ LONGEST, BUDGET = 60, 240  # maximum seconds of one optimization, and of all opt
 LONG = 2 * lanes.SHORT  # minimum expected seconds, so that a comparison never uses the short lane
 PAUSE = 0.4  # seconds between updates of a running optimization
 MODES = {"each": "Own steps", "equal-time": "Equal time", "equal-loss": "Until AdaIN's loss"}
-MAPS = {
-    "all": ("All pictures", "The photograph, the painting, and every result."),
-    "left": (
-        "Distance from the style",
-        "Bright areas are still far from the painting's style, by the mean and standard deviation of the features in a"
-        " 40-pixel window. The brightest are twice as far as the photograph is overall.",
-    ),
-    "difference": (
-        "Difference from the photograph",
-        "Bright areas have changed color, the brightest by a Delta E of 60 or more.",
-    ),
-}
 
 
 def _runs(values: Mapping[str, Any], limits: Limits) -> list[dict[str, Any]]:
@@ -167,7 +155,7 @@ def _options(values: Mapping[str, Any], names: list[str]) -> dict[str, dict[str,
 def _chosen(names: list[str], options: Any) -> dict[str, dict[str, Any]]:
     """Return the parameters that a program set, by method."""
     options = endpoints.named(options, "options")
-    return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in names}
+    return {name: endpoints.own_options(methods.get(name), options.get(name)) for name in [*names, *options]}
 
 
 def _follow(run: Iterator[Comparison], name: str, limit: float) -> Iterator[dict[str, Any]]:
@@ -205,14 +193,14 @@ def build(pair: Pair, limits: Limits) -> None:
                 outdated("compare-", "Compare")
                 with gr.Row(elem_classes="cells", elem_id="compare-cells"):
                     for name in methods.find():
-                        _draw_cell(ui, name, opening)
+                        board.draw_cell(ui, name, opening)
                 ui["details"] = note("compare-details", sentence(outputs.about(report.load(STORED))))
                 ui["found"] = gr.HTML(**opening["found"], elem_classes=["note", "found"], elem_id="compare-found")
                 ui["plot"] = gr.HTML(**opening["plot"], padding=False, elem_id="compare-plot")
         with area("more"):
             _draw_settings(ui, limits)
-    _draw_table(ui, opening)
-    _draw_closer(ui, opening)
+    board.draw_table(ui, opening)
+    board.draw_closer(ui, opening)
     _wire(ui, ui.pop("run"), limits)
 
 
@@ -273,76 +261,6 @@ def _draw_settings(ui: fields.Components, limits: Limits) -> None:
         ui["model"] = gr.Radio(models, value="compact", label="Model", info=words, elem_id="compare-model")
         words = "The network that measures the results. It favors pictures made with its own features."
         ui["judge"] = gr.Radio(server.judges(), value=best_judge(), label="Judge", info=words, elem_id="compare-judge")
-
-
-def _draw_cell(ui: fields.Components, name: str, opening: Mapping[str, Any]) -> None:
-    title = methods.get(name).title
-    shown = {each: opening.get(f"{name}.{each}", {}) for each in ("cell", "picture", "caption")}
-    with gr.Column(**shown["cell"], min_width=200, elem_classes="cell", elem_id=f"compare-{name}") as cell:
-        ui[f"{name}.cell"] = cell
-        ui[f"{name}.picture"] = gr.Image(
-            **shown["picture"],
-            label=title,
-            show_label=False,
-            alt_text=f"Result of {title}",
-            interactive=False,
-            buttons=["fullscreen"],
-            elem_id=f"compare-{name}-picture",
-        )
-        ui[f"{name}.caption"] = gr.HTML(**shown["caption"], elem_classes="note", elem_id=f"compare-{name}-caption")
-        ui[f"{name}.stop"] = gr.Button(f"Stop {title}", size="sm", visible=False, elem_id=f"compare-{name}-stop")
-
-
-def _draw_table(ui: fields.Components, opening: Mapping[str, Any]) -> None:
-    ui["table"] = gr.HTML(**opening["table"], padding=False, elem_id="compare-table")
-    with gr.Row():
-        for name, words in (("csv", "Table as CSV"), ("json", "All data as JSON"), ("sheet", "Sheet as PNG")):
-            ui[name] = gr.DownloadButton(
-                f"Download: {words}", **opening[name], size="md", min_width=150, elem_id=f"compare-{name}"
-            )
-    with gr.Accordion("What each column means, and its limits", open=False, elem_id="compare-columns"):
-        items = "".join(f"<dt>{each.title}</dt><dd>{each.help}</dd>" for each in report.COLUMNS.values())
-        gr.HTML(f"<dl>{items}</dl>", elem_classes="columns")
-
-
-def _draw_closer(ui: fields.Components, opening: Mapping[str, Any]) -> None:
-    with gr.Tabs(elem_id="compare-closer"):
-        with gr.Tab("Any two"):
-            with gr.Row():
-                for name, label in (("one", "One picture"), ("other", "Another")):
-                    ui[name] = gr.Dropdown(**opening[name], label=label, filterable=False, elem_id=f"compare-{name}")
-            ui["slider"] = gr.ImageSlider(
-                **opening["slider"],
-                interactive=False,
-                max_height=560,
-                buttons=["fullscreen"],
-                elem_id="compare-slider",
-                elem_classes="outcome",
-            )
-            with gr.Row():
-                for name in ("first", "second"):
-                    ui[name] = gr.Image(
-                        **opening[name],
-                        alt_text=f"The {name} of the two pictures",
-                        interactive=False,
-                        buttons=["fullscreen"],
-                        min_width=240,
-                        elem_id=f"compare-{name}",
-                    )
-        for kind, (words, meaning) in MAPS.items():
-            with gr.Tab(words):
-                gr.HTML(sentence(meaning), elem_classes="note")
-                ui[kind] = gr.Gallery(
-                    **opening[kind],
-                    label=words,
-                    columns=3,
-                    height="auto",
-                    object_fit="contain",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    elem_id=f"compare-{kind}",
-                    elem_classes=["captioned", "outcome"],
-                )
 
 
 def _wire(ui: fields.Components, run_button: gr.Button, limits: Limits) -> None:

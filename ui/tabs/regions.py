@@ -12,7 +12,7 @@ from PIL import Image
 
 from adain_core import PictureError, images, run
 from adain_core.contracts import UNLIMITED, Limits
-from adain_core.runs.inputs import EMPTY
+from adain_core.runs.inputs import EMPTY, refusing
 from adain_core.runs.pipeline import Settings
 from ui import endpoints, examples
 from ui.components import easel, fields, masks, painting
@@ -134,7 +134,8 @@ def regions_api(
         The picture as a PNG file with its record embedded, and the record: settings and seconds by stage.
     """
     own = dict(enumerate((style_1, style_2, style_3, style_4, style_5, style_6, style_7, style_8), start=1))
-    loaded = masks.load_map(label_map, images.measure(content, painting.SIDE))
+    canvas = refusing("content", 0, lambda: images.measure(content, painting.SIDE))
+    loaded = refusing("label map", 0, lambda: masks.load_map(label_map, canvas))
     found = masks.compose(loaded, loaded.shown, size)
     given = endpoints.named(strengths, "strengths")
     if unknown := [label for label in given if label not in map(str, found)]:
