@@ -1,4 +1,4 @@
-"""The house stands: what pyproject.toml says of imports holds, a planted break is seen, and importing does nothing."""
+"""The import contracts of pyproject.toml hold, a planted break is seen, files are short, and importing does nothing."""
 
 import os
 import shutil
@@ -60,6 +60,16 @@ def test_planted_breaks_are_seen(copy):
             text.write(f"\n\n{line}\n")
     found = lint(copy).stdout
     assert not [named for _, _, named in BREAKS if named not in found], found
+
+
+def test_no_file_is_long():
+    files = [
+        path
+        for folder in ("adain_core", "ui", "benchmarks", "examples", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert len(files) > 200
+    assert not [path for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 400]
 
 
 def test_importing_does_nothing(tmp_path):

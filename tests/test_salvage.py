@@ -14,7 +14,7 @@ from conftest import picture, pixels
 from PIL import Image
 
 from adain_core import images
-from adain_core.images import opening
+from adain_core.images import opening, salvage
 
 HEIC = (  # 64x32, orange with a blue left half, EXIF orientation 6; made by pillow-heif
     "0000SW^{RQXk}?*00000ZE0pPXk}?*ZE0a<0005VZDn*}000000000XXk=`10000000000aA{+700000000000000000000G-+&a"
@@ -68,7 +68,7 @@ def test_a_jpeg_that_lacks_its_end_mark_alone_is_whole(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[:-2])
     found = images.load(tmp_path / "a.jpg")
     assert found.rgb.tobytes() == whole.tobytes()
-    assert found.notes == (opening.CUT,)
+    assert found.notes == (salvage.CUT,)
     assert images.load(tmp_path / "a.jpg", 48).size == (48, 32)
 
 
@@ -77,7 +77,7 @@ def test_a_cut_progressive_jpeg_is_coarser(tmp_path):
     (tmp_path / "a.jpg").write_bytes(data[: int(0.6 * len(data))])
     found = images.load(tmp_path / "a.jpg")
     assert np.abs(pixels(found.rgb) - pixels(smooth())).mean() < 40
-    assert found.notes == (opening.CUT,)
+    assert found.notes == (salvage.CUT,)
 
 
 def test_a_cut_gif_repeats_the_rows_above(tmp_path):

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from adain_core.images import colors, kinds, pngs
+from adain_core.images import colors, kinds, pngs, salvage
 from adain_core.images.exact import EXACT as EXACT
 from adain_core.images.exact import keep as keep
 from adain_core.images.exact import to_levels as to_levels
@@ -23,7 +23,7 @@ from adain_core.images.labels import Labels as Labels
 from adain_core.images.labels import check_shape as check_shape
 from adain_core.images.labels import load_labels as load_labels
 from adain_core.images.labels import load_mask as load_mask
-from adain_core.images.opening import DAMAGED, LACKS, opened
+from adain_core.images.opening import DAMAGED, opened
 from adain_core.images.opening import MAX_PIXELS as MAX_PIXELS
 from adain_core.images.opening import MAX_SIDE as MAX_SIDE
 from adain_core.images.opening import MIN_SIDE as MIN_SIDE
@@ -118,7 +118,7 @@ def examine(path: str, longest: int) -> tuple[str, ...]:
         missing = pngs.missing(stream) if kind == "PNG" else 0.0
     if missing > 0.999:
         raise ValueError(DAMAGED)
-    return (LACKS.format(missing),) if missing else ()
+    return (salvage.note(missing),) if missing else ()
 
 
 def measure(source: Source, longest: int | None = None) -> tuple[int, int]:

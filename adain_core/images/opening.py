@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import warnings
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from adain_core.images import colors, jpegs, kinds, tiff
+from adain_core.images import colors, jpegs, kinds, salvage, tiff
 
 MAX_SIDE = 16_384  # pixels, checked before decoding
 MAX_PIXELS = 80_000_000  # checked before decoding: 240 MB as RGB
@@ -32,11 +31,6 @@ TURNS = {  # transpositions that undo each EXIF orientation except 1; from 5 on,
 }
 DAMAGED = "This picture is damaged or truncated; try saving or downloading it again."
 PAGES = "This picture is animated or has several pages; only the first is used."
-LACKS = "This picture is damaged or truncated: about {:.0%} of it is missing."
-CUT = "This picture's file is damaged or truncated; the part that could be read is used."
-GRAY = (127, 128, 129)  # undecoded pixels of a JPEG
-END = b"\xff\xd9"  # a JPEG's end marker
-LEAST = 16  # bytes of pixel data in a JPEG; from fewer, the decoder only makes up pixels
 
 T = TypeVar("T")
 Source = str | os.PathLike[str] | Image.Image
@@ -102,7 +96,7 @@ class _Tiff(Opened):
         notes += [PAGES] if self._file.pages > 1 else []
         if missing > 0.999:
             raise ValueError(DAMAGED)
-        notes += [LACKS.format(missing)] if missing else []
+        notes += [salvage.note(missing)] if missing else []
         return Decoded(image, alpha, self._file.profile, notes)
 
     def labels(self) -> Any:
@@ -185,41 +179,19 @@ class _Pillow(Opened):
             image.load()
         except Exception:  # Pillow's decoders can raise anything on damaged data
             with suppress(Exception):
-                if image.format in ("JPEG", "MPO"):
-                    return self._end(stream, least, notes)
-                if not image.info.get("interlace"):
-                    return self._rest(notes)
+                return self._salvaged(stream, least, notes)
             raise ValueError(DAMAGED) from None
         finally:
             setattr(image, "filename", name)  # noqa: B010
         return image
 
-    def _end(self, stream: Any, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
-        """Decode a truncated JPEG; missing pixels are gray."""
-        stream.seek(0)
-        data = stream.read()
-        if len(data) - _scan(data) < LEAST:
-            raise ValueError
-        image = Image.open(io.BytesIO(data + END), formats=("JPEG",))
-        if least is not None:
-            image.draft(None, least)
-        image.load()
-        missing = _blank(image, GRAY)
-        if missing > 0.999:
-            raise ValueError
-        notes.append(LACKS.format(missing) if missing else CUT)
-        return image
-
-    def _rest(self, notes: list[str]) -> Image.Image:
-        """Return what Pillow had decoded when it failed; missing pixels are black or transparent."""
-        image = Image.Image()._new(self._image.im)
-        image.info, image.palette = dict(self._image.info), self._image.palette
-        missing = _blank(image, (0,))
-        if self._image.format == "GIF":  # its rows may be interlaced
-            missing = _fill_rows(image)
-        if missing > 0.999:
-            raise ValueError
-        notes.append(LACKS.format(missing) if missing else CUT)
+    def _salvaged(self, stream: Any, least: tuple[int, int] | None, notes: list[str]) -> Image.Image:
+        if self._image.format in ("JPEG", "MPO"):
+            stream.seek(0)
+            image, missing = salvage.truncated_jpeg(stream.read(), least)
+        else:
+            image, missing = salvage.partly_decoded(self._image)
+        notes.append(salvage.note(missing))
         return image
 
     def _low_bytes(self) -> Any:
@@ -328,14 +300,6 @@ def _checked(found: Opened, least: int) -> Opened:
     return found
 
 
-def _scan(data: bytes) -> int:
-    """Return the offset of a JPEG's pixel data."""
-    offset = 2
-    while data[offset : offset + 2] != b"\xff\xda" and offset < len(data):
-        offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
-    return offset + 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
-
-
 def _late_exif(image: Image.Image) -> Image.Exif | None:
     """Return the EXIF data after the pixels of a PNG that isn't decoded yet, or None if there is none."""
     stream = getattr(image, "fp", None)
@@ -352,28 +316,6 @@ def _late_exif(image: Image.Image) -> Image.Exif | None:
             stream.seek(size + 4, 1)
     stream.seek(begin)
     return found
-
-
-def _blank(image: Image.Image, values: tuple[int, ...]) -> float:
-    """Return the share of rows at the top or bottom whose pixels all have one color of `values`."""
-    pixels = np.asarray(image).reshape(image.height, image.width, -1)
-    shares = []
-    for rows in (pixels, pixels[::-1]):
-        last = rows[-1, -1]
-        if not np.isin(last, values).all():
-            continue
-        same = (rows == last).all((1, 2))
-        shares.append(1.0 if same.all() else float(np.argmin(same[::-1])) / len(same))
-    return max(shares, default=0.0)
-
-
-def _fill_rows(image: Image.Image) -> float:
-    """Fill rows of zeros with the nearest row above, and return their share."""
-    pixels = np.asarray(image)
-    there = pixels.reshape(len(pixels), -1).any(1)
-    above = np.maximum.accumulate(np.where(there, np.arange(len(pixels)), 0))
-    image.frombytes(np.ascontiguousarray(pixels[above]).tobytes())
-    return 1 - float(there.mean())
 
 
 class _Quiet:
