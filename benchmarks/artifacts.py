@@ -1,14 +1,14 @@
-"""Halos and marks in twelve pictures that are hard to stylize, by `compact` and by the full-size pair.
+"""Halos and marks in twelve difficult pictures, stylized by `compact` and by the full-size pair.
 
     python -m benchmarks.artifacts --weights-dir FOLDER [--candidate FILE] [-o FOLDER]
 
-Eight are photographs of examples/, four are drawn here; each has its style and 512 pixels. A row shows, as
+Eight are photographs of examples/, and four are drawn here; each has a style of its own and 512 pixels. A row shows, as
 adain_core/evaluation/artifacts.py defines them:
 
 - marks: the energy of the finest detail where the photograph is flat, in millionths, and `compact`'s over the pair's;
 - halos: the overshoot beside strong edges, on the bright and the dark side, in percent of the photograph's step.
 
-The last row has medians over the pictures that have a figure. The sheet has a row for each picture: photograph, style,
+The last row gives the medians. The sheet has a row for each picture: photograph, style,
 `compact`, the full-size pair, and the 128x128 pixels of `compact` and of the pair where the photograph is flattest.
 """
 
@@ -41,7 +41,7 @@ X, Y = np.meshgrid(*[np.linspace(0, 1, SIZE, dtype=np.float32)] * 2)
 
 
 def draw_sky() -> Drawing:
-    """Draw a clear sky, paler towards dark hills."""
+    """Draw a clear sky, paler toward dark hills."""
     ridge = 0.78 + 0.06 * np.sin(7 * X) + 0.03 * np.sin(19 * X + 1)
     sky = _mix("#2f6fb4", "#cfe2ef", Y / 0.8)
     return np.where((ridge < Y)[..., None], _mix("#26361f", "#3d4f2b", Y), sky)
@@ -98,7 +98,7 @@ def hard(source: str | Callable[[], Drawing]) -> Image.Image:
 
 
 def measure(photo: Image.Image, stylized: Mapping[str, Image.Image]) -> dict[str, float]:
-    """Return the figures of what both models made of a photograph, by name; those that it has no place for lack."""
+    """Return the figures of what both models made of a photograph, by name, without those it has no place for."""
     found = {}
     for name, picture in stylized.items():
         bright, dark = halo(photo, picture)
@@ -117,7 +117,7 @@ def row(name: str, found: Mapping[str, float]) -> str:
 
 
 def flattest(photo: Image.Image) -> tuple[int, int, int, int]:
-    """Return the square of DETAIL pixels that holds most of what is flat in a photograph, as a box."""
+    """Return the box of DETAIL pixels on a side that covers the most flat area in a photograph."""
     share = cv2.boxFilter(flat(luminance(photo)).astype(np.float32), -1, (DETAIL, DETAIL))
     inner = share[DETAIL // 2 : photo.height - DETAIL // 2, DETAIL // 2 : photo.width - DETAIL // 2]
     top, left = np.unravel_index(inner.argmax(), inner.shape)

@@ -12,8 +12,8 @@ float32:
 - reconstruction: peak signal-to-noise ratio in dB with the photograph as its own style.
 - lattice: energy of the luminance at the frequencies of a 2x2, 4x4, and 8x8 lattice over that around them, median and
   worst of the pairs; photographs have 1 to 4.
-- odd styles: the style ratio for seven unusual kinds (drawings, posters, gray, dark, bright, inverted, recolored), made
-  from the first 6 artworks, each kind on 6 photographs.
+- unusual styles: the style ratio for seven kinds (drawings, posters, gray, dark, bright, inverted, recolored),
+  made from the first 6 artworks, each kind on 6 photographs.
 - explained variance: of the teacher's features by a 1x1 regression on the compact features, fitted on the first 20
   photographs and measured on the others.
 - Gram: an optimization as visitors run it (120 steps from the content, 224 px, first 10 pairs, the Gram loss alone at
@@ -56,7 +56,7 @@ from adain_core.training.distill import regress, rows
 from adain_core.training.pictures import KINDS, held_out, vary
 from adain_core.training.teacher import DEEPEST, LAYERS, Teacher, all_statistics, content_loss, style_loss
 
-ODD = 6  # photographs and artworks
+FEW = 6  # photographs and artworks
 SUMMARIES = {"": median, " worst": max}
 GRAM_SIZE, GRAM_PAIRS = 224, 10
 GRAM = {replace(gram.LOSS, layers=LAYERS): 1.0}
@@ -124,11 +124,11 @@ def quality(
 
 
 @torch.inference_mode()
-def odd(compact: Networks, full: Networks, folder: Path, sheet: Path | None, size: int = 512) -> dict[str, float]:
+def unusual(compact: Networks, full: Networks, folder: Path, sheet: Path | None, size: int = 512) -> dict[str, float]:
     """Return the ratio of the style losses for each kind of unusual style; the sheet has a row for each."""
     teacher, ratios, shown = Teacher(full, torch.device("cpu")), dict[str, float](), list[Image.Image]()
-    photos, art = (squares(folder, each[:ODD], size) for each in held_out().values())
-    for kind in tqdm(KINDS, "odd styles", disable=None):
+    photos, art = (squares(folder, each[:FEW], size) for each in held_out().values())
+    for kind in tqdm(KINDS, "unusual styles", disable=None):
         made = [images.to_tensor(vary(images.to_image(each), random.Random(n), kind)) for n, each in enumerate(art)]
         losses = []
         for content, style in zip(photos, made, strict=True):
@@ -139,7 +139,7 @@ def odd(compact: Networks, full: Networks, folder: Path, sheet: Path | None, siz
         ratios[kind] = sum(one for one, _ in losses) / sum(other for _, other in losses)
     if sheet is not None:
         sheet.mkdir(parents=True, exist_ok=True)
-        images.sheet(shown, columns=2 * ODD, side=200).save(sheet / "odd.jpg", quality=90)
+        images.sheet(shown, columns=2 * FEW, side=200).save(sheet / "unusual.jpg", quality=90)
     return ratios
 
 
@@ -224,13 +224,13 @@ def main(
     sizes: Annotated[str, typer.Option(help="Sides in pixels, separated by commas.")] = "256,512,1024",
     candidate: Annotated[Path | None, typer.Option(help="Other weights of the compact model to measure.")] = None,
     pairs: Annotated[int, typer.Option(help="How many of the 40 pairs; fewer are faster.")] = 40,
-    only_quality: Annotated[bool, typer.Option(help="Skip odd styles, regression, Gram, and speed.")] = False,
+    only_quality: Annotated[bool, typer.Option(help="Skip unusual styles, regression, Gram, and speed.")] = False,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for sheets and results.json.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Measure everything and print it."""
     if output is not None:
-        names = [*(f"pairs_{each}.jpg" for each in sizes.split(",")), *([] if only_quality else ["odd.jpg"])]
+        names = [*(f"pairs_{each}.jpg" for each in sizes.split(",")), *([] if only_quality else ["unusual.jpg"])]
         files.check_new(output, [*names, "results.json"], overwrite)
     torch.manual_seed(0)
     full = weights.load("vgg19", folder=weights_dir, download=False)
@@ -248,8 +248,8 @@ def main(
             worst = (f"{found[f'{name} lattice {period} worst']:.1f}" for period in PERIODS)
             print(f"   lattice of {name}: {', '.join(shares)}; worst {', '.join(worst)}", flush=True)
     if not only_quality:
-        results["odd styles"] = rare = odd(compact, full, pictures, output)
-        print("odd styles: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in rare.items()), flush=True)
+        results["unusual styles"] = rare = unusual(compact, full, pictures, output)
+        print("unusual styles: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in rare.items()), flush=True)
         results["explained variance"] = shares = explained(compact, full, pictures)
         print("explained variance: " + ", ".join(f"{layer} {share:.0%}" for layer, share in shares.items()))
         results["Gram"] = ratio = gram_optimization(compact, full, pictures)

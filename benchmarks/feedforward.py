@@ -1,22 +1,22 @@
-"""Networks that know a set of styles beside AdaIN on `compact`, on photographs that training never saw.
+"""Networks that know a set of styles, compared with AdaIN on `compact`, on photographs that training never saw.
 
     python -m benchmarks.feedforward --pictures FOLDER --weights-dir FOLDER [--run FILE ...] [--sizes 256,512]
         [--each 20] [--taught 3] [-o FOLDER]
 
-`--pictures` holds the folders photos and art; adain_core/training/held_out.txt lists what training doesn't see in them.
-The networks are those that ship, or with `--run` the weights of training runs. Photographs and paintings are
-center-cropped to a square and scaled to the size. The full-size VGG-19 in `--weights-dir` measures in float32:
+`--pictures` holds the folders photos and art; adain_core/training/held_out.txt lists the files in them that training
+never reads. The networks are those that ship, or with `--run` the weights of training runs. Photographs and paintings
+are center-cropped to a square and scaled to the size. The full-size VGG-19 in `--weights-dir` measures in float32:
 
 - style: mean and standard deviation at relu1_1, 2_1, 3_1, and 4_1 (Eq. 13, squared errors), and content: mean squared
-  error at relu4_1 to the photograph's features, both averaged over the photographs (`--each` of the first 20 for each
-  style, in turn) and over AdaIN's, for each style; the table has the mean and the worst of the styles.
+  error at relu4_1 to the photograph's features, both averaged over the photographs (`--each` of the first 20
+  for each style, in turn) and relative to AdaIN's; the table has the mean and the worst of the styles.
 - lattice: as in benchmarks.compact, the median and the worst of all outputs at the worst period.
-- seconds: of one pass at 512 px over AdaIN's with the style cached, alternating, the best of each.
+- seconds: one pass at 512 px, relative to AdaIN with the style cached; the two alternate, and the best of each counts.
 - taught: the same for the first paintings of art, each learned within `--seconds`, from the photographs that
   training sees.
 
 `-o` writes results.json and a sheet for each network and size: the styles with six photographs each and, last, the mean
-of all outputs, in which a blob that returns at the same place of every picture shows.
+of all outputs, which reveals a blob that recurs at the same place in every picture.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def networks_of(run: Path) -> Networks:
 
 
 class Measures:
-    """Measures outputs with the full-size network, over those of AdaIN on `compact`.
+    """Measures outputs with the full-size network, relative to those of AdaIN on `compact`.
 
     Args:
         full: the full-size networks.
@@ -123,7 +123,7 @@ def sheet(photos: Sequence[Tensor], shown: Sequence[tuple[Tensor, Sequence[int],
 
 
 def speed(networks: Networks, compact: Networks, size: int = 512) -> float:
-    """Return the time of a pass over that of AdaIN, with the style cached."""
+    """Return the time of a pass relative to AdaIN's, with the style cached."""
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
     name, best = next(iter(networks.generator.known)), [math.inf, math.inf]
     for _ in range(REPEATS):
@@ -154,7 +154,7 @@ def taught_to(networks: Networks, folder: Path, count: int, seconds: float | Non
 def measure(
     networks: Networks, paintings: Mapping[str, Path], measures: Measures, size: int, each: int, output: Path | None
 ) -> dict[str, Any]:
-    """Measure every style that there is a painting of at one size."""
+    """Measure, at one size, every style whose painting is available."""
     found, shown = {}, []
     for number, (name, path) in enumerate(tqdm(paintings.items(), f"{networks.name} {size} px", disable=None)):
         (painting,) = squares(path.parent, [path.name], size)
@@ -207,8 +207,8 @@ def main(
             for what, (knowing, of) in groups.items():
                 found = measure(knowing, of, measures, size, each, None if what else output)
                 results[one.name][f"{size} px{what}"] = found
-                told = ", ".join(f"{name} {value:.2f}" for name, value in found.items() if name != "styles")
-                print(f"   {size} px{what}, {len(of)} styles: {told}", flush=True)
+                listed = ", ".join(f"{name} {value:.2f}" for name, value in found.items() if name != "styles")
+                print(f"   {size} px{what}, {len(of)} styles: {listed}", flush=True)
     if output is not None:
         files.write(output / "results.json", json.dumps(results, indent=1).encode())
 

@@ -4,11 +4,11 @@
 
 Everything runs in one process through adain_core.compare, on one photograph and one painting, both square; methods
 alternate, and the best of each counts. Style encoding is included. Optimizations are timed over a few steps, without
-the first, and scaled to 500 iterations, but for the slowest, in which a second scale begins; the column says so. With
-`--threads`, times are CPU time on that many threads, which other programs hardly disturb. The paper's ratios are for
-VGG-19 on a Pascal Titan X GPU. There style swap has an inverse network, which `vgg19` lacks here, so that row swaps at
-relu4_1 and uses AdaIN's decoder. Also printed: how the CPU time of a step of Gatys divides into the network's forward
-and backward passes, the loss, and the loop; and the memory that patches and MMD take.
+the first, and scaled to 500 iterations, except the slowest step, in which a second scale begins; the column says so.
+With `--threads`, times are CPU time on that many threads, which other programs hardly disturb. The paper's ratios are
+for VGG-19 on a Pascal Titan X GPU. There, style swap has an inverse network, which `vgg19` lacks here, so that row
+swaps at relu4_1 and uses AdaIN's decoder. Also printed: how the CPU time of a step of Gatys divides into the
+network's forward and backward passes, the loss, and the loop; and the memory that patches and MMD take.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def main(
     sizes: Annotated[str, typer.Option(help="Sides in pixels, separated by commas.")] = "256,512",
     steps: Annotated[int, typer.Option(help="Iterations to time.", min=3, max=20)] = 6,
     repeats: Annotated[int, typer.Option(help="Rounds; the best of each counts.")] = 3,
-    threads: Annotated[int, typer.Option(help="Measure CPU time on so many threads; 0 for the clock on all.")] = 0,
+    threads: Annotated[int, typer.Option(help="Measure CPU time on this many threads; 0: wall-clock time on all.")] = 0,
 ) -> None:
     """Print a table."""
     if threads:

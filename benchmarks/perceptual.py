@@ -1,17 +1,17 @@
-"""How faithful the perceptual network is to VGG-19, on pairs that training never saw, beside `compact`.
+"""How faithful the perceptual network is to VGG-19, compared with `compact`, on pairs that training never saw.
 
     python -m benchmarks.perceptual --pictures FOLDER --weights-dir FOLDER [--optimized 40] [--candidate FILE]
 
 `--pictures` holds the folders photos and art; adain_core/training/held_out.txt names the 40 pairs. Each picture's
-central square is scaled to `--size`. The full-size VGG-19 in `--weights-dir` is the truth:
+central square is scaled to `--size`. The full-size VGG-19 in `--weights-dir` is the ground truth:
 
 - explained variance: of VGG-19's features at the four layers, by the network's predictions, over all pictures.
-- cosine: of the Gram loss's gradient to the photograph's pixels with VGG-19's own; at every layer the squared error of
-  the Gram matrix is divided by the style's own energy, so layers count alike.
-- Gatys: that loss by VGG-19 after an optimization with the defaults, over the photograph's own, on the first pairs, as
-  many as `--optimized`: the median through each network, and its ratio to the one through VGG-19, mean and median. All
-  of them compute as `compact` does, in bfloat16 where the CPU has it.
-- seconds of a step at 256 px over those on VGG-19, in turns, medians.
+- cosine: between the Gram loss's gradient with respect to the photograph's pixels and VGG-19's own; at
+  every layer the squared error of the Gram matrix is divided by the style's own energy, so all layers count equally.
+- Gatys: that loss by VGG-19 after an optimization with the defaults, relative to the photograph's own, on the first
+  `--optimized` pairs: the median for each loss network, and the mean and median of its ratio to VGG-19's. All of them
+  compute as `compact` does, in bfloat16 where the CPU has it.
+- seconds: the median time of a step at 256 px, relative to VGG-19's; the networks take turns.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def distance(own: Grams, goal: Grams) -> Tensor:
 
 
 def gradient(networks: Networks, content: Tensor, style: Tensor) -> Tensor:
-    """Return the gradient of `distance` to the photograph's pixels, [1,3,H,W]."""
+    """Return the gradient of `distance` with respect to the photograph's pixels, [1,3,H,W]."""
     image = content.clone().requires_grad_()
     (slope,) = torch.autograd.grad(distance(grams(networks, image), grams(networks, style)), image)
     return slope
@@ -73,7 +73,7 @@ class Explained:
 
     @torch.inference_mode()
     def add(self, networks: Networks, full: Networks, image: Tensor) -> None:
-        """Take in a picture."""
+        """Add a picture."""
         predicted = networks.perceptual(image, LAYERS)
         for layer, truth in full.perceptual(image, LAYERS).items():
             self.error[layer] += float((predicted[layer] - truth).square().sum())
@@ -102,14 +102,14 @@ def step_times(models: Mapping[str, Networks], steps: int = 8) -> dict[str, floa
             start = time.perf_counter()
             next(run)
             found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each[2:]) for name, each in found.items()}  # the first ones get memory ready
+    return {name: statistics.median(each[2:]) for name, each in found.items()}  # the first ones allocate memory
 
 
 def main(
-    pictures: Annotated[Path, typer.Option(help="Folder that holds photos and art.")],
+    pictures: Annotated[Path, typer.Option(help="Folder with photos and art.")],
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of the full-size weights.")] = None,
-    size: Annotated[int, typer.Option(help="Pixels of a side.", min=32)] = 224,
-    pairs: Annotated[int, typer.Option(help="How many of the 40 pairs, to be quick.", min=1, max=40)] = 40,
+    size: Annotated[int, typer.Option(help="Side in pixels.", min=32)] = 224,
+    pairs: Annotated[int, typer.Option(help="How many of the 40 pairs; fewer are faster.", min=1, max=40)] = 40,
     optimized: Annotated[int, typer.Option(help="How many of them to optimize.", min=1, max=40)] = 40,
     candidate: Annotated[Path | None, typer.Option(help="Other weights of the perceptual network to measure.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="Folder for the sheet and results.json.")] = None,
@@ -120,7 +120,7 @@ def main(
         files.check_new(output, ["gatys.jpg", "results.json"], overwrite)
     full = weights.load("vgg19", folder=weights_dir, download=False)
     compact = weights.load("compact")
-    alone = Networks("compact", {"encoder": compact.encoder}, dtype=compact.dtype)  # which predicts features as well
+    alone = Networks("compact", {"encoder": compact.encoder}, dtype=compact.dtype)  # whose heads predict features, too
     models = {"perceptual": weights.load("perceptual"), "compact": alone, "vgg19": full}
     half = Networks("vgg19", {"encoder": copy.deepcopy(full.encoder)}, dtype=compact.dtype)
     if candidate is not None:

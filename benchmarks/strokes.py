@@ -6,9 +6,9 @@ The photographs are the first ones in the folder, by name, whose longer side has
 next style of examples/. Everything is made by `compact`. For each pair and both kinds of strokes a row shows:
 
 - SSIM of the 2048 px picture, reduced to 512 px, to the picture made at 512 px: 1 if the large one only adds detail;
-- top octave: the energy of the finest detail where the photograph is flat, over that of the picture made at 512 px (see
+- top octave: the energy of the finest detail where the photograph is flat, relative to the picture made at 512 px (see
   adain_core/evaluation/artifacts.py): enlarged pixels have next to none;
-- time: the CPU time of proportional strokes, from file to picture, over that of native ones; nothing is remembered.
+- time: the CPU time of proportional strokes, from file to picture, relative to native ones; nothing is cached.
 
 The sheet has a row for each pair: the 512 px picture, both kinds whole, and 400x400 pixels from the middle of each.
 """
@@ -81,8 +81,8 @@ def measure(photo: Path, small: Image.Image, large: Image.Image) -> dict[str, fl
 
 def main(
     pictures: Annotated[Path, typer.Option(help="Folder of photographs.")],
-    pairs: Annotated[int, typer.Option(help="How many of them.", min=1)] = 12,
-    threads: Annotated[int, typer.Option(help="Threads to compute with.", min=1)] = 1,
+    pairs: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 12,
+    threads: Annotated[int, typer.Option(help="Number of threads.", min=1)] = 1,
     output: Annotated[
         Path | None, typer.Option("-o", help="Folder for the pictures, sheet.jpg and results.json.")
     ] = None,

@@ -1,4 +1,4 @@
-"""Make the model card's sheet of optimizations through the perceptual network, each method at its default settings.
+"""Make the sheet of optimizations in docs/methods.md, with `compact` and each method at its default settings.
 
     python -m examples.make_optimizations
 

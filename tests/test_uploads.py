@@ -164,6 +164,17 @@ def test_a_visitors_later_values_are_checked_against_what_the_page_shows_by_then
         assert " must be one of New." in aside.submit(refusal, built, function, sent, state).result()
 
 
+def test_nothing_that_the_page_sends_is_refused_in_a_later_run(built):
+    """By then, the visitor's session holds the value of every State."""
+    state = SessionState(built)
+    with ThreadPoolExecutor(1) as aside:
+        for function in built.fns.values():
+            for block in filter(lambda block: block.stateful, function.inputs):
+                state[block._id] = block.value
+            sent = [None if block.stateful else block.get_config().get("value") for block in function.inputs]
+            assert aside.submit(refusal, built, function, sent, state).result() is None, function.name
+
+
 def test_the_pages_initial_pictures_are_accepted(built):
     for _, place, block, sent in inputs(built):
         assert (checked(sent[place], block, "It") is None) == (sent[place] is None)

@@ -16,8 +16,8 @@ MAPS = {
     "all": ("All pictures", "The photograph, the painting, and every result."),
     "left": (
         "Distance from the style",
-        "Bright areas are still far from the painting's style, by the mean and standard deviation of the features in a"
-        " 40-pixel window. The brightest are twice as far as the photograph is overall.",
+        "Bright areas are still far from the painting's style, measured by the mean and standard deviation of the"
+        " features in a 40-pixel window. The brightest are twice as far as the photograph is overall.",
     ),
     "difference": (
         "Difference from the photograph",

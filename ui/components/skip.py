@@ -1,4 +1,4 @@
-"""Stopping single methods of a comparison, or all of it."""
+"""Stopping single methods of a comparison, or all of them."""
 
 from __future__ import annotations
 

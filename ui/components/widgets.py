@@ -34,7 +34,7 @@ MISSING = {"content": "Choose a photograph first.", "style": "Choose a painting 
 COLORS = {  # labels of the modes of adain_core.controls.color
     "off": "From the painting",
     "match": "From the photograph: recolor the painting first (match)",
-    "match-cholesky": "As match, computed by Cholesky decomposition (match-cholesky)",
+    "match-cholesky": "Like match, with a Cholesky decomposition (match-cholesky)",
     "histogram": "From the photograph: match its histograms (histogram)",
     "luminance": "From the photograph: transfer light and dark only (luminance)",
     "palette": "From the painting, without its brush strokes (palette)",

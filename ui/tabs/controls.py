@@ -104,7 +104,7 @@ def control_api(
     Args:
         content: the photograph, an image file.
         style: the painting, an image file.
-        show: the control: Color modes, Strengths, Stroke sizes, Sizes or Strokes.
+        show: the control: Color modes, Strengths, Stroke sizes, Sizes, or Strokes.
         limits: the server's limits.
 
     Returns:

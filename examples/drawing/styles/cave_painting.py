@@ -147,8 +147,8 @@ def draw(rng):
         ink = ImageDraw.Draw(hand)
         ink.ellipse((cx - 0.5 * size, cy - 0.5 * size, cx + 0.5 * size, cy + 0.6 * size), 255)
         for finger, reach in ((-1.25, 0.95), (-0.45, 1.3), (-0.12, 1.45), (0.2, 1.35), (0.55, 1.1)):
-            aim = np.array([np.sin(finger + turn), -np.cos(finger + turn)])
-            tip = np.array([cx, cy]) + aim * size * reach
+            direction = np.array([np.sin(finger + turn), -np.cos(finger + turn)])
+            tip = np.array([cx, cy]) + direction * size * reach
             ink.line([(cx, cy), tuple(tip)], 255, int(size * 0.26))
             ink.ellipse((*(tip - size * 0.13), *(tip + size * 0.13)), 255)
         ink.line([(cx, cy), (cx - size * 1.2 * np.sin(turn), cy + size * 1.3)], 255, int(size * 0.6))

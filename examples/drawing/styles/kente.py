@@ -50,14 +50,14 @@ def draw(rng):
             shown = np.where(mask[..., None], color, shown)
         return shown
 
-    looks = {}
+    motifs = {}
     for column in range(strip.min(), strip.max() + 1):
         for row in range(block.min(), block.max() + 1):
             kind = 0 if (row + column) % 2 else 1 + int(rng.integers(7))
             look = (kind, int((3 * column + row // 2) % 6 if kind else column % 6))
-            looks.setdefault(look, np.zeros(SQUARE, bool))
-            looks[look] |= (strip == column) & (block == row)
-    for (kind, palette), where in looks.items():
+            motifs.setdefault(look, np.zeros(SQUARE, bool))
+            motifs[look] |= (strip == column) & (block == row)
+    for (kind, palette), where in motifs.items():
         rgb = np.where(where[..., None], motif(kind, *sets[palette]), rgb)
     thread = np.abs(np.sin(sewn * np.pi / 8))
     warp = np.abs(np.sin(x * np.pi / 8))

@@ -57,14 +57,14 @@ def draw(rng):
                 8,
             )
         crown = root + (-10 * lean, -530)
-        for k, aim in enumerate(np.linspace(-2.9, -0.2, 7)):
-            reach = 210 + 30 * np.sin(3 * aim)
-            tip = crown + reach * np.array([np.cos(aim), 0.72 * np.sin(aim)]) + (0, 90)
-            bow = crown + 0.6 * reach * np.array([np.cos(aim), np.sin(aim)]) + (0, -20)
+        for k, angle in enumerate(np.linspace(-2.9, -0.2, 7)):
+            reach = 210 + 30 * np.sin(3 * angle)
+            tip = crown + reach * np.array([np.cos(angle), 0.72 * np.sin(angle)]) + (0, 90)
+            bow = crown + 0.6 * reach * np.array([np.cos(angle), np.sin(angle)]) + (0, -20)
             tube([crown, bow, tip], color, 9)
             for share in (0.3, 0.5, 0.7, 0.9):
                 at = crown * (1 - share) ** 2 + 2 * share * (1 - share) * bow + share**2 * tip
-                tube([at, at + (26 * np.cos(aim) - 8, 44)], (color, cyan)[k % 2], 5)
+                tube([at, at + (26 * np.cos(angle) - 8, 44)], (color, cyan)[k % 2], 5)
     for k in range(5):
         level = 1010 + 30 * k
         tube(

@@ -40,13 +40,13 @@ def draw(rng):
         for side in (-0.22, 0.22):
             pane = np.array([[cx + side * width, base - height * 0.6], [cx + side * width, base - height * 0.35]])
             canvas.stroke(rng, pane, 8, colors("ffd23f")[0], 3)
-    climb = np.linspace(0, 1, 12)
+    rise = np.linspace(0, 1, 12)
     for reach in np.sort(rng.random(260)):
         lean = rng.normal(0, 70) * (1 - reach) ** 0.7
         flame = np.stack(
             [
-                115 + lean * (1 - 0.5 * climb) + 9 * np.sin(climb * 5 + reach * 30),
-                1200 - 950 * reach - 150 * climb,
+                115 + lean * (1 - 0.5 * rise) + 9 * np.sin(rise * 5 + reach * 30),
+                1200 - 950 * reach - 150 * rise,
             ],
             -1,
         )
