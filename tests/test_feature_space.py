@@ -151,7 +151,7 @@ def test_styles_are_mixed_by_their_weights_and_strength(method):
 
 
 def test_regions_are_for_methods_that_know_them(photo, painting, tiny):
-    sentence = "Whitening and coloring (WCT) doesn't support regions, masks or tiles; leave them out, or choose adain."
+    sentence = "Whitening and coloring (WCT) doesn't support regions, masks, or tiles; leave them out, or choose adain."
     with pytest.raises(ValueError) as error:
         stylize(photo, painting, networks=tiny, method="wct", mask=photo.convert("L"))
     assert str(error.value) == sentence

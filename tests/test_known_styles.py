@@ -111,7 +111,7 @@ def test_settings_without_effect_are_named(photo):
 
 @pytest.mark.usefixtures("conditional")
 def test_regions_are_refused(photo):
-    with pytest.raises(ValueError, match=r"^Conditional instance norm doesn't support regions, masks or tiles; leave"):
+    with pytest.raises(ValueError, match=r"^Conditional instance norm doesn't support regions, masks, or tiles; leave"):
         stylize(photo, "s1", method="conditional", mask=photo.convert("L"))
 
 

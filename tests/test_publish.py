@@ -68,7 +68,7 @@ def test_own_weights_with_their_measurements(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "a/README.md").read_text()
     assert "| 512 px | 1.50 | 0.25 | 27.3 dB |" in text and "license: cc0-1.0" in text and "1,524,891 param" in text
     assert call(f"{line}/b", monkeypatch, capsys)[0] == 0
-    assert "It was not measured." in (tmp_path / "b/README.md").read_text()
+    assert "It has not been measured." in (tmp_path / "b/README.md").read_text()
     code, _, err = call(f"{line}/c --results {tmp_path}/weights.safetensors", monkeypatch, capsys)
     assert (code, err.partition(";")[0]) == (2, "adain: weights.safetensors holds no results of benchmarks.compact")
 

@@ -71,6 +71,7 @@ class TestEndpoints:
             ("style_2", 5, "style_2 is 5, but it must be an uploaded picture."),
             ("options", "fast", "options must map names to values"),
         ],
+        ids=lambda each: f"{each!r:.40}",
     )
     def test_a_value_must_fit(self, call, file, name, value, sentence):
         assert sentence in call("stylize", {"content": file, "style": file, name: value})

@@ -32,7 +32,7 @@ def compare_methods(
         typer.Option(
             "--output",
             "-o",
-            help="Output folder for the pictures, the table and the contact sheet.",
+            help="Output folder for the pictures, the table, and the contact sheet.",
             parser=path,
             metavar="FOLDER",
         ),

@@ -50,7 +50,7 @@ class ColorParams(Params):
     color: Mode = Field(
         "off",
         title="Colors",
-        description="off uses the painting's colors; match, match-cholesky, histogram and luminance keep the"
+        description="off uses the painting's colors; match, match-cholesky, histogram, and luminance keep the"
         " photograph's; palette uses the painting's colors without its brush strokes.",
     )
     color_strength: float = Field(

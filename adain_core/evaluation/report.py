@@ -1,4 +1,4 @@
-"""The results of a comparison: a table measured by one fixed encoder, conclusions, a sheet, and a folder with all."""
+"""A comparison's results: a table measured by one fixed encoder, conclusions, a sheet, and a folder of all of them."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ COLUMNS = {
     "mean_std": Column(
         "Mean-std loss", "", ".3f", "least",
         "How far the mean and standard deviation of each channel are from the painting's (Eq. 13: squared errors,"
-        " summed over relu1_1, 2_1, 3_1 and 4_1). It ignores where things are; AdaIN aims at it.",
+        " summed over relu1_1, 2_1, 3_1, and 4_1). It ignores where things are; AdaIN targets it.",
     ),
     "gram": Column(
         "Gram loss", "", ".3f", "least",
         "Mean squared difference of the Gram matrices from the painting's, summed over the same layers. It ignores"
-        " where things are, and bright colors dominate; Gatys aims at it.",
+        " where things are, and bright colors dominate; Gatys targets it.",
     ),
     "ssim": Column(
         "SSIM", "", ".3f", "most",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
-PERIODS = (2, 4, 8)  # pixels, of the lattices that one, two, and three up-samplings leave
+PERIODS = (2, 4, 8)  # pixels, of the lattices that one, two, and three upsampling steps leave
 AROUND = 4  # bins to each side that count as a frequency's neighborhood
 PEAK = 1  # bins to each side that belong to a frequency itself: the main lobe of a Hann window
 WINDOW = 64  # pixels, side of the windows in which a lattice counts

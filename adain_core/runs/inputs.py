@@ -205,7 +205,7 @@ def _read_areas(
     if chosen and not isinstance(sources.regions, Mapping) and len(masks) - len(chosen) > STRAY:
         notes.append(
             f"{len(masks) - len(chosen)} of the {len(masks)} regions have no style or strength of their own. If the"
-            " label map was scaled, softened or saved as JPEG, save it as PNG with hard edges."
+            " label map was scaled, softened, or saved as JPEG, save it as PNG with hard edges."
         )
     areas = []
     for label in chosen:

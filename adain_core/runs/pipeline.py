@@ -239,7 +239,7 @@ def _steps(
     tiled = any(level.side is not None for level in chosen.levels)
     if (given.spatial or tiled) and not task.method.spatial:
         raise ValueError(
-            f"{task.method.title} doesn't support regions, masks or tiles; leave them out, or choose adain."
+            f"{task.method.title} doesn't support regions, masks, or tiles; leave them out, or choose adain."
         )
 
     def contents() -> Iterator[Tensor]:

@@ -6,7 +6,7 @@ Dumoulin et al. (2017), besides those of the objective and of networks/generator
 - Photographs are seen at the same two sizes as the paintings, one size per step.
 - A share of the crops is enlarged until they are almost flat. Instance normalization amplifies the little that is left
   in them, and a network that has never seen this paints blobs into a sky.
-- Gammas and betas learn at a higher rate, without which the styles look alike for long.
+- Gammas and betas learn at a higher rate; otherwise the styles look alike for a long time.
 - A cosine schedule, and the weights' moving average, which is what is saved.
 """
 

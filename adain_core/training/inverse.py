@@ -3,7 +3,7 @@
     L = w_r |g(f(c)) - c|^2 + w_f (|f(g(h)) - h|^2 over h = f(c) and h = swap(f(c), f(s))) + w_tv TV + w_l L_l
 
 As in the paper, it is trained on features of pictures and on swapped ones. Departures: the first term, on pixels and
-scaled to 1 at 24 dB, is not in the paper, nor is the last one, the lattice that up-sampling leaves; and the second one
+scaled to 1 at 24 dB, is not in the paper, nor is the last one, the lattice that upsampling leaves; and the second one
 is divided by the variance of the features.
 """
 
@@ -33,7 +33,7 @@ class Weights(Params):
     pixels: float = Field(1.0, ge=0, le=1000, description="Weight of reconstructing a picture from its features.")
     features: float = Field(1.0, ge=0, le=1000, description="Weight of reproducing the input features.")
     smoothness: float = Field(0.1, ge=0, le=1000, description="Weight of total variation, on swapped features.")
-    lattice: float = Field(0.5, ge=0, le=1000, description="Weight of the lattice that up-sampling leaves.")
+    lattice: float = Field(0.5, ge=0, le=1000, description="Weight of the lattice that upsampling leaves.")
 
 
 class Inverse:

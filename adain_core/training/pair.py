@@ -10,7 +10,7 @@ kind of crops, so a ratio of 1 means "as good as the paper's network". An expone
 errors into norms, as the paper writes them, and keeps a few styles with extreme statistics from dominating; the
 benchmark uses p = 1. L_k compares the means and standard deviations of the colors, relative to the style's own: a trace
 of the photograph's color in a gray painting's style barely changes L_s, but it is obvious to the eye. L_l is the
-lattice that up-sampling leaves, and L_h the halos beside strong edges. L_i is the distance to the full-size pair's
+lattice that upsampling leaves, and L_h the halos beside strong edges. L_i is the distance to the full-size pair's
 output in the teacher's features. L_r is the error of reconstructing a photograph from itself, scaled to 1 at 24 dB. L_d
 continues the distillation, because other methods use the encoder as their perceptual network, and L_p does the same on
 stylized pictures and on Probes, where optimization exposes the encoder's blind spots.
@@ -45,9 +45,9 @@ from adain_core.training.loop import samples_sheet
 from adain_core.training.teacher import DEEPEST, LAYERS, Features, Teacher, all_statistics, content_loss, style_loss
 
 GOAL = 10**-2.4  # mean squared error at 24 dB
-BESIDE = 48  # pixels, side of the windows in which the luminance beside an edge is looked at
+BESIDE = 48  # pixels, side of the windows in which the luminance beside an edge is measured
 HALO = 15  # pixels, width of the box that blurs the unsharp mask, twice
-EDGE = 0.12  # standard deviation of the photograph's luminance that makes a window one with a strong edge
+EDGE = 0.12  # standard deviation of the photograph's luminance above which a window has a strong edge
 IMITATED = ("relu2_1", "relu3_1", "relu4_1")
 
 
@@ -73,7 +73,7 @@ class Weights(Params):
     fidelity: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the photograph's own features.")
     imitation: float = Field(0.0, ge=0, le=1000, description="Weight of the distance to the full-size pair's picture.")
     color: float = Field(0.0, ge=0, le=1000, description="Weight of the color means and standard deviations.")
-    lattice: float = Field(1.0, ge=0, le=1000, description="Weight of the lattice that up-sampling leaves.")
+    lattice: float = Field(1.0, ge=0, le=1000, description="Weight of the lattice that upsampling leaves.")
     halo: float = Field(0.0, ge=0, le=1000, description="Weight of the halos beside the photograph's edges.")
     reconstruction: float = Field(0.1, ge=0, le=1000, description="Weight of reconstructing a photograph from itself.")
     distillation: float = Field(2.0, ge=0, le=1000, description="Weight of predicting the teacher's features.")

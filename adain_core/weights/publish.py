@@ -32,10 +32,10 @@ tags: [style-transfer, adain, safetensors]
 UNKNOWN = """# An AdaIN model
 
 An encoder and a decoder for arbitrary style transfer by adaptive instance normalization (Huang & Belongie, ICCV 2017),
-{parameters:,} parameters, made as AdaIN Playground's model `compact`. With ADAIN_HUB_REPO naming this repository, AdaIN
-Playground offers it as the model `own`.
+{parameters:,} parameters, built like AdaIN Playground's model `compact`. With ADAIN_HUB_REPO naming this repository,
+AdaIN Playground offers it as the model `own`.
 
-## What it reaches
+## Results
 
 {results}
 """
@@ -79,7 +79,7 @@ def model_folder(output: Path, file: Path | None, results: Path | None, license:
     if not source.is_file() or not all(fits(model, source, role, each) for role, each in shapes.items()):
         raise ValueError(f"{source.name} holds no compact encoder and decoder; use a file written by training.")
     parameters = sum(each.numel() for part in modules.values() for each in part.parameters())
-    table = "It was not measured." if results is None else _table(results)
+    table = "It has not been measured." if results is None else _table(results)
     if file is None:
         text = (weights.PRETRAINED / "README.md").read_text(encoding="utf-8")
     else:

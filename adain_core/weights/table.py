@@ -142,7 +142,7 @@ _ROWS = [
     Model(
         name="compact",
         title="Compact",
-        summary="A quarter of VGG-19's width, for two CPU cores; 3.5 MB, here already. Optimizes through perceptual.",
+        summary="A quarter of VGG-19's width, for two CPU cores; 3.5 MB, included. Its loss network is perceptual.",
         license="MIT",
         origin="trained for this project; see adain_core/pretrained/README.md",
         widths=compact.WIDTHS,
@@ -180,7 +180,7 @@ _ROWS = [
     Model(
         name="perceptual",
         title="Perceptual",
-        summary="About half of VGG-19's width, to optimize through and to judge with; 3.8 MB, here already.",
+        summary="About half of VGG-19's width, for optimizing and judging; 3.8 MB, included.",
         license="MIT",
         origin="made for this project; see adain_core/pretrained/README.md",
         widths=perceptual.WIDTHS,
@@ -233,7 +233,7 @@ def _own(repo: str) -> Model:
     return Model(
         name="own",
         title=f"From {name}",
-        summary=f"Made as compact is, published as {name} on the Hub.",
+        summary=f"Built like compact; published as {name} on the Hub.",
         license="see its repository",
         origin=name,
         widths=compact.WIDTHS,

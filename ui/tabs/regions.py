@@ -210,7 +210,7 @@ def build(pair: Pair, limits: Limits) -> None:
             with area("result"):
                 outdated("regions-", "Stylize the regions")
                 ui |= outcome("regions-", None, None, "")
-        with area("more"), gr.Accordion("Edges, size and strength map", open=False, elem_id="regions-more"):
+        with area("more"), gr.Accordion("Edges, size, and strength map", open=False, elem_id="regions-more"):
             _draw_more(ui, opening, pair, limits)
 
     run_button = ui.pop("run")
