@@ -64,7 +64,7 @@ class TestEndpoints:
             ("size", 10**400, f"size is 1{'0' * 39}, but it must be a number."),
             ("size", 63, "size is 63, but it must be from 64 to 8192."),
             ("alpha", 1.5, "alpha is 1.5, but it must be from 0 to 1."),
-            ("weight_1", -1, "weight_1 is -1, but it must be from 0 to "),
+            ("share_1", -1, "share_1 is -1, but it must be from 0 to 1."),
             ("color", ["off"], "color is ['off'], but it must be one of off, match,"),
             ("color", None, "color is missing, but it must be one of off, match,"),
             ("method", "x" * 50, f"method is '{'x' * 39}, but it must be one of adain, adamean,"),
