@@ -45,11 +45,11 @@ def call(line: str, monkeypatch, capsys) -> tuple[int, str, str]:
 def test_the_shipped_model(tmp_path, monkeypatch, capsys):
     code, out, err = call(f"publish me/mine --dry-run {tmp_path}/out", monkeypatch, capsys)
     assert (code, err) == (0, "")
-    assert re.fullmatch(r"3 files, 3\.1 MB, for me/mine; nothing was uploaded\.\n", out)
+    assert re.fullmatch(r"3 files, 4\.0 MB, for me/mine; nothing was uploaded\.\n", out)
     data = (tmp_path / "out/model.safetensors").read_bytes()
     config = json.loads((tmp_path / "out/config.json").read_text())
     assert hashlib.sha256(data).hexdigest() == config["sha256"] == weights.MODELS["compact"].file("encoder").sha256
-    assert (config["parameters"], config["widths"]) == (1_524_891, [16, 32, 64, 128])
+    assert (config["parameters"], config["widths"]) == (1_992_219, [16, 32, 64, 128])
     assert config["tensors"]["encoder.conv1_1.weight"] == [16, 3, 3, 3]
     card = ModelCardData(**metadata_load(tmp_path / "out/README.md"))
     assert card.license == "mit" and "style-transfer" in card.tags
@@ -66,7 +66,7 @@ def test_own_weights_with_their_measurements(tmp_path, monkeypatch, capsys):
     line = f"publish me/mine --weights {tmp_path}/weights.safetensors --license CC0-1.0 --dry-run {tmp_path}"
     assert call(f"{line}/a --results {tmp_path}/results.json", monkeypatch, capsys)[0] == 0
     text = (tmp_path / "a/README.md").read_text()
-    assert "| 512 px | 1.50 | 0.25 | 27.3 dB |" in text and "license: cc0-1.0" in text and "1,524,891 param" in text
+    assert "| 512 px | 1.50 | 0.25 | 27.3 dB |" in text and "license: cc0-1.0" in text and "1,992,219 param" in text
     assert call(f"{line}/b", monkeypatch, capsys)[0] == 0
     assert "It has not been measured." in (tmp_path / "b/README.md").read_text()
     code, _, err = call(f"{line}/c --results {tmp_path}/weights.safetensors", monkeypatch, capsys)

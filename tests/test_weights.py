@@ -58,7 +58,7 @@ def same(networks, state) -> bool:
 def test_the_shipped_weights_verify():
     networks = weights.load("compact")
     assert (networks.name, networks.levels) == ("compact", ("relu4_1", "relu3_1", "relu2_1"))
-    assert sum(each.numel() for part in (networks.encoder, networks.decoder) for each in part.parameters()) == 1_524_891
+    assert sum(each.numel() for part in (networks.encoder, networks.decoder) for each in part.parameters()) == 1_992_219
     assert weights.load() is networks
     assert weights.state(weights.get("compact")) == "here, verified"
 

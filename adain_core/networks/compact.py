@@ -165,7 +165,7 @@ class Gains(nn.Module):
         widths: channels at each of LEVELS.
     """
 
-    hidden = 192
+    hidden = 320
     middle: Tensor
     spread: Tensor
 
@@ -213,6 +213,8 @@ class CompactDecoder(CompactInverse):
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__(widths)
         c, d = widths[2:]
+        self.conv4_7 = _convolution(d, d)
+        self.conv4_6 = _convolution(d, d)
         self.conv4_5 = _convolution(d, d)
         self.conv4_4 = _convolution(d, d)
         self.conv4_3 = _convolution(d, d)
@@ -228,6 +230,7 @@ class CompactDecoder(CompactInverse):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Turn features into an image; like CompactInverse, but at most one pixel larger than the encoded image."""
         x = features["relu4_1"]  # not rectified, nor is relu3_1: AdaIN makes features negative
+        x = x + self.conv4_6(F.leaky_relu_(self.conv4_7(x), self.slope))
         x = x + self.conv4_4(F.leaky_relu_(self.conv4_5(x), self.slope))
         x = self.residual(x, self.conv4_3, self.conv4_2)
         x = _up(self.conv4_1(x), features["relu3_1"])

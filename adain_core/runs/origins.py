@@ -30,7 +30,7 @@ def of(content: images.Source, sources: inputs.Sources) -> dict[str, Any]:
     every = {
         "content": content,
         "styles": list(sources.styles),
-        "style_masks": None if sources.style_masks is None else list(sources.style_masks),
+        "style_masks": sources.style_masks,
         "regions": sources.regions,
         "style_for": sources.style_for,
         "mask": sources.mask,

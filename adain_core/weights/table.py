@@ -114,8 +114,8 @@ def _layers(last: str) -> tuple[str, ...]:
     return tuple(each.relu for each in vgg.convolutions(vgg.WIDTHS, last))
 
 
-_COMPACT = File("compact.safetensors", "ecfcf0d2b9bda42334b7d1155f521a8627b6d64d41b3a6453a020e7d1416357c")
-_INVERSE = File("inverse.safetensors", "58990d0985e856c250c3012d54f6e980a7d587b117c8b18a640ae09dcd7af253")
+_COMPACT = File("compact.safetensors", "dc4740ceae5bcdb957b75cc3b28e6b028910d29221ebe192dd2d091df5ad4665")
+_INVERSE = File("inverse.safetensors", "f4bd49d7c02b1515791dd52ba59a8545b7e5f3b569d7a2838f3477415b2181ba")
 _PERCEPTUAL = File("perceptual.safetensors", "589da6d9e9ed6d286308d3c2e45713cb9afc4ad12c55967166affdbdac7e778b")
 _VGG_ENCODER = File(
     "vgg_normalised.pth",
@@ -142,7 +142,7 @@ _ROWS = [
     Model(
         name="compact",
         title="Compact",
-        summary="A quarter of VGG-19's width, for two CPU cores; 3.5 MB, included. Its loss network is perceptual.",
+        summary="A quarter of VGG-19's width, for two CPU cores; 4.4 MB, included. Its loss network is perceptual.",
         license="MIT",
         origin="trained for this project; see adain_core/pretrained/README.md",
         widths=compact.WIDTHS,
