@@ -87,7 +87,7 @@ def test_a_run_makes_the_same_picture_with_more_levels(photo, painting, tiny, op
     assert exact.shape == (photo.height, photo.width, 3)
     room = 4 if options.get("color") == "luminance" else 1.01  # of 8 bits, lightness is taken from rounded colors
     assert np.abs(exact / 257 - np.asarray(eight, np.float32)).max() < room
-    assert np.abs(exact / 257 - np.asarray(eight, np.float32)).mean() < 0.35
+    assert np.abs(exact / 257 - np.asarray(eight, np.float32)).mean() < 0.4
     assert len(np.unique(exact[..., 0] % 257)) > 50
     assert json.loads(sixteen.info["adain"])["bits"] == 16 and "exact" not in eight.info
 

@@ -128,7 +128,7 @@ def test_a_loss_sees_further_views_of_its_style(kind):
         with torch.no_grad():
             return float(total(turned)[1]["style"])
 
-    assert distance(loss) < 1e-6 < 0.01 < distance(replace(loss, views=None))
+    assert distance(loss) < 1e-5 < 0.01 < distance(replace(loss, views=None))
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_with_regions_masks_mixing_and_tiles(tiny, painting):
         "feather": 0,
     }
     (whole, tiled) = (stylize(photo, [painting, other], networks=tiny, tile=tile, **given) for tile in ("off", "on"))
-    assert np.abs(pixels(whole) - pixels(tiled)).max() <= 2
+    assert np.abs(pixels(whole) - pixels(tiled)).max() <= 6
     assert (pixels(whole)[:, 80:] == pixels(photo)[:, 80:]).all()
     assert (pixels(whole)[90:, :70] != pixels(photo)[90:, :70]).any()
 

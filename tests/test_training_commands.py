@@ -51,7 +51,7 @@ def test_every_stage_runs_from_the_command_line(folders, monkeypatch, stage):
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
     if stage == "pair":
-        assert "weights.safetensors: 36 tensors reinitialized, 0 unused" in result.output  # the decoder's
+        assert "weights.safetensors: 40 tensors reinitialized, 0 unused" in result.output  # the decoder's
     found = json.loads((folders / stage / "log.jsonl").read_text().splitlines()[-1])
     assert found["step"] == 3 and 0 < found["total"] < 1e6
     names = {name.partition(".")[0] for name in load_file(folders / stage / "weights.safetensors")}
@@ -208,7 +208,7 @@ def test_a_decoder_starts_from_an_inverse_network_and_its_encoder_judges(folders
     assert refused.exit_code == 2 and "--judge own needs a frozen encoder: --encoder 0" in refused.output
     given = ["pair", *common, "--encoder", "0", "--rate", "1e-9", "-o", str(folders / "pair")]
     result = CliRunner().invoke(app, given, catch_exceptions=False)
-    assert result.exit_code == 0 and "inverse.safetensors: 18 tensors reinitialized, 0 unused" in result.output
+    assert result.exit_code == 0 and "inverse.safetensors: 22 tensors reinitialized, 0 unused" in result.output
     found = load_file(folders / "pair" / "weights.safetensors")
     for name, each in inverse.state_dict().items():
         torch.testing.assert_close(found[f"decoder.{name}"], each, atol=1e-6, rtol=1e-4)
