@@ -22,6 +22,8 @@ def write(path, frames, times=None, codec="libx264", pix="yuv420p", beep=0.0, **
         height, width = frames[0].shape[:2]
         stream.width, stream.height, stream.pix_fmt = width, height, pix
         stream.codec_context.time_base = Fraction(1, 1000)
+        if codec == "libx265":  # it now and then gives the last of two reordered frames a time that can't be written
+            stream.codec_context.max_b_frames = 0
         for name, value in stream_options.items():
             if name == "rotation":
                 stream.set_display_rotation(value)
@@ -90,7 +92,9 @@ def test_pixels_become_square(tmp_path):
     assert reading.measure(path).size == (128, 48) and read(path)[0].image.shape == (48, 128, 3)
 
 
-@pytest.mark.parametrize(("codec", "pix"), [("libx264", "yuv420p10le"), ("libx264", "yuv444p")])
+@pytest.mark.parametrize(
+    ("codec", "pix"), [("libx264", "yuv420p10le"), ("libx264", "yuv444p"), ("libx265", "yuv420p10le")]
+)
 def test_deep_and_full_colors(tmp_path, codec, pix):
     path = write(tmp_path / "a.mkv", [quarters()] * 2, codec=codec, pix=pix)
     assert corners(read(path)[0].image) == "rgbw"
